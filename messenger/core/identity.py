@@ -1,0 +1,22 @@
+"""Who is asking: what a verified access token says."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The bearer of an access token. Times are in seconds since 1970."""
+
+    user_id: str
+    device_id: str
+    session_id: str
+    auth_time: int
+    expires_at: int
+
+
+class Authenticator(Protocol):
+    """Turns an access token into an identity."""
+
+    async def identify(self, token: str) -> Identity:
+        """The bearer; Problem `unauthorized` or `token_expired` where the token is not good (any more)."""

@@ -1,0 +1,83 @@
+"""Accounts, devices, sessions and tokens: the bodies under /auth and /users."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from messenger.wire.codec import Uuid
+
+ShortText = Annotated[str, Meta(max_length=100)]
+# Longer than any password may be, so that a rule can say 422 where a bound would say 400.
+Secret = Annotated[str, Meta(max_length=1_000_000)]
+
+
+class User(Struct, frozen=True):
+    """A user as others see it."""
+
+    user_id: str
+    username: str
+    created_at: str
+
+
+class Register(Struct, frozen=True, kw_only=True):
+    """A new account and its first device."""
+
+    username: str
+    password: Secret
+    device_name: ShortText | None = None
+    invite: ShortText | None = None
+
+
+class Login(Struct, frozen=True, kw_only=True):
+    """A new device, or with `device_id` an old one that goes on."""
+
+    username: str
+    password: Secret
+    device_id: Uuid | None = None
+    device_name: ShortText | None = None
+
+
+class Refresh(Struct, frozen=True, kw_only=True):
+    """A refresh token, to be spent."""
+
+    refresh_token: Annotated[str, Meta(max_length=512)]
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """What a login leaves a client with. `expires_in` is in seconds."""
+
+    user: User
+    device_id: str
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    token_type: str = "Bearer"  # noqa: S105 - RFC 6750's name, no secret
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """One login of a user, as that user sees it."""
+
+    device_id: str
+    device_name: str | None
+    created_at: str
+    last_seen_at: str
+    current: bool
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """Opens one WebSocket, once, within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int
+
+
+class UserQuery(Struct, frozen=True, kw_only=True):
+    """Search by exact name."""
+
+    username: Annotated[str, Meta(max_length=256)]
+
+
+class UserLookup(Struct, frozen=True, kw_only=True):
+    """Many users at once."""
+
+    user_ids: Annotated[list[Uuid], Meta(min_length=1, max_length=200)]

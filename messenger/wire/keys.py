@@ -1,0 +1,116 @@
+"""Identity keys, prekeys and bundles: the bodies under /keys.
+
+X3DH (Signal's specification, revision 1) on curve 25519. `identity_key` is an Ed25519 public key, prekeys are
+X25519 public keys, signatures are Ed25519 by the identity key over the prekey's bytes.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from messenger.wire.codec import Binary, Uuid
+
+KeyId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class IdentityKey(Struct, frozen=True):
+    """A device's identity key, 32 bytes, set once."""
+
+    identity_key: Binary
+
+
+class SignedPrekey(Struct, frozen=True):
+    """A prekey of 32 bytes and its signature of 64."""
+
+    key_id: KeyId
+    public_key: Binary
+    signature: Binary
+
+
+class OneTimePrekey(Struct, frozen=True):
+    """A prekey of 32 bytes that serves one first message."""
+
+    key_id: KeyId
+    public_key: Binary
+
+
+class OneTimePrekeys(Struct, frozen=True):
+    """One-time prekeys to be stored, all or none of them."""
+
+    prekeys: Annotated[list[OneTimePrekey], Meta(min_length=1, max_length=100)]
+
+
+class OneTimePrekeyCount(Struct, frozen=True):
+    """How many one-time prekeys of the device are stored now."""
+
+    one_time_prekeys: int
+
+
+class KeyStatus(Struct, frozen=True, kw_only=True):
+    """What the asking device has published."""
+
+    identity_key: bytes | None
+    signed_prekey_id: int | None
+    signed_prekey_created_at: str | None
+    one_time_prekeys: int
+    kem_prekeys: int
+    highest_key_id: int | None
+
+
+class DeviceIdentity(Struct, frozen=True, kw_only=True):
+    """A published device and its identity key."""
+
+    device_id: str
+    identity_key: bytes
+    certificate: bytes | None
+
+
+class Identities(Struct, frozen=True, kw_only=True):
+    """The identity keys of a user's published devices."""
+
+    account_key: bytes | None
+    items: list[DeviceIdentity]
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """Ask for bundles: of all devices of one user, or of named devices; exactly one of the two."""
+
+    user_id: Uuid | None = None
+    devices: Annotated[list[Uuid], Meta(min_length=1, max_length=200)] | None = None
+
+
+class BundleSignedPrekey(Struct, frozen=True):
+    """The signed prekey in a bundle."""
+
+    key_id: int
+    public_key: bytes
+    signature: bytes
+
+
+class BundleOneTimePrekey(Struct, frozen=True):
+    """The one-time prekey in a bundle: handed out once, ever."""
+
+    key_id: int
+    public_key: bytes
+
+
+class BundleKemPrekey(Struct, frozen=True):
+    """The KEM prekey in a bundle, for PQXDH."""
+
+    key_id: int
+    public_key: bytes
+    signature: bytes
+    last_resort: bool
+
+
+class Bundle(Struct, frozen=True, kw_only=True):
+    """All that a first message to a device needs."""
+
+    user_id: str
+    device_id: str
+    identity_key: bytes
+    signed_prekey: BundleSignedPrekey
+    one_time_prekey: BundleOneTimePrekey | None
+    kem_prekey: BundleKemPrekey | None
+    account_key: bytes | None
+    certificate: bytes | None
