@@ -12,13 +12,14 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
+
+from messenger.core.waits import within
 
 EX_FAILURE = 1
 EX_CONFIG = 78  # sysexits.h: something in the configuration is wrong
@@ -48,17 +49,15 @@ class Part(Protocol):
         """Finish what is under way and let go of everything; called only after a start that returned."""
 
 
-class Reactor(IReactorCore, IReactorTime):
-    """What a lifecycle needs of a reactor."""
-
-
 class Lifecycle(Service):
     """Runs `parts` for as long as the process lives; `ready` is called once all have started.
 
     `started` fires when the start is through, one way or the other.
     """
 
-    def __init__(self, reactor: Any, parts: Sequence[Part], ready: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, reactor: Any, parts: Sequence[Part], ready: Callable[[], object] = lambda: None
+    ) -> None:
         self._reactor = reactor
         self._parts = parts
         self._ready = ready
@@ -66,7 +65,7 @@ class Lifecycle(Service):
         self._starting: Deferred[None] | None = None
 
     def startService(self) -> None:
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
@@ -80,6 +79,8 @@ class Lifecycle(Service):
                 await part.start()
             except StartError as error:
                 self._give_up(str(error), error.status)
+                return
+            except CancelledError:
                 return
             except Exception:
                 log.failure("start of {part} failed", part=type(part).__name__)
@@ -95,13 +96,15 @@ class Lifecycle(Service):
         if self.running:
             self._reactor.stop()
 
-    def stopService(self) -> Deferred[None]:  # type: ignore[override]
-        super().stopService()
+    def stopService(self) -> Deferred[None]:
+        super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _frame: os._exit(128 + received))
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
         deadline = self._reactor.seconds() + STOP_SECONDS
         while self._running:
             part = self._running.pop()
@@ -110,15 +113,6 @@ class Lifecycle(Service):
                 await within(self._reactor, left, part.stop())
             except Exception:
                 log.failure("stop of {part} failed", part=type(part).__name__)
-
-
-async def within(reactor: Any, seconds: float, awaitable: Awaitable[Any]) -> Any:
-    """The awaitable's result, or TimeoutError (`twisted.internet.error.TimeoutError`) after `seconds`."""
-
-    async def run() -> Any:
-        return await awaitable
-
-    return await ensureDeferred(run()).addTimeout(seconds, reactor)
 
 
 def exit_with(status: int) -> None:

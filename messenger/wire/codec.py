@@ -4,8 +4,8 @@ Decoding never raises anything but `Problem`: msgspec's own errors, bad UTF-8 an
 client's `bad_request`, with the path of the member that was wrong.
 
 `Binary` is standard base64 with padding (RFC 4648 section 4), canonical: what decodes to the same bytes in
-two spellings is refused. `Uuid` is the 36-character form of RFC 9562 section 4, in either case, and comes out in
-lower case.
+two spellings is refused. `Uuid` is the 36-character form of RFC 9562 section 4, in either case, and comes out
+in lower case.
 """
 
 import binascii

@@ -16,7 +16,7 @@ class Code(StrEnum):
 
     bad_request = "bad_request"
     unauthorized = "unauthorized"
-    token_expired = "token_expired"
+    token_expired = "token_expired"  # noqa: S105 - a word of the contract
     refresh_reused = "refresh_reused"
     second_factor_required = "second_factor_required"
     forbidden = "forbidden"
@@ -45,7 +45,7 @@ class Code(StrEnum):
         return _TABLE[self][0]
 
     @property
-    def title(self) -> str:
+    def summary(self) -> str:
         """A short sentence for people; the same for every occurrence."""
         return _TABLE[self][1]
 
@@ -78,7 +78,6 @@ _TABLE: dict[Code, tuple[int, str]] = {
 }
 
 
-
 class Problem(Exception):
     """A no with a name, for a client to read.
 
@@ -98,7 +97,7 @@ class Problem(Exception):
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
-        self.detail = detail or code.title + "."
+        self.detail = detail or code.summary + "."
         self.members = members or {}
         self.retry_after = retry_after
         self.headers = headers or {}
@@ -107,7 +106,7 @@ class Problem(Exception):
         """The problem document for an HTTP answer (RFC 9457 section 3)."""
         return {
             "type": f"urn:secure-messenger:problem:{self.code}",
-            "title": self.code.title,
+            "title": self.code.summary,
             "status": self.code.status,
             "detail": self.detail,
             "code": self.code,

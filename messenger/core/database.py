@@ -1,0 +1,389 @@
+"""PostgreSQL: a pool of connections, one statement a round trip where that is enough, and transactions.
+
+Only this module knows psycopg2 and txpostgres. A statement outside `transaction` is its own transaction and
+is committed when its call returns (`synchronous_commit` is the server's, on). Rows come as tuples; ids are
+text, times are datetimes with a zone, bytea is bytes.
+
+When a connection dies, `read` is tried once more on another; `write` and `transaction` answer 503, since
+nobody can tell whether the commit got through. Lost connections come back by themselves. At most `QUEUE`
+calls wait for a connection; the next is answered 503.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.errorcodes
+import psycopg2.extensions
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.logger import Logger
+from txpostgres import txpostgres
+
+from messenger.core.lifecycle import StartError
+from messenger.core.settings import DatabaseSettings
+from messenger.core.waits import pause, within
+from messenger.wire.errors import unavailable
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Parameters = Sequence[Any] | dict[str, Any]
+
+QUEUE = 2_000
+CONNECT_SECONDS = 5.0
+RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0)
+
+log = Logger()
+
+UniqueViolation = psycopg2.errors.lookup(psycopg2.errorcodes.UNIQUE_VIOLATION)
+ForeignKeyViolation = psycopg2.errors.lookup(psycopg2.errorcodes.FOREIGN_KEY_VIOLATION)
+
+# Ids come as text everywhere: a UUID object would be made only to be turned back into text.
+_UUIDS = psycopg2.extensions.new_type((2950,), "UUID_TEXT", lambda value, cursor: value)
+_UUID_ARRAYS = psycopg2.extensions.new_array_type((2951,), "UUID_TEXT[]", _UUIDS)
+
+
+def _bytes_of(value: Any, cursor: Any) -> bytes | None:
+    view = psycopg2.BINARY(value, cursor)
+    return None if view is None else bytes(view)
+
+
+_BYTEA = psycopg2.extensions.new_type((17,), "BYTEA_BYTES", _bytes_of)
+_BYTEA_ARRAYS = psycopg2.extensions.new_array_type((1001,), "BYTEA_BYTES[]", _BYTEA)
+for _kind in (_UUIDS, _UUID_ARRAYS, _BYTEA, _BYTEA_ARRAYS):
+    psycopg2.extensions.register_type(_kind)
+
+
+def role_of(schema: str) -> str:
+    """The role that the service of this schema logs in with."""
+    return f"messenger_{schema}"
+
+
+class Lost(Exception):
+    """The connection to PostgreSQL ended before the answer came."""
+
+
+class _Connection(txpostgres.Connection):  # type: ignore[misc]
+    """A connection that stays registered with the reactor.
+
+    txpostgres adds and removes the socket for each query, which is a good part of a query's cost; staying
+    also tells at once when the server goes away.
+    """
+
+    _pollingD: Deferred[Any] | None
+
+    def __init__(self, reactor: Any, lost: Callable[["_Connection"], None]) -> None:
+        super().__init__(reactor=reactor)
+        self._lost = lost
+        self.ended = False
+
+    def poll(self) -> Deferred[Any]:
+        # txpostgres would turn a statement time-out into a cancellation, and leak on a real one.
+        waiting: Deferred[Any] = Deferred()
+        self._pollingD = waiting
+        self.continuePolling()
+        return waiting
+
+    def continuePolling(self, swallowErrors: bool = False) -> None:
+        try:
+            state = self.pollable().poll()
+        except psycopg2.Error as error:
+            if self.pollable().closed:
+                self.end()
+            self._answer(error)
+            return
+        if state == psycopg2.extensions.POLL_OK:
+            self.reactor.addReader(self)
+            self._answer(None)
+        elif state == psycopg2.extensions.POLL_WRITE:
+            self.reactor.addWriter(self)
+        else:
+            self.reactor.addReader(self)
+
+    def _answer(self, error: Exception | None) -> None:
+        waiting, self._pollingD = self._pollingD, None
+        if waiting is None:
+            return
+        if error is None:
+            waiting.callback(self)
+        else:
+            waiting.errback(error)
+
+    def doRead(self) -> None:
+        if not self.ended:
+            self.continuePolling()
+
+    def doWrite(self) -> None:
+        self.reactor.removeWriter(self)
+        if not self.ended:
+            self.continuePolling()
+
+    def connectionLost(self, reason: Any) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Let go of the socket, whatever state it is in."""
+        if self.ended:
+            return
+        self.ended = True
+        self.reactor.removeReader(self)
+        self.reactor.removeWriter(self)
+        self._connection.close()
+        self._answer(Lost())
+        self._lost(self)
+
+    async def run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
+        """The statement's rows and its row count."""
+        if self.ended:
+            raise Lost()
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, parameters)
+            await self.poll()
+            return (cursor.fetchall() if cursor.description else []), cursor.rowcount
+        except psycopg2.OperationalError as error:
+            # A deadlock or a lock time-out is an OperationalError too; a dead connection bears no code, or
+            # one of class 57P (the server is going down).
+            if error.pgcode is None or error.pgcode.startswith("57P"):
+                self.end()
+                raise Lost() from error
+            raise
+        except psycopg2.InterfaceError as error:
+            self.end()
+            raise Lost() from error
+        except CancelledError:
+            self._pollingD = None
+            self.end()  # the answer is still on its way: nobody else may read it
+            raise
+        finally:
+            if not self.ended:
+                cursor.close()
+
+
+class Transaction:
+    """Statements that are committed together. Handed to the body of `Database.transaction`."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """All rows that the statement gives."""
+        return (await self._connection.run(sql, parameters))[0]
+
+    async def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
+        """The first row, or None."""
+        rows = await self.rows(sql, parameters)
+        return rows[0] if rows else None
+
+    async def write(self, sql: str, parameters: Parameters | None = None) -> int:
+        """How many rows the statement touched."""
+        return (await self._connection.run(sql, parameters))[1]
+
+
+class Database:
+    """A pool of `settings.connections` connections for the service that owns `schema`.
+
+    `version` is what the schema must be at, or beyond: `start` checks it.
+    """
+
+    def __init__(
+        self, reactor: Any, settings: DatabaseSettings, schema: str, password: str, version: str
+    ) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._schema = schema
+        self._version = version
+        self._arguments = {
+            "host": settings.host,
+            "port": settings.port,
+            "dbname": settings.name,
+            "sslmode": settings.sslmode,
+            "user": role_of(schema),
+            "password": password,
+            "application_name": f"messenger-{schema}",
+            "options": f"-c statement_timeout={int(settings.statement_timeout * 1000)} -c timezone=UTC",
+        }
+        self._idle: list[_Connection] = []
+        self._all: set[_Connection] = set()
+        self._waiting: deque[Deferred[_Connection]] = deque()
+        self._stopping = False
+        self._connecting: set[Deferred[None]] = set()
+
+    # start and stop
+
+    async def start(self) -> None:
+        """Wait up to `settings.wait` seconds for PostgreSQL, and check the schema's version."""
+        deadline = self._reactor.seconds() + self._settings.wait
+        said = False
+        while True:
+            try:
+                await self._connect()
+                break
+            except (psycopg2.Error, TimeoutError) as error:
+                reason = _first_line(error)
+                if _is_refusal(error) or self._reactor.seconds() >= deadline:
+                    raise StartError(f"PostgreSQL at {self._where}: {reason}; see [database]") from None
+                if not said:
+                    log.warn("waiting for PostgreSQL at {where}: {reason}", where=self._where, reason=reason)
+                    said = True
+            await pause(self._reactor, 0.5)
+        await self._check_version()
+        for _ in range(self._settings.connections - 1):
+            self._replace()
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}/{self._settings.name}"
+
+    async def _check_version(self) -> None:
+        advice = "run `messenger-admin migrate`"
+        try:
+            rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
+        except psycopg2.Error:
+            raise StartError(f"schema {self._schema} is not there or not granted: {advice}") from None
+        found = rows[0][0] if rows else "empty"
+        # A newer schema is fine: migrations keep the version before them working.
+        if found == "empty" or found < self._version:
+            raise StartError(
+                f"schema {self._schema} is at {found}, this version needs {self._version}: {advice}"
+            )
+
+    async def stop(self) -> None:
+        self._stopping = True
+        for connecting in list(self._connecting):
+            connecting.cancel()
+        while self._waiting:
+            self._waiting.popleft().errback(unavailable("The service is stopping."))
+        for connection in list(self._all):
+            connection.end()
+
+    # statements
+
+    async def read(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """The rows of a statement that changes nothing; tried once more if its connection dies."""
+        try:
+            return (await self._run(sql, parameters))[0]
+        except Lost:
+            try:
+                return (await self._run(sql, parameters))[0]
+            except Lost:
+                raise unavailable("The database is away.") from None
+
+    async def write(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """The rows that a changing statement returns; 503 where nobody knows whether it was committed."""
+        try:
+            return (await self._run(sql, parameters))[0]
+        except Lost:
+            raise unavailable("The database went away.") from None
+
+    async def transaction(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
+        """What `body` returns, once everything it did has been committed; rolled back if it raises."""
+        connection = await self._lease()
+        try:
+            await connection.run("begin", None)
+            try:
+                result = await body(Transaction(connection))
+            except BaseException:
+                if not connection.ended:
+                    await connection.run("rollback", None)
+                raise
+            await connection.run("commit", None)
+        except Lost:
+            raise unavailable("The database went away.") from None
+        except psycopg2.extensions.QueryCanceledError:
+            raise unavailable("The database is too busy.") from None
+        finally:
+            self._release(connection)
+        return result
+
+    async def check(self) -> None:
+        """Whether PostgreSQL answers; raises if not."""
+        await self.read("select 1")
+
+    async def _run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
+        connection = await self._lease()
+        try:
+            return await connection.run(sql, parameters)
+        except psycopg2.extensions.QueryCanceledError:
+            raise unavailable("The database is too busy.") from None
+        finally:
+            self._release(connection)
+
+    # the pool
+
+    async def _lease(self) -> _Connection:
+        if self._idle:
+            return self._idle.pop()
+        if self._stopping or len(self._waiting) >= QUEUE or not (self._all or self._waiting_makes_sense()):
+            raise unavailable("The database is away or overloaded.")
+        waiting: Deferred[_Connection] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        try:
+            return await within(self._reactor, self._settings.statement_timeout, waiting)
+        except TimeoutError:
+            raise unavailable("The database is away or overloaded.") from None
+
+    def _waiting_makes_sense(self) -> bool:
+        # After a loss the pool is empty for a moment; a restart of PostgreSQL is worth a short queue.
+        return bool(self._connecting)
+
+    def _release(self, connection: _Connection) -> None:
+        if connection.ended:
+            return
+        if self._waiting:
+            self._waiting.popleft().callback(connection)
+        else:
+            self._idle.append(connection)
+
+    async def _connect(self) -> None:
+        connection = _Connection(self._reactor, self._lose)
+        try:
+            await within(self._reactor, CONNECT_SECONDS, connection.connect(**self._arguments))
+        except BaseException:
+            connection.ended = True
+            if connection._connection is not None:
+                self._reactor.removeReader(connection)
+                self._reactor.removeWriter(connection)
+                connection._connection.close()
+            raise
+        self._all.add(connection)
+        self._release(connection)
+
+    def _lose(self, connection: _Connection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._stopping:
+            self._replace()
+
+    def _replace(self) -> None:
+        replacing = ensureDeferred(self._reconnect())
+        self._connecting.add(replacing)
+        replacing.addBoth(lambda _: self._connecting.discard(replacing))
+
+    async def _reconnect(self) -> None:
+        attempt = 0
+        while not self._stopping:
+            try:
+                await self._connect()
+                return
+            except (psycopg2.Error, TimeoutError) as error:
+                if attempt == 0 and not self._all:
+                    log.warn(
+                        "PostgreSQL at {where} is away: {reason}",
+                        where=self._where,
+                        reason=_first_line(error),
+                    )
+            await pause(self._reactor, RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            attempt += 1
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether waiting can't help: the server said no to a name or a password."""
+    text = str(error)
+    return "authentication failed" in text or "does not exist" in text or "no password supplied" in text

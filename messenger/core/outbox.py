@@ -1,0 +1,105 @@
+"""The transactional outbox: what a transaction stored for others to know reaches the bus after its commit.
+
+Each schema has a table `outbox (id uuid, subject text, payload bytea, created_at timestamptz)`. The
+transaction inserts a row; after the commit the instance calls `send`, which publishes at once and deletes the
+row when JetStream has it. What a dead instance or an absent NATS left is relayed by any instance once it is
+older than two seconds. The id is the event's `Nats-Msg-Id`, so a second relay is dropped there.
+
+At most `IN_FLIGHT` events of one instance are on their way; what comes beyond waits in the table.
+"""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from messenger.core.bus import Bus, BusAway
+from messenger.core.database import Database
+from messenger.wire.errors import Problem
+
+IN_FLIGHT = 500
+RELAY_SECONDS = 1.0
+RELAY_BATCH = 200
+
+log = Logger()
+
+
+class Outbox:
+    """Publishes the rows of one schema's outbox."""
+
+    def __init__(self, reactor: Any, database: Database, bus: Bus, schema: str) -> None:
+        self._database = database
+        self._bus = bus
+        self._relaying = LoopingCall(self._relay)
+        self._relaying.clock = reactor
+        self._flying: set[str] = set()
+        self._done: list[str] = []
+        self._deleting = False
+        self._idle: list[Deferred[None]] = []
+        self._select = (
+            f"select id, subject, payload from {schema}.outbox"  # noqa: S608 - a constant of the code
+            " where created_at < now() - interval '2 seconds' order by created_at limit %s"
+        )
+        self._delete = f"delete from {schema}.outbox where id = any(%s::uuid[])"  # noqa: S608
+
+    async def start(self) -> None:
+        self._relaying.start(RELAY_SECONDS, now=False).addErrback(lambda why: log.failure("relay ended", why))
+
+    async def stop(self) -> None:
+        """Let what is on its way arrive; what does not is relayed by others."""
+        self._relaying.stop()
+        if self._flying or self._deleting:
+            waiting: Deferred[None] = Deferred()
+            self._idle.append(waiting)
+            await waiting
+
+    def send(self, event_id: str, subject: str, payload: bytes) -> None:
+        """Publish an event whose row has just been committed; never raises, and nobody waits."""
+        if event_id not in self._flying and len(self._flying) < IN_FLIGHT and self._bus.connected:
+            self._flying.add(event_id)
+            ensureDeferred(self._publish(event_id, subject, payload))
+
+    async def _publish(self, event_id: str, subject: str, payload: bytes) -> None:
+        try:
+            await self._bus.publish(subject, payload, event_id)
+            self._done.append(event_id)
+        except BusAway as error:
+            log.debug("event {id} waits in the outbox: {error}", id=event_id, error=str(error))
+        finally:
+            self._flying.discard(event_id)
+            if self._done and not self._deleting:
+                ensureDeferred(self._clear())
+            self._tell_idle()
+
+    async def _clear(self) -> None:
+        # One delete at a time takes all that was published meanwhile.
+        self._deleting = True
+        try:
+            while self._done:
+                done, self._done = self._done, []
+                await self._database.write(self._delete, (done,))
+        except Problem as problem:
+            log.warn("published events stay in the outbox: {detail}", detail=problem.detail)
+        finally:
+            self._deleting = False
+            self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if not self._flying and not self._deleting:
+            while self._idle:
+                self._idle.pop().callback(None)
+
+    def _relay(self) -> Deferred[None]:
+        return ensureDeferred(self._relay_left_over())
+
+    async def _relay_left_over(self) -> None:
+        if not self._bus.connected:
+            return
+        try:
+            rows = await self._database.read(self._select, (RELAY_BATCH,))
+        except Problem as problem:
+            log.debug("the outbox can't be read: {detail}", detail=problem.detail)
+            return
+        for event_id, subject, payload in rows:
+            self.send(event_id, subject, payload)

@@ -1,0 +1,132 @@
+"""What every subcommand of `twist` is made of: its Options, its reactor, and the parts that all services have.
+
+A service's own `service.py` has `build(context)`, which says top to bottom what it consists of, and
+`makeService`, which `twist` calls. `twist messenger` calls all the builds with one context.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from twisted.python.usage import Options, UsageError
+
+from messenger.core.bus import Bus
+from messenger.core.config import load, require
+from messenger.core.database import Database
+from messenger.core.lifecycle import Lifecycle, Part, StartError
+from messenger.core.outbox import Outbox
+from messenger.core.settings import Settings
+from messenger.core.tokens import Tokens
+
+
+def install_reactor() -> None:
+    """Install Twisted's asyncio reactor, on uvloop, before `twist` takes its default one.
+
+    UsageError where another kind of reactor is already there.
+    """
+    import asyncio
+
+    import uvloop
+
+    if "twisted.internet.reactor" in sys.modules:
+        from twisted.internet import reactor
+
+        if type(reactor).__name__ != "AsyncioSelectorReactor":
+            raise UsageError(
+                f"the services run on the asyncio reactor, not on {type(reactor).__name__}: "
+                "start them by `twist NAME`, without --reactor"
+            )
+        return
+    from twisted.internet import asyncioreactor
+
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    asyncioreactor.install(loop)
+
+
+class ServiceOptions(Options):
+    """The command line of a service: `--config`, and whatever the service adds."""
+
+    optParameters = [  # noqa: RUF012 - usage.Options reads it from the class
+        ["config", "c", None, "The TOML file with the settings (or the environment's MESSENGER_CONFIG)."]
+    ]
+    settings: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        install_reactor()
+
+    def postOptions(self) -> None:
+        try:
+            self.settings = self.load()
+        except StartError as error:
+            leave(error)
+
+    def load(self) -> Settings:
+        """The settings that this command line asks for."""
+        return load(self["config"], os.environ)
+
+
+def leave(error: StartError) -> NoReturn:
+    """End the process before its reactor runs, with the error's one line and status."""
+    sys.stderr.write(f"messenger: {error}\n")
+    raise SystemExit(error.status)
+
+
+@dataclass
+class Context:
+    """What the services of one process share."""
+
+    reactor: Any
+    settings: Settings
+    bus: Bus
+
+
+@dataclass
+class Common:
+    """What each service has for itself, started in this order."""
+
+    database: Database
+    tokens: Tokens
+    outbox: Outbox
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass
+class Built:
+    """A service as built: what to start, in order, and what answers its requests."""
+
+    name: str
+    parts: list[Part]
+    router: Any
+
+
+def common(context: Context, schema: str, password: str, version: str) -> Common:
+    """The database pool, token verification and outbox of the service that owns `schema`."""
+    settings = context.settings
+    database = Database(
+        context.reactor, settings.database, schema, require(password, schema, "database_password"), version
+    )
+    tokens = Tokens(
+        context.reactor,
+        database,
+        context.bus,
+        issuer=settings.auth.issuer,
+        audience=settings.auth.audience,
+        lifetime=settings.auth.access_token,
+    )
+    outbox = Outbox(context.reactor, database, context.bus, schema)
+    return Common(database, tokens, outbox, [database, tokens, outbox])
+
+
+def make_service(options: ServiceOptions, name: str, build: Callable[[Context], Built]) -> Lifecycle:
+    """The one service of this process, for `twist`."""
+    from twisted.internet import reactor
+
+    try:
+        context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, f"messenger-{name}"))
+        return Lifecycle(reactor, [context.bus, *build(context).parts])
+    except StartError as error:
+        leave(error)
