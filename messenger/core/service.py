@@ -1,4 +1,4 @@
-"""What every subcommand of `twist` is made of: its Options, its reactor, and the parts that all services have.
+"""What every subcommand of `twist` is made of: Options, reactor, and the parts that all services have.
 
 A service's own `service.py` has `build(context)`, which says top to bottom what it consists of, and
 `makeService`, which `twist` calls. `twist messenger` calls all the builds with one context.

@@ -17,7 +17,7 @@ async def within(reactor: Any, seconds: float, awaitable: Awaitable[T]) -> T:
         return await awaitable
 
     def ended(result: Any, timeout: float) -> Any:
-        if isinstance(result, Failure) and result.check(CancelledError):  # type: ignore[no-untyped-call]
+        if isinstance(result, Failure) and result.check(CancelledError):
             raise TimeoutError(f"no answer within {timeout:g} s")
         return result
 
