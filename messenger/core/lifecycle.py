@@ -65,7 +65,7 @@ class Lifecycle(Service):
         self._starting: Deferred[None] | None = None
 
     def startService(self) -> None:
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
@@ -97,7 +97,7 @@ class Lifecycle(Service):
             self._reactor.stop()
 
     def stopService(self) -> Deferred[None]:
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _frame: os._exit(128 + received))
         return ensureDeferred(self._stop())

@@ -55,7 +55,7 @@ class ServiceOptions(Options):
     settings: Settings
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         install_reactor()
 
     def postOptions(self) -> None:
