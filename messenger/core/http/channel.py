@@ -1,0 +1,349 @@
+"""One HTTP/1.1 connection (RFC 9112): twisted.web's parser, made strict and given deadlines.
+
+What Twisted lets through and this server does not, because two parsers in a row could disagree about it
+(RFC 9112 section 11.2): folded header lines, `Transfer-Encoding` other than `chunked` or on HTTP/1.0, header
+names that become framing ones when `_` is read as `-`, no Host or more than one or an odd one, an absolute
+target for another host, CONNECT and TRACE, an unknown expectation, absurd lengths and chunk sizes. Each is
+answered with a problem document and the connection is closed, as is whatever Twisted refuses by itself.
+
+Deadlines: `header_seconds` for a request's head from its first byte on, or from the connection's beginning,
+however slowly bytes drip; `idle_seconds` between requests; for a body `body_idle_seconds` between two reads
+and an average of `BODY_RATE` bytes a second, not counting the time in which we don't read; `stall_seconds`
+for a client that does not take its answer. The site sweeps over its connections once a second, so a deadline
+costs a request nothing but an assignment.
+
+A connection is closed in two steps (RFC 9112 section 9.6): the answer goes out, what still comes is read and
+thrown away for up to `LINGER_SECONDS`, then it is cut. Otherwise the reset that unread bytes provoke could
+take the answer with it.
+"""
+
+# mypy: allow-untyped-calls
+# What is overridden here is not annotated in Twisted.
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import ISSLTransport
+from twisted.protocols.basic import LineReceiver
+from twisted.web.http import HTTPChannel, _ChunkedTransferDecoder, _MalformedChunkedDataError
+
+from messenger.wire.errors import Code, Problem
+
+if TYPE_CHECKING:
+    from messenger.core.http.request import Request
+    from messenger.core.http.site import Site
+
+LINGER_SECONDS = 2.0
+BODY_RATE = 500
+BODY_GRACE = 30.0
+_LONGEST_NUMBER = 15  # digits of a length: a petabyte
+_LARGEST_CHUNK = 10**_LONGEST_NUMBER
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+ HTTP/[0-9]+(?:\.[0-9]+)?")
+_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+_ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
+class _Chunked(_ChunkedTransferDecoder):
+    """Chunked bodies whose chunk sizes are of this world."""
+
+    def _dataReceived_CHUNK_LENGTH(self) -> bool:
+        found = super()._dataReceived_CHUNK_LENGTH()
+        if found and self.length > _LARGEST_CHUNK:
+            raise _MalformedChunkedDataError("A chunk is too large.")
+        return found
+
+
+class Channel(HTTPChannel):
+    """See the module's docstring. Made by a `Site`."""
+
+    MAX_LENGTH = 16384
+    totalHeadersSize = 16384
+    maxHeaders = 100
+    timeOut = None
+
+    site: "Site"
+    requests: list["Request"]
+    transport: Any
+    _networkProducer: Any
+    deadline: float | None = None
+    taken_over = False
+
+    _stalled_until: float | None = None
+    _refused = False
+    _in_body = False
+    _body_until = 0.0
+    _paused_since: float | None = None
+    _expired = False
+    _head_begun = False
+    _line = b""
+
+    # Time.
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.site.opened(self)
+        self.deadline = self.site.seconds() + self.site.header_seconds
+
+    def overdue(self, now: float) -> bool:
+        """Whether a deadline has passed."""
+        return (self.deadline is not None and now >= self.deadline) or (
+            self._stalled_until is not None and now >= self._stalled_until
+        )
+
+    def expire(self) -> None:
+        """A deadline has passed: close the connection; cut it where closing would wait for the client."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._expired or self._stalled_until is not None:
+            self.deadline = self._stalled_until = None
+            transport.abortConnection()
+            return
+        self._expired = self._refused = True
+        self.loseConnection()
+        self.deadline = self.site.seconds() + LINGER_SECONDS
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return not self.requests
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._in_body:
+            self._grant_body_time()
+        elif not self._head_begun and not self._handlingRequest:
+            self._head_begun = True
+            self.deadline = self.site.seconds() + self.site.header_seconds
+        LineReceiver.dataReceived(self, data)
+
+    def _grant_body_time(self) -> None:
+        content = self.requests[-1].body
+        earned = self._body_until + content.received / BODY_RATE
+        self.deadline = min(self.site.seconds() + self.site.body_idle_seconds, earned)
+
+    # A request's head.
+
+    def lineReceived(self, line: bytes) -> None:
+        if self._refused:
+            return
+        if line[:1] in (b" ", b"\t"):
+            self.refuse(400, "A header line is folded, or has a space before its name.")
+            return
+        self._line = line
+        super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        del line
+        self.refuse(431 if hasattr(self, "_command") else 414, "A line of the head is too long.")
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        if header == b"Content-Length":
+            if not data.isdigit():
+                self.refuse(400, "Content-Length is no number.")
+                return False
+            if len(data) > _LONGEST_NUMBER:
+                self.refuse(413, "Content-Length is too large.")
+                return False
+        elif header == b"Transfer-Encoding":
+            coding = data.lower()
+            if self._version != b"HTTP/1.1" or coding == b"identity":
+                self.refuse(400, "Transfer-Encoding is chunked or left out, and HTTP/1.1's.")
+                return False
+            if coding != b"chunked":
+                self.refuse(501, "The only transfer coding is chunked.")
+                return False
+            if self._transferDecoder is None:
+                request = self.requests[-1]
+                self.length = None
+                self._transferDecoder = _Chunked(request.handleContentChunk, self._finishRequestBody)
+                return True
+        return bool(super()._maybeChooseTransferDecoder(header, data))
+
+    def allHeadersReceived(self) -> None:
+        if self._refused:
+            return
+        request = self.requests[-1]
+        if not self._check_head(request):
+            return
+        self.persistent = self.checkPersistence(request, self._version)
+        if self.site.stopping:
+            self.persistent = False
+        if self.length == 0:
+            self.deadline = None
+            request.gotLength(0)
+            return
+        self._in_body = True
+        self._body_until = self.site.seconds() + BODY_GRACE
+        self.deadline = self.site.seconds() + self.site.body_idle_seconds
+        request.gotLength(self.length)
+
+    def _check_head(self, request: "Request") -> bool:  # noqa: PLR0911 - one line for each thing refused
+        target: bytes = self._path
+        headers = request.requestHeaders
+        hosts = headers.getRawHeaders(b"Host", [])
+        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+            return self.refuse(400, "A request has exactly one Host.")
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            return self.refuse(400, "Host is malformed.")
+        if self._command in _REFUSED_METHODS:
+            return self.refuse(405, "This method is not served here.", {"Allow": _ALLOW})
+        if target[:1] != b"/" and not (target == b"*" and self._command == b"OPTIONS"):
+            absolute = _ABSOLUTE.fullmatch(target)
+            if absolute is None:
+                return self.refuse(400, "The target is no path.")
+            if not hosts or absolute[1].lower() != hosts[0].lower():
+                return self.refuse(400, "The target's host is not the one in Host.")
+            target = absolute[2] if absolute[2][:1] == b"/" else b"/" + absolute[2]
+        if b"#" in target or max(target) > 126:
+            return self.refuse(400, "The target holds a character that must be percent-encoded.")
+        for name in (b"Transfer_Encoding", b"Content_Length"):
+            if headers.hasHeader(name):
+                return self.refuse(400, "A header name holds an underscore where a hyphen belongs.")
+        expectations = headers.getRawHeaders(b"Expect")
+        if expectations and self._version == b"HTTP/1.1":
+            if len(expectations) > 1 or expectations[0].lower() != b"100-continue":
+                return self.refuse(417, "The only expectation is 100-continue.")
+            request.expects_continue = self.length != 0
+        request.begin(self._command, target, self._version)
+        return True
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        if version != b"HTTP/1.1":
+            return False
+        values = request.requestHeaders.getRawHeaders(b"Connection")
+        if not values:
+            return True
+        return not any(token.strip().lower() == b"close" for value in values for token in value.split(b","))
+
+    def allContentReceived(self) -> None:
+        if self._refused:
+            return
+        self._in_body = False
+        self._head_begun = False
+        self.deadline = None
+        super().allContentReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self._refused:
+            super().rawDataReceived(data)
+
+    # A body's flow. The channel's own reasons to stop reading (an unread answer) hold beside the body's.
+
+    def pause_body(self) -> None:
+        """Stop reading: the body's reader is behind."""
+        if self._in_body and self._paused_since is None:
+            self._paused_since = self.site.seconds()
+            self.deadline = None
+            self._networkProducer.pauseProducing()
+
+    def resume_body(self) -> None:
+        """Read on."""
+        if self._paused_since is None:
+            return
+        now = self.site.seconds()
+        self._body_until += now - self._paused_since
+        self._paused_since = None
+        if self._in_body:
+            self.deadline = now + self.site.body_idle_seconds
+        if not self._waitingForTransport and self.transport is not None:
+            self._networkProducer.resumeProducing()
+
+    def continue_body(self) -> None:
+        """Send `100 Continue` if the client waits for it."""
+        if self.requests and self.requests[-1].expects_continue:
+            self.requests[-1].expects_continue = False
+            if self.requests[-1].body.received == 0 and self.transport is not None:
+                self._send100Continue()
+
+    def pauseProducing(self) -> None:
+        self._stalled_until = self.site.seconds() + self.site.stall_seconds
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._stalled_until = None
+        if self._paused_since is None:
+            super().resumeProducing()
+            return
+        self._waitingForTransport = False
+        if self._requestProducer is not None:
+            self._requestProducer.resumeProducing()
+
+    # The end of a request, and of the connection.
+
+    def requestDone(self, request: Any) -> None:
+        if not self._in_body:
+            self._paused_since = None
+            self.deadline = self.site.seconds() + self.site.idle_seconds
+            super().requestDone(request)
+            return
+        # The answer came before the body did: there is no telling where the next request would begin.
+        self.requests.remove(request)
+        self.linger()
+
+    def close_when_idle(self) -> None:
+        """Close now, or after the answer that is under way."""
+        self.persistent = False
+        if self.idle:
+            self.loseConnection()
+
+    def loseConnection(self) -> None:
+        self.deadline = self.site.seconds() + self.site.stall_seconds
+        if self.transport is not None:
+            super().loseConnection()
+
+    def linger(self) -> None:
+        """Send what is to be sent, then read and forget for a moment, then close."""
+        self._refused = True
+        self._networkProducer.unregisterProducer()
+        self._networkProducer.resumeProducing()
+        self.deadline = self.site.seconds() + LINGER_SECONDS
+        transport = self.transport
+        if ISSLTransport.providedBy(transport) or not hasattr(transport, "loseWriteConnection"):
+            self.loseConnection()
+        else:
+            transport.loseWriteConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if not hasattr(self, "_command") and _OTHER_VERSION.fullmatch(self._line):
+            self.refuse(505, "The version of HTTP is 1.1.")
+        elif self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
+            self.refuse(431, "The head is too large.")
+        else:
+            self.refuse(400, "The request is not HTTP/1.1 as RFC 9112 has it.")
+
+    def refuse(self, status: int, detail: str, headers: dict[str, str] | None = None) -> bool:
+        """Answer a request that can't be parsed, or must not be, and close the connection. Returns False."""
+        if self._refused or self.transport is None:
+            return False
+        self._refused = True
+        code = {405: Code.method_not_allowed, 413: Code.too_large}.get(status, Code.bad_request)
+        problem = Problem(code, detail, headers=headers)
+        if self.requests and self.requests[-1].request_id:
+            # Its body is what is wrong: whoever reads that will answer, and the connection ends with it.
+            self.requests[-1].body.fail(problem)
+            return False
+        self.requests.clear()
+        self.site.refused(self, status, problem)
+        self.linger()
+        return False
+
+    def detach(self) -> None:
+        """Let go of the transport: another protocol has it from now on."""
+        self.taken_over = self._refused = True
+        self.deadline = self._stalled_until = None
+        self._networkProducer.unregisterProducer()
+        self._requestProducer = None
+        self.requests.clear()
+        self.site.closed(self)
+        self.transport = None
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.deadline = self._stalled_until = None
+        self.site.closed(self)
+        if not self.taken_over:
+            super().connectionLost(reason)

@@ -1,0 +1,251 @@
+"""One request and its answer, on twisted.web's Request.
+
+The application gets a request as soon as its head is complete: at once where there is no body, and before
+the first byte of the body where there is one. It answers by `respond` (whole), by `start`, `write` and
+`finish` (bit by bit, to be paused by `registerProducer`), by `refuse` (a problem), or not at all where the
+client has left.
+
+An answer may be given before the body is through. A small rest of the body is then read and forgotten and the
+connection lives on; a large or unbounded one, or one that waits for `100 Continue`, ends the connection.
+"""
+
+# mypy: allow-untyped-calls
+# What is overridden here is not annotated in Twisted.
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from messenger.core.http.answers import has_body, head, problem_parts
+from messenger.core.http.content import BodyLost, Content
+from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.core.http.channel import Channel
+
+DRAINED_BYTES = 65536  # a rest of a body up to this is read, so that the connection can be used again
+CLIENT_LEFT = 499  # the log's status for a client that did not wait for its answer
+UNMATCHED = "unmatched"
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+def new_request_id() -> str:
+    """A request id of our own making."""
+    return uuid4().hex
+
+
+class Request(http.Request):
+    """See the module's docstring."""
+
+    channel: "Channel"
+    body: Content
+    expects_continue = False
+    request_id = ""
+    route = UNMATCHED
+    user_id: str | None = None
+    began = 0.0
+    sent_bytes = 0
+    closing = False
+
+    _answered = False
+    _left = False
+    _logged = False
+    _chunked = False
+    _draining = False
+    _bodyless = False
+    _on_lost: Callable[[], object] | None = None
+
+    # What the channel calls.
+
+    def begin(self, method: bytes, target: bytes, version: bytes) -> None:
+        """The head is complete and was found good."""
+        self.method, self.uri, self.clientproto = method, target, version
+        path, _, query = target.partition(b"?")
+        self.path, self.query = path, query
+        given = self.requestHeaders.getRawHeaders(b"X-Request-ID")
+        if given and len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
+            self.request_id = given[0].decode("ascii")
+        else:
+            self.request_id = new_request_id()
+        self.site = self.channel.site
+        self.body = Content(self.channel, self.channel.length)
+        self.began = self.site.seconds()
+
+    def gotLength(self, length: int | None) -> None:
+        if length != 0:
+            self.site.dispatch(self)
+
+    def parseCookies(self) -> None:
+        """Cookies mean nothing here."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.body.feed(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if self.body.length == 0:
+            self.site.dispatch(self)
+            return
+        self.body.end()
+        if self._draining:
+            self._draining = False
+            self._end()
+
+    def connectionLost(self, reason: Any) -> None:
+        self.abandon(reason)
+
+    def abandon(self, reason: Failure) -> None:
+        """There is nobody left to answer."""
+        if self._left or self.finished:
+            return
+        self._left = self._disconnected = True
+        self._log_once(CLIENT_LEFT if not self.startedWriting else self.code)
+        if self.request_id:
+            self.body.fail(BodyLost("the client left"))
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        lost, self._on_lost = self._on_lost, None
+        if lost is not None:
+            lost()
+        notifications, self.notifications = self.notifications, []
+        for waiting in notifications:
+            waiting.errback(reason)
+        self.channel = None  # type: ignore[assignment]
+
+    # What an application calls.
+
+    @property
+    def address(self) -> str:
+        """The client's IP address, as far as trusted proxies vouch for it; empty on a Unix socket."""
+        return self.site.address_of(self)
+
+    @property
+    def left(self) -> bool:
+        """Whether the client has gone away."""
+        return self._left
+
+    def one_header(self, name: bytes) -> str | None:
+        """The value of a header; None where it is missing, the last one where it is repeated."""
+        values = self.requestHeaders.getRawHeaders(name)
+        return values[-1].decode("latin-1") if values else None
+
+    def on_lost(self, call: Callable[[], object] | None) -> None:
+        """Have `call` called, once, if the client leaves before its answer is complete."""
+        self._on_lost = call
+
+    def respond(
+        self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"", *, caches: bool = False
+    ) -> None:
+        """Answer in one piece. A client that has left is not told."""
+        if self._left:
+            return
+        self._open(status, headers, len(body), caches, body)
+        self.finish()
+
+    def refuse(self, problem: Problem, status: int | None = None) -> None:
+        """Answer with a problem; where an answer has begun already, cut the connection."""
+        if self._left:
+            return
+        if self.startedWriting:
+            self.channel.transport.abortConnection()
+            return
+        actual, headers, body = problem_parts(problem, self.request_id, status)
+        self.respond(actual, headers, body)
+
+    def start(
+        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, *, caches: bool = False
+    ) -> None:
+        """Begin an answer of `length` bytes (None: chunked) that `write` and `finish` complete."""
+        if not self._left:
+            self._open(status, headers, length, caches, b"")
+
+    def write(self, data: bytes) -> None:
+        if self._left or self._bodyless or not data:
+            return
+        self.sent_bytes += len(data)
+        if self._chunked:
+            self.channel.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
+        else:
+            self.channel.write(data)
+
+    def finish(self) -> None:
+        if self._left or self._answered:
+            return
+        self._answered = True
+        if self._chunked and not self._bodyless:
+            self.channel.write(b"0\r\n\r\n")
+        self._on_lost = None
+        self._log_once(self.code)
+        body = self.body
+        if body.complete or self.closing:
+            self._end()
+        else:
+            # The rest of the body is small (see _open): it is read before the next request.
+            self._draining = True
+            body.discard()
+
+    def cut(self) -> None:
+        """End the connection at once: the answer can't be completed."""
+        if not self._left:
+            self.channel.transport.abortConnection()
+
+    def _open(
+        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, caches: bool, body: bytes
+    ) -> None:
+        channel = self.channel
+        self.startedWriting = 1
+        self.code = status
+        self._bodyless = self.method == b"HEAD" or not has_body(status)
+        lines = list(headers)
+        if has_body(status):
+            if length is not None:
+                lines.append(("Content-Length", str(length)))
+            elif self.clientproto == b"HTTP/1.1":
+                lines.append(("Transfer-Encoding", "chunked"))
+                self._chunked = True
+            else:
+                channel.persistent = False
+        if not self.body.complete and not self._drainable():
+            self.closing = True
+            channel.persistent = False
+        if not channel.persistent:
+            lines.append(("Connection", "close"))
+        raw = head(status, self.request_id, lines, caches=caches).encode("latin-1")
+        if body and not self._bodyless:
+            self.sent_bytes += len(body)
+            raw += body
+        channel.write(raw)
+
+    def _drainable(self) -> bool:
+        body = self.body
+        return not self.expects_continue and body.length is not None and body.length <= DRAINED_BYTES
+
+    def _end(self) -> None:
+        self.finished = 1
+        if self.producer:
+            self.unregisterProducer()
+        channel = self.channel
+        self.channel = None  # type: ignore[assignment]
+        notifications, self.notifications = self.notifications, []
+        channel.requestDone(self)
+        for waiting in notifications:
+            waiting.callback(None)
+
+    def _log_once(self, status: int) -> None:
+        if not self._logged:
+            self._logged = True
+            if self.request_id:
+                self.site.finished(self, status)
+
+    def handed_over(self, status: int) -> None:
+        """The connection speaks another protocol from now on: this request ends here."""
+        self._left = True
+        self._on_lost = None
+        self._log_once(status)
+        self.finished = 1
+        self.channel = None  # type: ignore[assignment]

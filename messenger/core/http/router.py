@@ -1,0 +1,279 @@
+"""From a request to an endpoint and back: routes, authentication, bodies, answers and errors, once for all.
+
+The order is: path (404), method (405 with Allow), access token (401), admission (429), content type (415),
+announced length (413), then the body, and only then the endpoint. So nobody who may not ask makes the server
+read, and nothing is buffered beyond its limit. Problems raised anywhere below become problem documents; any
+other exception is an `internal` one, and goes to the log with the request's id.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.logger import Logger
+
+from messenger.core.http.answers import INTERNAL, JSON_TYPE, Answer, StreamedAnswer
+from messenger.core.http.call import Admission, Call
+from messenger.core.http.content import BodyLost
+from messenger.core.http.download import Download
+from messenger.core.http.request import Request
+from messenger.core.http.routing import Route, Table, routes_of
+from messenger.core.http.upgrade import NoUpgrade, check_upgrade, serve_websocket
+from messenger.core.identity import Authenticator
+from messenger.wire.codec import Decoder, convert, encode
+from messenger.wire.errors import Code, Problem, not_found
+
+BODY_LIMIT = 1 << 20
+STREAM_LIMIT = 100 << 20
+_MOST_PARAMETERS = 100
+
+_BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_JSON = re.compile(rb"application/json[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+
+log = Logger(namespace="messenger.http")
+
+Accept = Callable[[Call, Any], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    """A route and what was made of its types once."""
+
+    route: Route
+    decoder: Decoder[Any] | None
+    limit: int
+
+
+@dataclass(slots=True)
+class _Socket:
+    """A path that is a WebSocket."""
+
+    route: Route
+    factory: Any
+    accept: Accept | None
+
+
+class Router:
+    """Dispatches requests to endpoints.
+
+    `endpoints` are objects with methods marked by `route`; `prefix` stands before their paths.
+    `authenticator` turns access tokens into identities; without one only open routes can be served.
+    `body_limit` and `stream_limit` are in bytes: for bodies that are decoded, and for those that are
+    streamed. `admission` judges each call before its body is read.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[object],
+        *,
+        authenticator: Authenticator | None = None,
+        prefix: str = "/api/v1",
+        body_limit: int = BODY_LIMIT,
+        stream_limit: int = STREAM_LIMIT,
+        admission: Admission | None = None,
+    ) -> None:
+        self._table = Table()
+        self._authenticator = authenticator
+        self._prefix = prefix
+        self._admission = admission
+        self.routes: list[Route] = []
+        self._sockets: list[_Socket] = []
+        for one in endpoints:
+            for route in routes_of(one):
+                if not route.open and authenticator is None:
+                    raise ValueError(f"{route.method} {route.path} wants an authenticator")
+                decoder = Decoder[Any](route.body) if route.body is not None else None
+                limit = route.body_limit or (stream_limit if route.streamed else body_limit)
+                self._table.add(route.method, self._path(route), _Endpoint(route, decoder, limit))
+                self.routes.append(route)
+
+    def _path(self, route: Route) -> str:
+        return route.path if route.at_root else self._prefix + route.path
+
+    def websocket(self, path: str, factory: IProtocolFactory, accept: Accept | None = None) -> None:
+        """Serve WebSockets at `path` (without the prefix) by `factory`, an Autobahn WebSocketServerFactory.
+
+        The handshake's form is checked here. `accept` is then awaited with the call and the protocol that
+        `factory` built, before anything is answered: it may set the protocol up, or raise Problem to refuse.
+        """
+        route = Route(method="GET", path=path, handler=None, name="websocket", summary="WebSocket", open=True)
+        self._table.add("GET", path, _Socket(route, factory, accept))
+
+    def dispatch(self, request: Request) -> None:
+        """Answer a request, now or later."""
+        Deferred.fromCoroutine(self._serve(request))
+
+    async def _serve(self, request: Request) -> None:
+        call: Call | None = None
+        try:
+            found = self._table.find(request.path.decode("ascii"))
+            if found is None:
+                raise not_found("There is nothing at this path.")
+            target, params = found
+            request.route = target.template
+            method = request.method
+            endpoint = target.methods.get(method)
+            if endpoint is None and method == b"HEAD":
+                endpoint = target.methods.get(b"GET")
+            if endpoint is None:
+                raise Problem(Code.method_not_allowed, headers={"Allow": target.allow})
+            call = Call(request, endpoint.route, params)
+            if isinstance(endpoint, _Socket):
+                await self._upgrade(call, endpoint)
+                return
+            result = await self._result(call, endpoint)
+            await self._answer(call, endpoint.route, result)
+        except Problem as problem:
+            self._refuse(request, call, problem)
+        except NoUpgrade as refusal:
+            request.refuse(refusal.problem, refusal.status)
+        except (BodyLost, CancelledError):
+            # The client has left, or its body never came: nobody waits for an answer.
+            request.cut()
+        except Exception:
+            log.failure(
+                "{method} {route} failed",
+                event="failure",
+                request_id=request.request_id,
+                method=request.method.decode("ascii"),
+                route=request.route,
+            )
+            self._refuse(request, call, INTERNAL)
+
+    def _refuse(self, request: Request, call: Call | None, problem: Problem) -> None:
+        if call is not None and call.answer_headers:
+            problem.headers = {**call.answer_headers, **problem.headers}
+        request.refuse(problem)
+
+    async def _result(self, call: Call, endpoint: _Endpoint) -> Any:
+        route = endpoint.route
+        content = call.request.body
+        if not route.open:
+            await self._authenticate(call)
+        if self._admission is not None:
+            await self._admission(call)
+        if content.length is not None and content.length > endpoint.limit:
+            raise Problem(Code.too_large, f"The body may have at most {endpoint.limit} bytes.")
+        arguments: list[Any] = []
+        if endpoint.decoder is not None:
+            self._check_type(call)
+            call.raw = await content.read(endpoint.limit)
+            if not call.raw:
+                raise Problem(Code.bad_request, "A JSON body is wanted.")
+            arguments.append(endpoint.decoder.decode(call.raw))
+        elif route.streamed:
+            content.limit = endpoint.limit
+        elif not content.complete:
+            # Nobody asked for a body: it is small, or the answer ends the connection.
+            call.raw = await content.read(endpoint.limit)
+        if route.query is not None:
+            arguments.append(convert(parse_query(call.request.query), route.query))
+        assert route.handler is not None
+        return await route.handler(call, *arguments)
+
+    async def _authenticate(self, call: Call) -> None:
+        assert self._authenticator is not None
+        call.identify(await self._authenticator.identify(bearer_token(call.request)))
+
+    @staticmethod
+    def _check_type(call: Call) -> None:
+        values = call.request.requestHeaders.getRawHeaders(b"Content-Type")
+        if call.request.body.length == 0 and not values:
+            raise Problem(Code.bad_request, "A JSON body is wanted.")
+        if not values or len(values) > 1 or not _JSON.fullmatch(values[0]):
+            raise Problem(Code.unsupported_media_type, "The body's type is application/json.")
+
+    async def _upgrade(self, call: Call, socket: _Socket) -> None:
+        request = call.request
+        check_upgrade(request)
+        protocol: IProtocol | None = socket.factory.buildProtocol(request.client)
+        if protocol is None:
+            raise Problem(Code.unavailable, "There are too many sockets.", retry_after=5)
+        if socket.accept is not None:
+            await socket.accept(call, protocol)
+        if not request.left:
+            serve_websocket(request, socket.factory, protocol)
+
+    async def _answer(self, call: Call, route: Route, result: Any) -> None:
+        request = call.request
+        if isinstance(result, StreamedAnswer):
+            await self._stream(call, result)
+            return
+        status, headers, body = route.status, list(call.answer_headers.items()), result
+        caches = False
+        if isinstance(result, Answer):
+            status, body = result.status, result.body
+            headers += result.headers.items()
+            caches = _says_caching(result.headers)
+            if result.content_type is not None:
+                headers.append(("Content-Type", result.content_type))
+            elif body is not None:
+                headers.append(("Content-Type", JSON_TYPE))
+        elif body is not None:
+            headers.append(("Content-Type", JSON_TYPE))
+        raw = b"" if body is None else body if type(body) is bytes else encode(body)
+        request.respond(status, headers, raw, caches=caches)
+
+    async def _stream(self, call: Call, answer: StreamedAnswer) -> None:
+        request = call.request
+        if request.left:
+            return
+        headers = [*call.answer_headers.items(), *answer.headers.items()]
+        request.start(answer.status, headers, answer.length, caches=_says_caching(answer.headers))
+        if request.method == b"HEAD":
+            request.finish()
+            return
+        download = Download(request)
+        writing = Deferred.fromCoroutine(_await(answer.write(download)))
+        request.on_lost(writing.cancel)
+        await writing
+        if answer.length is not None and request.sent_bytes != answer.length and not request.left:
+            raise RuntimeError(f"announced {answer.length} bytes and wrote {request.sent_bytes}")
+        request.finish()
+
+
+async def _await(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+def _says_caching(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "cache-control" for name in headers)
+
+
+def bearer_token(request: Request) -> str:
+    """The token of `Authorization: Bearer` (RFC 6750 section 2.1); Problem `unauthorized` without one."""
+    values = request.requestHeaders.getRawHeaders(b"Authorization")
+    match = _BEARER.fullmatch(values[0]) if values and len(values) == 1 else None
+    if match is None:
+        raise Problem(Code.unauthorized, "An access token is wanted: Authorization: Bearer TOKEN.")
+    return match[1].decode("ascii")
+
+
+def parse_query(query: bytes) -> dict[str, str]:
+    """The parameters of a query, percent-decoded as UTF-8, `+` for a space; Problem `bad_request` for a
+    repeated name, for what is no UTF-8, for a bad escape and for more than 100 parameters."""
+    if not query:
+        return {}
+    found: dict[str, str] = {}
+    pairs = query.split(b"&")
+    if len(pairs) > _MOST_PARAMETERS:
+        raise Problem(Code.bad_request, f"A query has at most {_MOST_PARAMETERS} parameters.")
+    if _BAD_ESCAPE.search(query):
+        raise Problem(Code.bad_request, "The query holds a bad percent-escape.")
+    for pair in pairs:
+        if not pair:
+            continue
+        name, _, value = pair.replace(b"+", b" ").partition(b"=")
+        try:
+            key, text = unquote_to_bytes(name).decode("utf-8"), unquote_to_bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Problem(Code.bad_request, "The query is not UTF-8.") from None
+        if key in found:
+            raise Problem(Code.bad_request, "A query names each parameter once.")
+        found[key] = text
+    return found

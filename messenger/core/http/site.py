@@ -1,0 +1,199 @@
+"""All connections of one listener: their limits and deadlines, the log of requests and their metrics."""
+
+# mypy: allow-untyped-calls
+# What is overridden here is not annotated in Twisted.
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+
+from messenger.core.http.answers import INTERNAL, head, problem_parts
+from messenger.core.http.channel import Channel
+from messenger.core.http.metrics import HttpMetrics
+from messenger.core.http.request import UNMATCHED, Request, new_request_id
+from messenger.wire.errors import Problem
+
+SWEEP_SECONDS = 1.0
+
+log = Logger(namespace="messenger.http")
+
+
+class Application(Protocol):
+    """What answers requests: a Router, a Gateway."""
+
+    def dispatch(self, request: Request) -> None:
+        """Answer the request, now or later. Its head is complete, its body is not."""
+
+
+class Site(ServerFactory):
+    """Makes a `Channel` for each connection and hands its requests to `app`.
+
+    `reactor` is the clock. Deadlines are in seconds (see `Channel`). More than `max_connections` at a time
+    are closed as they come. `trusted_proxies` are addresses or networks whose `X-Forwarded-For` is believed.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        app: Application,
+        *,
+        metrics: HttpMetrics | None = None,
+        header_seconds: float = 30.0,
+        idle_seconds: float = 75.0,
+        body_idle_seconds: float = 30.0,
+        stall_seconds: float = 60.0,
+        max_connections: int = 20_000,
+        trusted_proxies: Sequence[str] = (),
+    ) -> None:
+        self.app = app
+        self.seconds = reactor.seconds
+        self.header_seconds = header_seconds
+        self.idle_seconds = idle_seconds
+        self.body_idle_seconds = body_idle_seconds
+        self.stall_seconds = stall_seconds
+        self.stopping = False
+        self._reactor = reactor
+        self._metrics = metrics
+        self._max_connections = max_connections
+        self._trusted = [ip_network(text, strict=False) for text in trusted_proxies]
+        self._channels: set[Channel] = set()
+        self._sweep: Any = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Channel | None:
+        if self.stopping or len(self._channels) >= self._max_connections:
+            return None
+        channel = Channel()
+        channel.site = self
+        channel.factory = self
+        channel.requestFactory = Request
+        return channel
+
+    # What channels and requests call.
+
+    def opened(self, channel: Channel) -> None:
+        """A connection is there."""
+        self._channels.add(channel)
+        if self._sweep is None:
+            self._sweep = self._reactor.callLater(SWEEP_SECONDS, self._sweep_deadlines)
+
+    def closed(self, channel: Channel) -> None:
+        """A connection is gone, or is no longer ours."""
+        self._channels.discard(channel)
+
+    def dispatch(self, request: Request) -> None:
+        """Have the application answer."""
+        try:
+            self.app.dispatch(request)
+        except Exception:
+            log.failure("dispatch failed", request_id=request.request_id)
+            request.refuse(INTERNAL)
+
+    def finished(self, request: Request, status: int) -> None:
+        """A request was answered, or its client has left (status 499)."""
+        seconds = self.seconds() - request.began
+        method = request.method.decode("ascii")
+        log.info(
+            "{method} {route} {status}",
+            event="request",
+            request_id=request.request_id,
+            method=method,
+            route=request.route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            user_id=request.user_id,
+            bytes_in=request.body.received if hasattr(request, "body") else 0,
+            bytes_out=request.sent_bytes,
+        )
+        if self._metrics is not None:
+            self._metrics.observe(request.route, method, status, seconds)
+
+    def refused(self, channel: Channel, status: int, problem: Problem) -> None:
+        """A request could not be parsed: say so on the wire, before the channel closes."""
+        request_id = new_request_id()
+        actual, headers, body = problem_parts(problem, request_id, status)
+        headers += [("Content-Length", str(len(body))), ("Connection", "close")]
+        channel.transport.write(head(actual, request_id, headers).encode("latin-1") + body)
+        log.info(
+            "refused {status}",
+            event="request",
+            request_id=request_id,
+            method="other",
+            route=UNMATCHED,
+            status=actual,
+            reason=problem.detail,
+        )
+        if self._metrics is not None:
+            self._metrics.observe(UNMATCHED, "other", actual, 0.0)
+
+    def address_of(self, request: Request) -> str:
+        """The client's address: the last in `X-Forwarded-For` that no trusted proxy has, else the peer's."""
+        address = getattr(request.client, "host", "")
+        if not self._trusted or not self._trusts(address):
+            return address
+        hops = (
+            b",".join(request.requestHeaders.getRawHeaders(b"X-Forwarded-For", []))
+            .decode("latin-1")
+            .split(",")
+        )
+        for hop in reversed(hops):
+            text = hop.strip()
+            if not _is_address(text):
+                break
+            address = text
+            if not self._trusts(address):
+                break
+        return address
+
+    def trusts(self, address: str) -> bool:
+        """Whether this address belongs to a trusted proxy."""
+        return bool(self._trusted) and self._trusts(address)
+
+    def _trusts(self, address: str) -> bool:
+        if not _is_address(address):
+            return False
+        found = ip_address(address)
+        mapped = getattr(found, "ipv4_mapped", None)
+        return any((mapped or found) in network for network in self._trusted)
+
+    # The end.
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open and ours."""
+        return len(self._channels)
+
+    def drain(self) -> None:
+        """Close what is idle; have the others close after their answer."""
+        self.stopping = True
+        for channel in list(self._channels):
+            channel.close_when_idle()
+
+    def abort(self) -> None:
+        """Cut what is left."""
+        for channel in list(self._channels):
+            channel.expire()
+        if self._sweep is not None and self._sweep.active():
+            self._sweep.cancel()
+        self._sweep = None
+
+    def _sweep_deadlines(self) -> None:
+        self._sweep = None
+        now = self.seconds()
+        for channel in [channel for channel in self._channels if channel.overdue(now)]:
+            channel.expire()
+        if self._channels:
+            self._sweep = self._reactor.callLater(SWEEP_SECONDS, self._sweep_deadlines)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

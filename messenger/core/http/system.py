@@ -1,0 +1,78 @@
+"""What every process answers about itself, on its own port: `/health`, `/ready` and `/metrics`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import TimeoutError as DeferTimeoutError
+from twisted.internet.error import TimeoutError as TwistedTimeoutError
+from twisted.internet.interfaces import IReactorTime
+
+from messenger import __version__
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
+from messenger.wire.system import Health, Readiness
+
+CHECK_SECONDS = 2.0
+READY = "ready"
+
+Check = Callable[[], Awaitable[object]]
+
+
+async def readiness(reactor: IReactorTime, checks: Mapping[str, Check]) -> Readiness:
+    """Run all checks side by side, each for at most 2 s. A check that returns is ready, one that raises is
+    not."""
+
+    async def run(check: Check) -> str:
+        async def bare() -> None:
+            await check()
+
+        try:
+            await Deferred.fromCoroutine(bare()).addTimeout(CHECK_SECONDS, reactor)
+        except (TwistedTimeoutError, DeferTimeoutError):
+            return f"no answer within {CHECK_SECONDS:g} s"
+        except Exception as error:
+            return type(error).__name__
+        return READY
+
+    names = list(checks)
+    states = await gatherResults([Deferred.fromCoroutine(run(checks[name])) for name in names])
+    found = dict(zip(names, states, strict=True))
+    return Readiness(ready=all(state == READY for state in states), checks=found)
+
+
+class SystemEndpoints:
+    """`/health`, `/ready` and `/metrics`. `checks` are by name; `registry` is what `/metrics` shows.
+
+    Once `draining` is set `/ready` says no, so that load balancers send nobody any more.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, checks: Mapping[str, Check], registry: CollectorRegistry | None = None
+    ) -> None:
+        self.draining = False
+        self._reactor = reactor
+        self._checks = checks
+        self._registry = registry
+
+    @route("GET", "/health", answer=Health, open=True, at_root=True)
+    async def health(self, _call: Call) -> Health:
+        """The process is up."""
+        return Health(version=__version__)
+
+    @route("GET", "/ready", answer=Readiness, open=True, at_root=True)
+    async def ready(self, _call: Call) -> Any:
+        """Whether requests can be served, and the state of each engine."""
+        found = await readiness(self._reactor, self._checks)
+        if self.draining:
+            found = Readiness(ready=False, checks={**found.checks, "process": "stopping"})
+        return found if found.ready else Answer(503, found, {"Retry-After": "1"})
+
+    @route("GET", "/metrics", answer=str, open=True, at_root=True)
+    async def metrics(self, _call: Call) -> Answer:
+        """Metrics in Prometheus' text format."""
+        raw = generate_latest(self._registry) if self._registry is not None else b""
+        return Answer(200, raw, content_type=CONTENT_TYPE_PLAIN_0_0_4)
