@@ -1,0 +1,1 @@
+"""The message service: conversations, messages, and live delivery by WebSocket."""

@@ -1,0 +1,200 @@
+"""Group commit: one flush of PostgreSQL for all drafts that came in while the one before was under way.
+
+No timer: an idle instance commits a draft at once, a busy one gathers while it waits. Two batches run side by
+side at most, so that one conversation held by another transaction does not stop the rest. Drafts of one
+conversation never stand in two batches at once, which keeps their order.
+
+A draft whose conversation is held elsewhere (`busy`) goes into the next batch; after a few rounds its batch
+waits for the lock. At most `QUEUE` drafts wait; the next is answered 503.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import Logger
+
+from messenger.core.ids import new_id
+from messenger.messages.model import Draft, Outcome
+from messenger.wire.errors import Problem, unavailable
+
+BATCH = 200
+BATCH_BYTES = 4 * 1024 * 1024
+QUEUE = 5_000
+RUNNING = 2
+PATIENCE = 3
+
+log = Logger()
+
+Key = tuple[str, str, str]
+
+
+class Log(Protocol):
+    """What is wanted of the store."""
+
+    async def commit(self, event_id: str, drafts: list[Draft], *, wait: bool) -> list[Outcome]:
+        """See store.messages.Messages.commit."""
+
+
+class _Waiting:
+    """A draft and those who wait for it; a repeat that comes meanwhile waits for the same."""
+
+    __slots__ = ("draft", "rounds", "waiters")
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.waiters: list[Deferred[Outcome]] = []
+        self.rounds = 0
+
+    @property
+    def key(self) -> Key:
+        return (self.draft.conversation_id, self.draft.device_id, self.draft.client_id)
+
+    @property
+    def size(self) -> int:
+        envelopes = self.draft.envelopes
+        sealed = sum(map(len, envelopes.values())) + 52 * len(envelopes) if envelopes else 0
+        return len(self.draft.content or b"") + sealed
+
+
+class Commits:
+    """Commits drafts in batches.
+
+    `committed(event_id, [(draft, outcome), ...])` is called once for each batch that stored something, before
+    those who wait are answered.
+    """
+
+    def __init__(
+        self, messages: Log, committed: Callable[[str, list[tuple[Draft, Outcome]]], object]
+    ) -> None:
+        self._messages = messages
+        self._committed = committed
+        self._queue: deque[_Waiting] = deque()
+        self._pending: dict[Key, _Waiting] = {}
+        self._held: set[str] = set()  # conversations in a running batch
+        self._running = 0
+        self._stopping = False
+        self._idle: list[Deferred[None]] = []
+
+    async def start(self) -> None:
+        self._stopping = False
+
+    async def stop(self) -> None:
+        """Finish what was accepted; whoever comes later is answered 503."""
+        self._stopping = True
+        if self._pending:
+            idle: Deferred[None] = Deferred()
+            self._idle.append(idle)
+            await idle
+
+    @property
+    def waiting(self) -> int:
+        """How many drafts have not been answered."""
+        return len(self._pending)
+
+    async def append(self, draft: Draft) -> Outcome:
+        """What became of the draft, once that is committed. Problem `unavailable` when too many wait."""
+        key = (draft.conversation_id, draft.device_id, draft.client_id)
+        waiting = self._pending.get(key)
+        if waiting is None:
+            if self._stopping or len(self._pending) >= QUEUE:
+                raise unavailable("Too many messages are waiting to be stored.")
+            waiting = self._pending[key] = _Waiting(draft)
+            self._queue.append(waiting)
+        answer: Deferred[Outcome] = Deferred()
+        waiting.waiters.append(answer)
+        self._run_next()
+        return await answer
+
+    def _run_next(self) -> None:
+        while self._queue and self._running < RUNNING:
+            batch = self._gather()
+            if not batch:
+                return
+            self._running += 1
+            ensureDeferred(self._run(batch))
+
+    def _gather(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        passed: list[_Waiting] = []
+        size = 0
+        # What a running batch holds, and all that follows in that conversation, stays in its order.
+        while self._queue and len(batch) < BATCH and size < BATCH_BYTES and len(passed) < BATCH:
+            waiting = self._queue.popleft()
+            if waiting.draft.conversation_id in self._held:
+                passed.append(waiting)
+            else:
+                batch.append(waiting)
+                size += waiting.size
+        self._queue.extendleft(reversed(passed))
+        self._held.update(waiting.draft.conversation_id for waiting in batch)
+        return batch
+
+    async def _run(self, batch: list[_Waiting]) -> None:
+        event_id = new_id()
+        drafts = [waiting.draft for waiting in batch]
+        wait = any(waiting.rounds >= PATIENCE for waiting in batch)
+        try:
+            outcomes = await self._messages.commit(event_id, drafts, wait=wait)
+            error: Exception | None = None
+        except Problem as problem:
+            outcomes, error = [], problem
+        except Exception as failure:
+            log.failure("a batch of {count} drafts could not be committed", count=len(batch))
+            outcomes, error = [], failure
+        self._running -= 1
+        self._held.difference_update(draft.conversation_id for draft in drafts)
+        if error is not None:
+            self._fail(batch, error)
+        else:
+            self._answer(event_id, batch, outcomes)
+        self._run_next()
+        if not self._pending:
+            while self._idle:
+                self._idle.pop().callback(None)
+
+    def _answer(self, event_id: str, batch: list[_Waiting], outcomes: list[Outcome]) -> None:
+        stored = [
+            (waiting.draft, outcome)
+            for waiting, outcome in zip(batch, outcomes, strict=True)
+            if outcome.outcome == "stored"
+        ]
+        if stored:
+            self._committed(event_id, stored)
+        again: list[_Waiting] = []
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if outcome.outcome == "busy":
+                waiting.rounds += 1
+                again.append(waiting)
+                continue
+            del self._pending[waiting.key]
+            for position, answer in enumerate(waiting.waiters):
+                # Whoever sent the same again while it was under way sent a repeat.
+                repeat = position > 0 and outcome.outcome == "stored"
+                answer.callback(outcome._replace(outcome="repeat") if repeat else outcome)
+        self._queue.extendleft(reversed(again))
+
+    def _fail(self, batch: list[_Waiting], error: Exception) -> None:
+        if len(batch) > 1 and not isinstance(error, Problem):
+            # One draft that PostgreSQL refuses must not spoil its neighbours: each on its own, then.
+            for waiting in reversed(batch):
+                waiting.rounds = 0
+                self._queue.appendleft(waiting)
+            self._alone(len(batch))
+            return
+        for waiting in batch:
+            del self._pending[waiting.key]
+            for answer in waiting.waiters:
+                answer.errback(error)
+
+    def _alone(self, count: int) -> None:
+        batches = [[self._queue.popleft()] for _ in range(count)]
+
+        async def one_by_one() -> None:
+            for batch in batches:
+                self._held.add(batch[0].draft.conversation_id)
+                self._running += 1
+                await ensureDeferred(self._run(batch))
+
+        ensureDeferred(one_by_one())

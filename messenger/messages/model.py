@@ -1,0 +1,137 @@
+"""What the message service works with between its store, its rules and its sockets.
+
+Times are milliseconds since 1970. `Stored` is a Struct, for it also travels on the bus (as MessagePack).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from messenger.wire.conversations import Message
+from messenger.wire.times import rfc3339
+
+
+class Stored(Struct, array_like=True, gc=False):
+    """A committed message with the envelopes of all devices."""
+
+    conversation_id: str
+    seq: int
+    sender_id: str | None
+    sender_device_id: str
+    client_id: str
+    kind: str
+    content: bytes | None
+    envelopes: dict[str, bytes] | None
+    created: int
+    expires: int | None
+    deleted: bool = False
+
+    def seen_by(self, device_id: str, now: int) -> Message:
+        """The message as `device_id` may see it at `now`: after its end or deletion without content."""
+        hidden = self.deleted or (self.expires is not None and self.expires <= now)
+        envelope = None if hidden or self.envelopes is None else self.envelopes.get(device_id)
+        return Message(
+            conversation_id=self.conversation_id,
+            seq=self.seq,
+            sender_id=self.sender_id,
+            sender_device_id=self.sender_device_id,
+            client_id=self.client_id,
+            kind=self.kind,
+            content=None if hidden else self.content,
+            envelope=envelope,
+            created_at=rfc3339(self.created),
+            expires_at=None if self.expires is None else rfc3339(self.expires),
+            deleted=self.deleted,
+        )
+
+
+class Draft(NamedTuple):
+    """A message that passed the rules of form and waits to be committed."""
+
+    conversation_id: str
+    user_id: str
+    device_id: str
+    client_id: str
+    kind: str
+    content: bytes | None
+    envelopes: dict[str, bytes] | None
+
+
+class Outcome(NamedTuple):
+    """What became of a draft: `stored`, `repeat`, `not_found`, `gone`, `blocked` or `busy`."""
+
+    outcome: str
+    seq: int
+    change: int
+    created: int
+    expires: int | None
+
+
+class Happened(NamedTuple):
+    """A change as stored: what happened to a conversation besides messages."""
+
+    conversation_id: str
+    change: int
+    at_seq: int
+    created: int
+    actor_id: str | None
+    event: str
+    details: dict[str, Any]
+
+
+class Head(NamedTuple):
+    """How far a conversation has come."""
+
+    seq: int
+    change: int
+
+
+class Membership(NamedTuple):
+    """A conversation of one user as one device needs it: its head, and the device's place.
+
+    For a user who left, the head is where it left.
+    """
+
+    conversation_id: str
+    head: Head
+    place: Head
+    left: bool
+
+
+@dataclass(frozen=True)
+class MemberRow:
+    """A member within `ConversationState`."""
+
+    user_id: str
+    role: str
+
+
+@dataclass(frozen=True)
+class ConversationState:
+    """A conversation under its lock, as far as the rules of a change need it."""
+
+    type: str
+    ended: bool
+    metadata: bytes | None
+    message_ttl: int | None
+    member_count: int
+    actor: MemberRow
+    target: MemberRow | None
+    target_exists: bool
+    target_blocks_actor: bool
+    heir: MemberRow | None
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """What a change to a conversation consists of: each part is applied where it is given."""
+
+    add: MemberRow | None = None
+    remove: str | None = None
+    roles: dict[str, str] = field(default_factory=dict)
+    end: bool = False
+    update: bool = False
+    metadata: bytes | None = None
+    message_ttl: int | None = None
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""The only SQL of the message service, one method for each statement or transaction."""

@@ -1,0 +1,167 @@
+"""Messages in PostgreSQL: committing drafts, and reading what was committed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from messenger.core.database import Database, Row
+from messenger.messages.model import Draft, Happened, Head, Outcome, Stored
+
+_COMMIT = """
+select outcome, seq, change, (extract(epoch from created_at) * 1000)::bigint,
+    (extract(epoch from expires_at) * 1000)::bigint
+from message.commit_drafts(
+    %s, %s, %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bytea[],
+    %s::integer[], %s::uuid[], %s::bytea[]
+) order by draft
+"""
+
+# One device's own envelope, or null where there is none for it.
+_FOR_DEVICE = """
+    m.conversation_id, m.seq, m.sender_id, m.sender_device_id, m.client_id, m.kind, m.content,
+    m.envelopes[array_position(m.envelope_devices, %(device)s::uuid)],
+    (extract(epoch from m.created_at) * 1000)::bigint, (extract(epoch from m.expires_at) * 1000)::bigint,
+    m.deleted
+"""
+
+_BACKLOG = f"""
+select {_FOR_DEVICE}
+from unnest(%(ids)s::uuid[], %(after)s::bigint[], %(upto)s::bigint[]) with ordinality
+    as w(conversation_id, after_seq, upto_seq, n)
+cross join lateral (
+    select * from message.messages m
+    where m.conversation_id = w.conversation_id and m.seq > w.after_seq and m.seq <= w.upto_seq
+    order by m.seq limit %(limit)s
+) m
+order by w.n, m.seq
+"""  # noqa: S608 - composed of constants
+
+_ALL_ENVELOPES = """
+select m.conversation_id, m.seq, m.sender_id, m.sender_device_id, m.client_id, m.kind, m.content,
+    m.envelope_devices, m.envelopes,
+    (extract(epoch from m.created_at) * 1000)::bigint, (extract(epoch from m.expires_at) * 1000)::bigint,
+    m.deleted
+from message.messages m
+where m.conversation_id = %s and m.seq > %s and m.seq <= %s order by m.seq limit %s
+"""
+
+_HISTORY = f"""
+select {_FOR_DEVICE} from message.messages m
+where m.conversation_id = %(id)s and m.seq > %(above)s and m.seq < %(below)s
+"""  # noqa: S608 - composed of constants
+
+_CHANGES = """
+select h.conversation_id, h.change, h.at_seq, (extract(epoch from h.created_at) * 1000)::bigint,
+    h.actor_id, h.event, h.details
+from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) with ordinality as w(conversation_id, after, upto, n)
+cross join lateral (
+    select * from message.changes h
+    where h.conversation_id = w.conversation_id and h.change > w.after and h.change <= w.upto
+    order by h.change limit %s
+) h
+order by w.n, h.change
+"""
+
+
+class Messages:
+    """Statements about messages and changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def commit(self, event_id: str, drafts: Sequence[Draft], *, wait: bool) -> list[Outcome]:
+        """Commit all drafts that may be committed, in one transaction; the outcomes are in their order.
+
+        Drafts whose conversation another transaction holds come back as `busy`, unless `wait`. No two
+        drafts may bear the same conversation, device and client_id. The heads of what moved stand in the
+        outbox under `event_id`.
+        """
+        sealed = [
+            (number, device_id, content)
+            for number, draft in enumerate(drafts, 1)
+            for device_id, content in (draft.envelopes or {}).items()
+        ]
+        rows = await self._database.write(
+            _COMMIT,
+            (
+                event_id,
+                wait,
+                [draft.conversation_id for draft in drafts],
+                [draft.user_id for draft in drafts],
+                [draft.device_id for draft in drafts],
+                [draft.client_id for draft in drafts],
+                [draft.kind for draft in drafts],
+                [draft.content for draft in drafts],
+                [number for number, _, _ in sealed],
+                [device_id for _, device_id, _ in sealed],
+                [content for _, _, content in sealed],
+            ),
+        )
+        return [Outcome(*row) for row in rows]
+
+    async def backlog(
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+    ) -> list[Stored]:
+        """Messages above the first and up to the second number of each (id, above, up to), in order.
+
+        At most `limit` for each conversation; envelopes are those of `device_id` alone.
+        """
+        rows = await self._database.read(
+            _BACKLOG,
+            {
+                "device": device_id,
+                "ids": [want[0] for want in wants],
+                "after": [want[1] for want in wants],
+                "upto": [want[2] for want in wants],
+                "limit": limit,
+            },
+        )
+        return [_for_device(row, device_id) for row in rows]
+
+    async def stretch(self, conversation_id: str, above: int, upto: int, limit: int) -> list[Stored]:
+        """Messages above `above` and up to `upto`, with all envelopes."""
+        rows = await self._database.read(_ALL_ENVELOPES, (conversation_id, above, upto, limit))
+        return [
+            Stored(*row[:7], dict(zip(row[7], row[8], strict=True)) if row[7] and row[8] else None, *row[9:])
+            for row in rows
+        ]
+
+    async def history(
+        self, conversation_id: str, device_id: str, *, above: int, below: int, rising: bool, limit: int
+    ) -> list[Stored]:
+        """At most `limit` messages between `above` and `below` (both left out), by rising seq.
+
+        `rising` takes the lowest of them, else the highest.
+        """
+        order = " order by m.seq limit %(limit)s" if rising else " order by m.seq desc limit %(limit)s"
+        parameters = {
+            "id": conversation_id,
+            "device": device_id,
+            "above": above,
+            "below": below,
+            "limit": limit,
+        }
+        rows = await self._database.read(_HISTORY + order, parameters)
+        found = [_for_device(row, device_id) for row in rows]
+        return found if rising else found[::-1]
+
+    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
+        """Changes above the first and up to the second number of each (id, above, up to), in order."""
+        rows = await self._database.read(
+            _CHANGES,
+            ([want[0] for want in wants], [want[1] for want in wants], [want[2] for want in wants], limit),
+        )
+        return [Happened(*row) for row in rows]
+
+    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
+        """How far each of these conversations has come."""
+        rows = await self._database.read(
+            "select conversation_id, last_seq, last_change from message.conversations"
+            " where conversation_id = any(%s::uuid[])",
+            (list(conversation_ids),),
+        )
+        return {row[0]: Head(row[1], row[2]) for row in rows}
+
+
+def _for_device(row: Row, device_id: str) -> Stored:
+    envelope: Any = row[7]
+    return Stored(*row[:7], None if envelope is None else {device_id: envelope}, *row[8:])
