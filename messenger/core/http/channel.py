@@ -41,7 +41,7 @@ _LARGEST_CHUNK = 10**_LONGEST_NUMBER
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~]+ HTTP/[0-9]+(?:\.[0-9]+)?")
+_OTHER_VERSION = re.compile(rb"[A-Z]+ [!-~]+ HTTP/(?!1\.[01]$)[0-9](?:\.[0-9])?")
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
@@ -72,6 +72,7 @@ class Channel(HTTPChannel):
     taken_over = False
 
     _stalled_until: float | None = None
+    _registered = True
     _refused = False
     _in_body = False
     _body_until = 0.0
@@ -264,6 +265,11 @@ class Channel(HTTPChannel):
         self._stalled_until = self.site.seconds() + self.site.stall_seconds
         super().pauseProducing()
 
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        super().registerProducer(producer, streaming)
+        if self._waitingForTransport and streaming:
+            producer.pauseProducing()
+
     def resumeProducing(self) -> None:
         self._stalled_until = None
         if self._paused_since is None:
@@ -294,12 +300,18 @@ class Channel(HTTPChannel):
     def loseConnection(self) -> None:
         self.deadline = self.site.seconds() + self.site.stall_seconds
         if self.transport is not None:
-            super().loseConnection()
+            self._unregister()
+            self.transport.loseConnection()
+
+    def _unregister(self) -> None:
+        if self._registered:
+            self._registered = False
+            self._networkProducer.unregisterProducer()
 
     def linger(self) -> None:
         """Send what is to be sent, then read and forget for a moment, then close."""
         self._refused = True
-        self._networkProducer.unregisterProducer()
+        self._unregister()
         self._networkProducer.resumeProducing()
         self.deadline = self.site.seconds() + LINGER_SECONDS
         transport = self.transport
@@ -336,7 +348,7 @@ class Channel(HTTPChannel):
         """Let go of the transport: another protocol has it from now on."""
         self.taken_over = self._refused = True
         self.deadline = self._stalled_until = None
-        self._networkProducer.unregisterProducer()
+        self._unregister()
         self._requestProducer = None
         self.requests.clear()
         self.site.closed(self)

@@ -74,7 +74,7 @@ class Request(http.Request):
             self.request_id = new_request_id()
         self.site = self.channel.site
         self.body = Content(self.channel, self.channel.length)
-        self.began = self.site.seconds()
+        self.began = self.site.timer()
 
     def gotLength(self, length: int | None) -> None:
         if length != 0:
@@ -198,16 +198,14 @@ class Request(http.Request):
         self, status: int, headers: Iterable[tuple[str, str]], length: int | None, caches: bool, body: bytes
     ) -> None:
         channel = self.channel
-        self.startedWriting = 1
-        self.code = status
-        self._bodyless = self.method == b"HEAD" or not has_body(status)
+        chunked = False
         lines = list(headers)
         if has_body(status):
             if length is not None:
                 lines.append(("Content-Length", str(length)))
             elif self.clientproto == b"HTTP/1.1":
                 lines.append(("Transfer-Encoding", "chunked"))
-                self._chunked = True
+                chunked = True
             else:
                 channel.persistent = False
         if not self.body.complete and not self._drainable():
@@ -216,6 +214,10 @@ class Request(http.Request):
         if not channel.persistent:
             lines.append(("Connection", "close"))
         raw = head(status, self.request_id, lines, caches=caches).encode("latin-1")
+        self.startedWriting = 1
+        self.code = status
+        self._chunked = chunked
+        self._bodyless = self.method == b"HEAD" or not has_body(status)
         if body and not self._bodyless:
             self.sent_bytes += len(body)
             raw += body

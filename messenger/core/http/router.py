@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from messenger.core.http.answers import INTERNAL, JSON_TYPE, Answer, StreamedAnswer
 from messenger.core.http.call import Admission, Call
@@ -106,7 +107,12 @@ class Router:
 
     def dispatch(self, request: Request) -> None:
         """Answer a request, now or later."""
-        Deferred.fromCoroutine(self._serve(request))
+        Deferred.fromCoroutine(self._serve(request)).addErrback(self._lost, request)
+
+    @staticmethod
+    def _lost(failure: Failure, request: Request) -> None:
+        log.failure("no answer could be given", failure, event="failure", request_id=request.request_id)
+        request.cut()
 
     async def _serve(self, request: Request) -> None:
         call: Call | None = None

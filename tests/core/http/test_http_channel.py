@@ -1,0 +1,314 @@
+"""Strict parsing, deadlines, pipelining, and how a connection ends."""
+
+import pytest
+from http_app import Endpoints, router
+from http_wire import HOST, Connection, Logged, site
+from twisted.trial.unittest import SynchronousTestCase
+
+GET = b"GET /api/v1/page HTTP/1.1\r\n"
+POST = b"POST /api/v1/sum HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+REFUSED = {
+    "no host": (GET + b"\r\n", 400),
+    "two hosts": (GET + HOST + HOST + b"\r\n", 400),
+    "empty host": (GET + b"Host:\r\n\r\n", 400),
+    "host with a path": (GET + b"Host: a/b\r\n\r\n", 400),
+    "host with a user": (GET + b"Host: u@a\r\n\r\n", 400),
+    "host with a space": (GET + b"Host: a b\r\n\r\n", 400),
+    "host with two ports": (GET + b"Host: a:1:2\r\n\r\n", 400),
+    "folded header": (GET + HOST + b"X-A: 1\r\n 2\r\n\r\n", 400),
+    "folded header with a tab": (GET + HOST + b"X-A: 1\r\n\t2\r\n\r\n", 400),
+    "space before the first header": (GET + b" " + HOST + b"\r\n", 400),
+    "space before the colon": (GET + HOST + b"X-A : 1\r\n\r\n", 400),
+    "header without a colon": (GET + HOST + b"nothing\r\n\r\n", 400),
+    "header without a name": (GET + HOST + b": 1\r\n\r\n", 400),
+    "NUL in a value": (GET + HOST + b"X-A: a\0b\r\n\r\n", 400),
+    "bare LF in a value": (GET + HOST + b"X-A: a\nX-B: b\r\n\r\n", 400),
+    "bare CR in a value": (GET + HOST + b"X-A: a\rb\r\n\r\n", 400),
+    "underscore TE": (POST + b"Transfer_Encoding: chunked\r\n\r\n", 400),
+    "underscore CL": (POST + b"Content_Length: 5\r\n\r\n", 400),
+    "TE identity": (POST + b"Transfer-Encoding: identity\r\n\r\n", 400),
+    "TE gzip": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    "TE gzip, chunked": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
+    "TE chunked, identity": (POST + b"Transfer-Encoding: chunked, identity\r\n\r\n", 501),
+    "TE twice": (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "TE chunked then identity": (
+        POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+        400,
+    ),
+    "TE vertical tab": (POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n", 501),
+    "TE on 1.0": (b"POST /api/v1/sum HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "CL and TE": (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "TE and CL": (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400),
+    "CL twice": (POST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400),
+    "CL list": (POST + b"Content-Length: 5, 5\r\n\r\n", 400),
+    "CL signed": (POST + b"Content-Length: +5\r\n\r\n", 400),
+    "CL negative": (POST + b"Content-Length: -5\r\n\r\n", 400),
+    "CL hexadecimal": (POST + b"Content-Length: 0x5\r\n\r\n", 400),
+    "CL empty": (POST + b"Content-Length:\r\n\r\n", 400),
+    "CL of 23 digits": (POST + b"Content-Length: 99999999999999999999999\r\n\r\n", 413),
+    "CL of 5000 digits": (POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 413),
+    "CONNECT": (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
+    "TRACE": (b"TRACE /api/v1/page HTTP/1.1\r\n" + HOST + b"\r\n", 405),
+    "unknown expectation": (POST + b"Expect: 200-ok\r\nContent-Length: 2\r\n\r\n", 417),
+    "absolute target of another host": (b"GET http://other/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "absolute target with a user": (b"GET http://u@example.org/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "other scheme": (b"GET ftp://example.org/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "no slash": (b"GET api HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "star": (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "fragment": (b"GET /a#b HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "raw byte in the target": (b"GET /\xa0 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "two spaces": (b"GET  /a HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "no version": (b"GET /a\r\n" + HOST + b"\r\n", 400),
+    "version 2.0": (b"GET /a HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+    "version 1.2": (b"GET /a HTTP/1.2\r\n" + HOST + b"\r\n", 505),
+    "lower-case version": (b"GET /a http/1.1\r\n" + HOST + b"\r\n", 400),
+    "method that is no token": (b"G(T /a HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400),
+    "head too large": (GET + HOST + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 900) for n in range(20)), 431),
+    "header line too long": (GET + HOST + b"X-A: " + b"x" * 20_000, 431),
+    "too many headers": (GET + HOST + b"X-A: 1\r\n" * 200 + b"\r\n", 431),
+    "target too long": (b"GET /" + b"x" * 20_000, 414),
+    "chunk size of 17 digits": (CHUNKED + b"1" * 17 + b"\r\n", 400),
+    "chunk size negative": (CHUNKED + b"-1\r\n", 400),
+    "chunk size with 0x": (CHUNKED + b"0x1\r\na\r\n", 400),
+    "chunk size empty": (CHUNKED + b"\r\n", 400),
+    "chunk size with a space": (CHUNKED + b"1 \r\na\r\n", 400),
+    "chunk without its end": (CHUNKED + b"1\r\nabc", 400),
+    "chunk extension with LF": (CHUNKED + b"1;a\nb\r\na\r\n", 400),
+    "trailers without an end": (CHUNKED + b"0\r\n" + b"X: " + b"x" * 70_000, 400),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_an_answer(name):
+    data, status = REFUSED[name]
+    client = Connection(site(router(Endpoints())))
+    client.send(data)
+    reply = client.reply()
+    assert reply.status == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json["status"] == status
+    assert reply.headers["connection"] == "close"
+    assert reply.headers["x-request-id"] == reply.json["request_id"]
+    assert client.closed
+    client.send(b"GET /api/v1/page HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert client.replies() == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("name", ["folded header", "TE twice", "version 2.0", "chunk without its end"])
+def test_refused_in_pieces_too(name, size):
+    data, status = REFUSED[name]
+    client = Connection(site(router(Endpoints())))
+    for start in range(0, len(data), size):
+        client.send(data[start : start + size])
+    assert client.reply().status == status
+
+
+ACCEPTED = {
+    "absolute target": b"GET http://Example.org/api/v1/page HTTP/1.1\r\n" + HOST + b"\r\n",
+    "host with a port": GET + b"Host: a:8080\r\n\r\n",
+    "IPv6 host": GET + b"Host: [::1]:8080\r\n\r\n",
+    "no host on 1.0": b"GET /api/v1/page HTTP/1.0\r\n\r\n",
+    "an empty line before the request": b"\r\n" + GET + HOST + b"\r\n",
+    "expectation on a request without a body": GET + HOST + b"Expect: 100-continue\r\n\r\n",
+    "empty header": GET + HOST + b"X-A:\r\n\r\n",
+    "bytes beyond ASCII in a value": GET + HOST + b"X-A: \xc3\xa4\r\n\r\n",
+    "length zero": GET + HOST + b"Content-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_accepted(name):
+    client = Connection(site(router(Endpoints())))
+    client.send(ACCEPTED[name])
+    assert client.reply().status == 200
+
+
+class ConnectionCase(SynchronousTestCase):
+    def setUp(self):
+        self.endpoints = Endpoints()
+        self.logged = Logged(self)
+        self.site = site(router(self.endpoints))
+        self.client = Connection(self.site)
+
+    def pass_time(self, seconds):
+        for _ in range(int(seconds)):
+            self.site.clock.advance(1)
+
+    # Order.
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        self.client.send(
+            GET.replace(b"page", b"slow")
+            + HOST
+            + b"\r\n"
+            + GET.replace(b"page", b"page?limit=3")
+            + HOST
+            + b"\r\n"
+            + POST
+            + b'Content-Length: 7\r\n\r\n{"a":9}'
+            + GET.replace(b"page", b"page?limit=4")
+            + HOST
+            + b"Connection: close\r\n\r\n"
+            + GET
+            + HOST
+            + b"\r\n"
+        )
+        assert self.client.replies() == []
+        self.endpoints.waiting[0].callback(1)
+        replies = self.client.replies()
+        assert [reply.json["total"] for reply in replies] == [1, 3, 9, 4]
+        assert self.client.closed
+
+    def test_a_flood_behind_a_slow_request_is_held_back(self):
+        self.client.request("GET", "/api/v1/slow")
+        for _ in range(5):
+            self.client.send((GET + HOST + b"\r\n") * 100)
+        assert self.client.transport.producerState == "paused"
+        self.endpoints.waiting[0].callback(1)
+        assert len(self.client.replies()) == 501
+        assert self.client.transport.producerState == "producing"
+
+    def test_bytes_one_by_one(self):
+        for byte in GET + HOST + b"\r\n" + POST + b'Content-Length: 7\r\n\r\n{"a":9}':
+            self.client.send(bytes([byte]))
+        assert [reply.status for reply in self.client.replies()] == [200, 201]
+
+    def test_connection_close_is_honoured_in_any_spelling(self):
+        for spelling in ("close", "Close", "keep-alive, close", "te,close"):
+            client = Connection(self.site)
+            client.request("GET", "/api/v1/page", f"Connection: {spelling}")
+            assert client.reply().headers["connection"] == "close"
+            assert client.closed
+
+    def test_old_version_closes(self):
+        self.client.send(b"GET /api/v1/page HTTP/1.0\r\n\r\n")
+        assert self.client.reply().headers["connection"] == "close"
+        assert self.client.closed
+
+    # Time.
+
+    def test_a_silent_connection_is_closed(self):
+        self.pass_time(29)
+        assert not self.client.closed
+        self.pass_time(2)
+        assert self.client.closed
+
+    def test_a_dripping_head_is_cut_after_30_s(self):
+        self.client.send(GET + HOST + b"X-Drip: ")
+        for _ in range(29):
+            self.client.send(b"x")
+            self.pass_time(1)
+        assert not self.client.closed
+        self.client.send(b"x")
+        self.pass_time(2)
+        assert self.client.closed
+
+    def test_the_second_head_has_its_own_deadline(self):
+        self.client.request("GET", "/api/v1/page")
+        self.pass_time(40)
+        self.client.send(GET)
+        for _ in range(28):
+            self.client.send(b"X-A: 1\r\n")
+            self.pass_time(1)
+        assert not self.client.closed
+        self.pass_time(4)
+        assert self.client.closed
+
+    def test_an_idle_connection_is_closed_after_its_time(self):
+        self.client.request("GET", "/api/v1/page")
+        self.pass_time(74)
+        assert not self.client.closed
+        self.pass_time(3)
+        assert self.client.closed
+
+    def test_an_endpoint_may_take_its_time(self):
+        self.client.request("GET", "/api/v1/slow")
+        self.pass_time(600)
+        assert not self.client.closed
+
+    def test_a_stuck_body_is_cut(self):
+        self.client.request("POST", "/api/v1/upload", "Content-Length: 100")
+        self.client.send(b"x")
+        self.pass_time(29)
+        assert not self.client.closed
+        self.pass_time(2)
+        assert self.client.closed
+
+    def test_a_dripping_body_is_cut(self):
+        self.client.request("POST", "/api/v1/upload", "Content-Length: 100000")
+        for _ in range(28):
+            self.client.send(b"x")
+            self.pass_time(1)
+        assert not self.client.closed
+        for _ in range(4):
+            self.client.send(b"x")
+            self.pass_time(1)
+        assert self.client.closed
+
+    def test_a_steady_body_is_not_cut(self):
+        self.client.request("POST", "/api/v1/upload", "Content-Length: 100000")
+        for _ in range(100):
+            self.client.send(b"x" * 1000)
+            self.pass_time(1)
+        assert self.client.reply().json == {"total": 100000}
+
+    def test_a_client_that_does_not_read_is_cut(self):
+        self.client.request("GET", "/api/v1/download")
+        self.client.channel.pauseProducing()
+        self.pass_time(58)
+        assert not self.client.closed
+        self.pass_time(4)
+        assert self.client.transport.disconnected
+
+    def test_closing_does_not_wait_for_ever(self):
+        self.client.request("GET", "/api/v1/page", "Connection: close")
+        assert self.client.transport.disconnecting
+        self.pass_time(62)
+        self.client.leave()
+        self.pass_time(2)
+        assert self.site.connections == 0
+        assert self.site.clock.getDelayedCalls() == []
+
+    def test_after_a_refusal_the_rest_is_read_for_a_moment(self):
+        self.client.send(b"BAD\r\n" + b"x" * 1_000_000)
+        assert self.client.reply().status == 400
+        assert self.client.transport.half_closed
+        assert not self.client.transport.disconnecting
+        self.client.send(b"x" * 1_000_000)
+        self.pass_time(3)
+        assert self.client.transport.disconnecting
+
+    # Bounds and the end.
+
+    def test_no_more_connections_than_allowed(self):
+        full = site(router(self.endpoints), max_connections=2)
+        one, _two = Connection(full), Connection(full)
+        assert full.buildProtocol(None) is None
+        one.leave()
+        assert full.buildProtocol(None) is not None
+
+    def test_drain_closes_idle_connections_and_lets_others_finish(self):
+        busy = Connection(self.site)
+        busy.request("GET", "/api/v1/slow")
+        started = Connection(self.site)
+        started.send(GET)
+        self.site.drain()
+        assert self.client.closed
+        assert not busy.closed
+        assert self.site.buildProtocol(None) is None
+        self.endpoints.waiting[0].callback(5)
+        assert busy.reply().json == {"total": 5}
+        assert busy.closed
+
+    def test_an_answer_that_comes_after_the_client_left(self):
+        self.client.request("GET", "/api/v1/slow")
+        self.client.leave()
+        self.endpoints.waiting[0].callback(5)
+        [event] = self.logged.requests()
+        assert event["status"] == 499
+        assert self.client.replies() == []
