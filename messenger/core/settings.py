@@ -66,6 +66,7 @@ class S3(Section, frozen=True, kw_only=True):
     bucket: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "messenger-files"
     access_key: Text = ""
     secret_key: Text = ""
+    wait: Seconds = 10.0
 
 
 class Gateway(Section, frozen=True, kw_only=True):
@@ -99,9 +100,11 @@ class Auth(Service, frozen=True, kw_only=True):
     access_token: Seconds = 900.0
     refresh_token: Seconds = 5_184_000.0
     devices: Annotated[int, Meta(ge=1, le=100)] = 10
+    device_unseen: Seconds = 5_184_000.0
     bcrypt_cost: Annotated[int, Meta(ge=4, le=16)] = 12
     bcrypt_threads: Annotated[int, Meta(ge=1, le=64)] = 2
     bcrypt_queue: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    pepper: Text = ""
     signing_secret: Text = ""
 
 
@@ -118,11 +121,20 @@ class Message(Service, frozen=True, kw_only=True):
 
 
 class File(Service, frozen=True, kw_only=True):
-    """Encrypted blobs."""
+    """Encrypted blobs.
+
+    `size` is the largest file, `quota` and `files` are a user's bytes and files. `unshared` is how long a
+    file lives that no conversation holds, `abandoned` an upload that nobody works on; `sweep` is how often
+    what is due goes.
+    """
 
     listen: Endpoint = "tcp:8083:interface=127.0.0.1"
     size: Bytes = 104_857_600
     quota: Bytes = 1_073_741_824
+    files: Count = 100_000
+    unshared: Seconds = 86_400.0
+    abandoned: Seconds = 600.0
+    sweep: Seconds = 30.0
     threads: Annotated[int, Meta(ge=1, le=64)] = 4
     queue: Annotated[int, Meta(ge=1, le=10_000)] = 64
 
