@@ -15,6 +15,8 @@ S3 away, out of order or silent (see core/streams.py) is Problem `unavailable` w
 without a body that change nothing twice are tried once more when a kept connection turns out to be dead.
 """
 
+# mypy: allow-untyped-calls
+
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -29,11 +31,11 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.logger import Logger
+from twisted.web._newclient import RequestNotSent
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
     RequestGenerationFailed,
-    RequestNotSent,
     RequestTransmissionFailed,
     ResponseFailed,
     _HTTP11ClientFactory,
@@ -60,18 +62,18 @@ ANSWER_SECONDS = 10.0
 COMPLETE_SECONDS = 60.0
 CONNECT_SECONDS = 3.0
 KEPT_CONNECTIONS = 16
-KEPT_SECONDS = 15.0
+KEPT_SECONDS = 15
 SIGNED_FOR = timedelta(minutes=15)
 ERROR_BYTES = 65_536
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _AWAY = (
+    RequestNotSent,
     ConnectError,
     ConnectTimeout,
     ConnectionClosed,
     DNSLookupError,
-    RequestNotSent,
     RequestTransmissionFailed,
     ResponseFailed,
     StreamBroken,
@@ -246,7 +248,7 @@ class Blobs:
         etags = response.headers.getRawHeaders("ETag")
         if not etags:
             raise _away("S3 gave no ETag for a part")
-        return etags[0]
+        return str(etags[0])
 
     async def complete_parts(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make the blob of its parts, whose ETags are in order."""

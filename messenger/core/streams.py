@@ -159,6 +159,8 @@ class Sending:
 class Receiving(Protocol):
     """The body of `response`, to be taken once: by `write_to`, by `read`, or not at all by `close`."""
 
+    transport: Any
+
     def __init__(self, reactor: Any, response: IResponse) -> None:
         self._response = response
         self._debt = Debt(reactor, self._stalled)
