@@ -143,7 +143,7 @@ class Tokens:
     # ended sessions
 
     def _hear(self, subject: str, payload: bytes) -> None:
-        self._end(_ended_event.decode(payload))
+        self.end(_ended_event.decode(payload))
 
     def _doubt(self) -> None:
         self._stale = True
@@ -165,9 +165,10 @@ class Tokens:
 
     async def _read_ended(self) -> None:
         for session_id, user_id, device_id in await self._database.read(_ENDED):
-            self._end(events.SessionEnded(session_id=session_id, user_id=user_id, device_id=device_id))
+            self.end(events.SessionEnded(session_id=session_id, user_id=user_id, device_id=device_id))
 
-    def _end(self, event: events.SessionEnded) -> None:
+    def end(self, event: events.SessionEnded) -> None:
+        """Refuse this session's tokens from now on."""
         if event.session_id in self._ended:
             return
         self._ended[event.session_id] = self._reactor.seconds() + self._lifetime

@@ -43,6 +43,19 @@ class Refresh(Struct, frozen=True, kw_only=True):
     refresh_token: Annotated[str, Meta(max_length=512)]
 
 
+class PasswordChange(Struct, frozen=True, kw_only=True):
+    """A new password; all other sessions end."""
+
+    current_password: Secret
+    new_password: Secret
+
+
+class AccountDeletion(Struct, frozen=True, kw_only=True):
+    """The password once more, before the account goes for good."""
+
+    password: Secret
+
+
 class Session(Struct, frozen=True, kw_only=True):
     """What a login leaves a client with. `expires_in` is in seconds."""
 
@@ -81,3 +94,20 @@ class UserLookup(Struct, frozen=True, kw_only=True):
     """Many users at once."""
 
     user_ids: Annotated[list[Uuid], Meta(min_length=1, max_length=200)]
+
+
+class VerificationKey(Struct, frozen=True, kw_only=True):
+    """A public key that signs access tokens, as a JSON Web Key (RFC 8037 section 2); `x` is base64url."""
+
+    kid: str
+    x: str
+    kty: str = "OKP"
+    crv: str = "Ed25519"
+    use: str = "sig"
+    alg: str = "EdDSA"
+
+
+class VerificationKeys(Struct, frozen=True):
+    """A JSON Web Key Set (RFC 7517 section 5)."""
+
+    keys: list[VerificationKey]

@@ -3,11 +3,15 @@
 News is a nudge: whoever misses one finds the same in PostgreSQL.
 """
 
-from msgspec import Struct
+from msgspec import Raw, Struct, field
 
 SESSION_ENDED = "messenger.news.session.ended"
+USER_DELETED = "messenger.news.user.deleted"
 DEVICE = "messenger.news.device"
 PREKEYS = "messenger.news.prekeys"
+HEADS = "messenger.news.heads"
+BATCH = "messenger.news.batch"
+TOLD = "messenger.live.told"
 
 
 class SessionEnded(Struct, frozen=True, kw_only=True):
@@ -16,6 +20,12 @@ class SessionEnded(Struct, frozen=True, kw_only=True):
     session_id: str
     user_id: str
     device_id: str
+
+
+class UserDeleted(Struct, frozen=True, kw_only=True):
+    """An account was deleted, and its devices with it; `auth.deleted_users` lists them all."""
+
+    user_id: str
 
 
 class DeviceChanged(Struct, frozen=True, kw_only=True):
@@ -31,3 +41,37 @@ class PrekeysLow(Struct, frozen=True, kw_only=True):
 
     device_id: str
     one_time_prekeys: int
+
+
+class ConversationHead(Struct, frozen=True, kw_only=True):
+    """A conversation has come this far."""
+
+    conversation_id: str
+    seq: int
+    change: int
+
+
+class Heads(Struct, frozen=True, kw_only=True):
+    """Conversations that moved, on HEADS; `users` are those who have just become members of them.
+
+    On BATCH the same comes with the messages themselves, as MessagePack (messages/live).
+    """
+
+    heads: list[ConversationHead]
+    users: list[str] = field(default_factory=list)
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """A frame for the open sockets of a conversation, such as a receipt; it may be lost.
+
+    `device_id` is where it comes from and does not go; `others` and `own` say whether it goes to the other
+    members and to the user's own other devices. `origin` is the instance that has told its own sockets.
+    """
+
+    origin: str
+    conversation_id: str
+    user_id: str
+    device_id: str
+    others: bool
+    own: bool
+    frame: Raw

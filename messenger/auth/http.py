@@ -1,0 +1,120 @@
+"""The calls under /auth and /users, and the public keys at /.well-known/jwks.json (RFC 7517)."""
+
+from messenger.auth.domain import Accounts
+from messenger.core.http import Answer, Call, route
+from messenger.wire.auth import (
+    AccountDeletion,
+    Device,
+    Login,
+    PasswordChange,
+    Refresh,
+    Register,
+    Session,
+    Ticket,
+    User,
+    UserLookup,
+    UserQuery,
+    VerificationKeys,
+)
+from messenger.wire.errors import Code
+from messenger.wire.paging import Items
+
+
+class Endpoints:
+    """One method for each call; the rules are the domain's."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    @route(
+        "POST",
+        "/auth/register",
+        body=Register,
+        answer=Session,
+        status=201,
+        open=True,
+        class_="register",
+        errors=(Code.username_taken, Code.unprocessable, Code.forbidden),
+    )
+    async def register(self, _call: Call, body: Register) -> Session:
+        """Create an account and its first device."""
+        return await self._accounts.register(body)
+
+    @route(
+        "POST",
+        "/auth/login",
+        body=Login,
+        answer=Session,
+        open=True,
+        class_="login",
+        errors=(Code.not_found, Code.device_limit, Code.unprocessable),
+    )
+    async def login(self, _call: Call, body: Login) -> Session:
+        """Log in as a new device, or go on as an old one."""
+        return await self._accounts.login(body)
+
+    @route("POST", "/auth/refresh", body=Refresh, answer=Session, open=True, errors=(Code.refresh_reused,))
+    async def refresh(self, _call: Call, body: Refresh) -> Session:
+        """Spend a refresh token for a new one and an access token."""
+        return await self._accounts.refresh(body)
+
+    @route("POST", "/auth/logout")
+    async def logout(self, call: Call) -> None:
+        """End this session; the device stays."""
+        await self._accounts.logout(call.identity)
+
+    @route("GET", "/auth/me", answer=User)
+    async def me(self, call: Call) -> User:
+        """The user who asks."""
+        return await self._accounts.me(call.identity)
+
+    @route("DELETE", "/auth/me", body=AccountDeletion, errors=(Code.forbidden,))
+    async def delete_me(self, call: Call, body: AccountDeletion) -> None:
+        """Delete the account for good."""
+        await self._accounts.delete(call.identity, body)
+
+    @route("POST", "/auth/password", body=PasswordChange, errors=(Code.forbidden, Code.unprocessable))
+    async def change_password(self, call: Call, body: PasswordChange) -> None:
+        """Change the password and end all other sessions."""
+        await self._accounts.change_password(call.identity, body)
+
+    @route("GET", "/auth/devices", answer=Items[Device])
+    async def devices(self, call: Call) -> Items[Device]:
+        """The asking user's devices."""
+        return Items(await self._accounts.devices(call.identity))
+
+    @route("DELETE", "/auth/devices/{device_id}", errors=(Code.not_found,))
+    async def remove_device(self, call: Call) -> None:
+        """Remove a device: its session ends and its keys go."""
+        await self._accounts.remove_device(call.identity, call.params["device_id"])
+
+    @route("POST", "/auth/ticket", answer=Ticket, status=201)
+    async def ticket(self, call: Call) -> Ticket:
+        """A ticket that opens one WebSocket, once."""
+        return await self._accounts.ticket(call.identity)
+
+    @route("GET", "/auth/validate")
+    async def validate(self, call: Call) -> Answer:
+        """Whether the access token is good, and whose it is, in headers (forward auth)."""
+        who = call.identity
+        return Answer(204, None, {"X-User-Id": who.user_id, "X-Device-Id": who.device_id})
+
+    @route("GET", "/users", query=UserQuery, answer=Items[User])
+    async def users(self, _call: Call, query: UserQuery) -> Items[User]:
+        """The user of exactly this name, or nobody."""
+        return Items(await self._accounts.named(query.username))
+
+    @route("POST", "/users/lookup", body=UserLookup, answer=Items[User])
+    async def lookup(self, _call: Call, body: UserLookup) -> Items[User]:
+        """Many users at once: those that exist."""
+        return Items(await self._accounts.lookup(list(body.user_ids)))
+
+    @route("GET", "/users/{user_id}", answer=User, errors=(Code.not_found,))
+    async def user(self, call: Call) -> User:
+        """A user."""
+        return await self._accounts.user(call.params["user_id"])
+
+    @route("GET", "/.well-known/jwks.json", answer=VerificationKeys, open=True, at_root=True)
+    async def keys(self, _call: Call) -> VerificationKeys:
+        """The public keys that sign access tokens."""
+        return await self._accounts.verification_keys()

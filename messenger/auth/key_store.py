@@ -1,0 +1,39 @@
+"""The signing keys in PostgreSQL, schema `auth`."""
+
+from messenger.auth import sql
+from messenger.auth.signing import NewKey, base64url
+from messenger.core.database import Database, Transaction
+from messenger.wire.auth import VerificationKey
+
+REFRESH = "refresh"
+_LOCK = 0x617574686B  # "authk": any number that nobody else takes
+
+
+class AuthKeyStore:
+    """The KeyStore of messenger/auth/signing.py."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def first_keys(self, key: NewKey, refresh_secret: bytes) -> None:
+        async def body(tx: Transaction) -> None:
+            await tx.rows(sql.LOCK, (_LOCK,))
+            await tx.write(sql.ADD_FIRST_KEY, (key.kid, key.public_key, key.private_key))
+            await tx.write(sql.KEEP_OR_ADD, (REFRESH, refresh_secret))
+
+        await self._database.transaction(body)
+
+    async def signing_key(self) -> tuple[str, bytes]:
+        rows = await self._database.read(sql.SIGNING_KEY)
+        kid, private_key = rows[0]
+        return kid, private_key
+
+    async def refresh_secret(self) -> bytes:
+        found: bytes = (await self._database.read(sql.SEALED, (REFRESH,)))[0][0]
+        return found
+
+    async def verification_keys(self) -> list[VerificationKey]:
+        return [
+            VerificationKey(kid=kid, x=base64url(public_key))
+            for kid, public_key in await self._database.read(sql.VERIFICATION_KEYS)
+        ]

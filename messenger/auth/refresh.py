@@ -1,0 +1,101 @@
+"""Refresh tokens: what they are made of, and which one follows which.
+
+A token is base64url, without padding, of the session's id (16 bytes), a secret (32) and a MAC (32) over both.
+The first secret is random; each further one is an HMAC of the one before under the server's key. So:
+
+- The store keeps SHA-256 of the current and of the previous token and nothing that opens a session: who reads
+  it can't compute a token without the server's key.
+- A client that lost an answer and presents the spent token again is answered the very same successor, by any
+  instance, though no instance has kept it.
+- Whatever bears a good MAC was issued here. So any spent token is recognised, however old, and nobody can end
+  a session by making tokens up.
+
+HMAC-SHA-256 is RFC 2104's, used as the key derivation of RFC 5869's second step.
+"""
+
+import hmac
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from messenger.auth.ports import EndReason, SessionState, Verdict
+
+# How long a client that lost the answer to a refresh may ask again.
+REPEAT = timedelta(seconds=30)
+_LENGTH = 16 + 32 + 32
+_TEXT = 107  # characters of 80 bytes in base64url, without the one `=`
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A genuine token: its session, its hash, and the token that follows it."""
+
+    session_id: str
+    token_hash: bytes
+    successor: str
+    successor_hash: bytes
+
+
+class RefreshTokens:
+    """Makes and reads refresh tokens; `key` gives the server's key, 32 bytes, the same on all instances."""
+
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        self._key = key
+
+    def first(self, session_id: str) -> tuple[str, bytes]:
+        """A new session's first token, and its hash for the store."""
+        return self._sealed(UUID(session_id).bytes, secrets.token_bytes(32))
+
+    def read(self, text: str) -> Presented | None:
+        """What `text` is, or None where it was not issued here."""
+        if len(text) != _TEXT or not text.isascii():
+            return None
+        try:
+            raw = urlsafe_b64decode(text + "=")
+        except (Base64Error, ValueError):
+            return None
+        if len(raw) != _LENGTH or _text(raw) != text:
+            return None
+        session, secret, mac = raw[:16], raw[16:48], raw[48:]
+        if not hmac.compare_digest(mac, self._mac(b"token", session, secret)):
+            return None
+        successor, successor_hash = self._sealed(session, self._mac(b"next", session, secret))
+        return Presented(str(UUID(bytes=session)), sha256(raw).digest(), successor, successor_hash)
+
+    def _sealed(self, session: bytes, secret: bytes) -> tuple[str, bytes]:
+        raw = session + secret + self._mac(b"token", session, secret)
+        return _text(raw), sha256(raw).digest()
+
+    def _mac(self, purpose: bytes, session: bytes, secret: bytes) -> bytes:
+        return hmac.digest(self._key(), purpose + b"\0" + session + secret, "sha256")
+
+
+def judge_refresh(state: SessionState, token_hash: bytes) -> Verdict:
+    """What a genuine refresh token amounts to.
+
+    The current one is spent; the one before it is answered again for 30 s if its successor was not used; any
+    other was used before, so somebody has a copy.
+    """
+    if state.end_reason is not None:
+        return Verdict.reused if state.end_reason == EndReason.reused else Verdict.ended
+    if state.expires_at <= state.now:
+        return Verdict.ended
+    if hmac.compare_digest(token_hash, state.refresh_hash):
+        return Verdict.spend
+    if (
+        state.previous_hash is not None
+        and state.spent_at is not None
+        and hmac.compare_digest(token_hash, state.previous_hash)
+        and state.now - state.spent_at < REPEAT
+    ):
+        return Verdict.repeat
+    return Verdict.reused
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode("ascii").rstrip("=")

@@ -1,0 +1,124 @@
+"""`twist messenger-auth`: accounts, devices, sessions and tokens."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter
+from twisted.logger import Logger
+
+from messenger.auth.domain import Accounts
+from messenger.auth.http import Endpoints
+from messenger.auth.key_store import AuthKeyStore
+from messenger.auth.passwords import BcryptPasswords
+from messenger.auth.ports import Outgoing, Policy
+from messenger.auth.refresh import RefreshTokens
+from messenger.auth.signing import Seal, SigningKeys
+from messenger.auth.store import AuthStore
+from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.ids import new_id
+from messenger.core.lifecycle import Lifecycle
+from messenger.core.outbox import Outbox
+from messenger.core.periodic import Periodic
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.core.threads import Threads
+from messenger.core.tokens import Tokens
+from messenger.wire.codec import encode
+from messenger.wire.events import SessionEnded
+
+SCHEMA = "0001"  # the version of schema `auth` that this code was written for
+SWEEP_SECONDS = 60.0
+
+log = Logger(namespace="messenger.auth")
+
+
+class Options(ServiceOptions):
+    """The command line of `twist messenger-auth`."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Registers users, logs them in and signs their access tokens; holds the only private keys. Needs "
+        "PostgreSQL (schema auth, made by `messenger-admin migrate`) and NATS; listens where [auth] listen "
+        "says, for the gateway. Settings: --config FILE, or MESSENGER_CONFIG, with MESSENGER_SECTION__KEY in "
+        "the environment on top; [auth] database_password is a must, signing_secret and pepper are advised."
+    )
+
+
+class SecurityLog:
+    """Security events: a log line each, and a count by event in `registry`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._count = Counter(
+            "messenger_auth_security_events_total",
+            "Failed logins, reused refresh tokens and the like, by event.",
+            ("event",),
+            registry=registry,
+        )
+
+    def __call__(self, event: str, **ids: str) -> None:
+        self._count.labels(event).inc()
+        log.warn("security: {event}", event=event, **ids)
+
+
+class Teller:
+    """Sends committed events to the bus; this process hears of an ended session without that way round."""
+
+    def __init__(self, outbox: Outbox, tokens: Tokens) -> None:
+        self._outbox = outbox
+        self._tokens = tokens
+
+    def __call__(self, events: list[Outgoing]) -> None:
+        for one in events:
+            if isinstance(one.event, SessionEnded):
+                self._tokens.end(one.event)
+            self._outbox.send(one.event_id, one.subject, encode(one.event))
+
+
+def build(context: Context) -> Built:
+    """The auth service, top to bottom."""
+    reactor, settings = context.reactor, context.settings.auth
+    core = common(context, "auth", settings.database_password, SCHEMA)
+    registry = CollectorRegistry()
+    keys = SigningKeys(
+        reactor,
+        AuthKeyStore(core.database),
+        Seal(settings.signing_secret),
+        issuer=settings.issuer,
+        audience=settings.audience,
+    )
+    threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue)
+    accounts = Accounts(
+        AuthStore(core.database),
+        BcryptPasswords(threads, settings.bcrypt_cost, settings.pepper),
+        keys,
+        RefreshTokens(lambda: keys.refresh_key),
+        Policy(
+            registration=settings.registration,
+            access_token=int(settings.access_token),
+            refresh_token=settings.refresh_token,
+            devices=settings.devices,
+            device_unseen=settings.device_unseen,
+        ),
+        tell=Teller(core.outbox, core.tokens),
+        note=SecurityLog(registry),
+        clock=time.time,
+        new_id=new_id,
+    )
+    system = SystemEndpoints(
+        reactor, {"database": core.database.check, "bus": context.bus.check}, registry=registry
+    )
+    router = Router([Endpoints(accounts), system], authenticator=core.tokens)
+    server = HttpServer(
+        reactor,
+        "auth",
+        settings.listen,
+        router,
+        setting="[auth] listen",
+        metrics=HttpMetrics(registry),
+    )
+    sweep = Periodic(reactor, SWEEP_SECONDS, "removal of what has expired", accounts.sweep)
+    # The keys come before the tokens that are verified with them: the very first start makes them.
+    return Built("auth", [core.database, keys, core.tokens, core.outbox, threads, sweep, server], router)
+
+
+def makeService(options: Options) -> Lifecycle:
+    """What `twist` calls."""
+    return make_service(options, "auth", build)

@@ -1,0 +1,189 @@
+"""The keys that only auth holds: those that sign access tokens, and the one that makes refresh tokens.
+
+Access tokens are JWTs (RFC 7519) signed with Ed25519 (RFC 8037); `kid` is the key's thumbprint (RFC 7638).
+The first start makes the keys; all instances read the same from the database, and look for newer ones every
+`LOOK_SECONDS`. A new key is published before it signs, so that every service knows it by then.
+
+At rest private keys are sealed: AES-256-GCM with the name as associated data, under a key that HKDF-SHA-256
+(RFC 5869) makes of [auth] signing_secret. Without one they are stored as they are, and the database's rights
+alone protect them.
+"""
+
+import json
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+import jwt
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from messenger.core.identity import Identity
+from messenger.core.lifecycle import EX_CONFIG, StartError
+from messenger.wire.auth import VerificationKey
+from messenger.wire.errors import Problem
+
+LOOK_SECONDS = 5.0
+MIN_SECRET = 32
+REFRESH = "refresh"
+_PLAIN, _SEALED = b"\x00", b"\x01"
+_NONCE = 12
+
+log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A signing key to be stored: its public part, and its private part sealed."""
+
+    kid: str
+    public_key: bytes
+    private_key: bytes
+
+
+class KeyStore(Protocol):
+    """Where the keys are kept."""
+
+    async def verification_keys(self) -> list[VerificationKey]:
+        """The public keys whose tokens are good."""
+
+    async def first_keys(self, key: NewKey, refresh_secret: bytes) -> None:
+        """Store these if there are none; instances that start together agree on one."""
+
+    async def signing_key(self) -> tuple[str, bytes]:
+        """Id and sealed private part of the key that signs now."""
+
+    async def refresh_secret(self) -> bytes:
+        """The sealed key that refresh tokens are made with."""
+
+
+class Seal:
+    """Encrypts and decrypts what is stored; with an empty `secret` it only frames it.
+
+    StartError where `secret` has fewer than 32 characters: it is a key, to be made at random.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._cipher: AESGCM | None = None
+        if secret:
+            if len(secret) < MIN_SECRET:
+                raise StartError(
+                    f"[auth] signing_secret has fewer than {MIN_SECRET} characters: make a random one",
+                    EX_CONFIG,
+                )
+            derive = HKDF(SHA256(), length=32, salt=None, info=b"secure-messenger auth keys")
+            self._cipher = AESGCM(derive.derive(secret.encode("utf-8")))
+
+    def close(self, raw: bytes, name: str) -> bytes:
+        """`raw` as it is stored under `name`."""
+        if self._cipher is None:
+            return _PLAIN + raw
+        nonce = secrets.token_bytes(_NONCE)
+        return _SEALED + nonce + self._cipher.encrypt(nonce, raw, name.encode("utf-8"))
+
+    def open(self, stored: bytes, name: str) -> bytes:
+        """What `close` was given; StartError where this secret does not open it."""
+        if stored[:1] == _PLAIN:
+            return stored[1:]
+        if self._cipher is None:
+            raise StartError("the signing keys are sealed and [auth] signing_secret is not set", EX_CONFIG)
+        nonce, text = stored[1 : 1 + _NONCE], stored[1 + _NONCE :]
+        try:
+            return self._cipher.decrypt(nonce, text, name.encode("utf-8"))
+        except InvalidTag:
+            raise StartError(
+                "[auth] signing_secret is not the one that the signing keys are sealed with", EX_CONFIG
+            ) from None
+
+
+def new_key(seal: Seal) -> NewKey:
+    """A fresh Ed25519 key."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    kid = thumbprint(public)
+    return NewKey(kid, public, seal.close(key.private_bytes_raw(), kid))
+
+
+def thumbprint(public_key: bytes) -> str:
+    """RFC 7638's thumbprint of an Ed25519 key: the id it goes by."""
+    members = {"crv": "Ed25519", "kty": "OKP", "x": base64url(public_key)}
+    return base64url(sha256(json.dumps(members, separators=(",", ":")).encode("ascii")).digest())
+
+
+def base64url(raw: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
+    return urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
+class SigningKeys:
+    """Signs access tokens for `audience` in the name of `issuer`."""
+
+    def __init__(self, reactor: Any, store: KeyStore, seal: Seal, *, issuer: str, audience: str) -> None:
+        self._store = store
+        self._seal = seal
+        self._claims: dict[str, Any] = {"iss": issuer, "aud": audience}
+        self._kid = ""
+        self._private: Ed25519PrivateKey | None = None
+        self._refresh = b""
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    async def start(self) -> None:
+        """Read the keys; make them where there are none yet."""
+        refresh = self._seal.close(secrets.token_bytes(32), REFRESH)
+        await self._store.first_keys(new_key(self._seal), refresh)
+        self._refresh = self._seal.open(await self._store.refresh_secret(), REFRESH)
+        await self._read()
+        self._looking.start(LOOK_SECONDS, now=False).addErrback(
+            lambda why: log.failure("looking for newer signing keys ended", why)
+        )
+
+    async def stop(self) -> None:
+        self._looking.stop()
+
+    @property
+    def refresh_key(self) -> bytes:
+        """The key that refresh tokens are made with; 32 bytes, once started."""
+        return self._refresh
+
+    def access_token(self, identity: Identity, issued_at: int) -> str:
+        """A token for `identity`, good until its `expires_at`."""
+        assert self._private is not None
+        claims = self._claims | {
+            "sub": identity.user_id,
+            "did": identity.device_id,
+            "sid": identity.session_id,
+            "auth_time": identity.auth_time,
+            "iat": issued_at,
+            "exp": identity.expires_at,
+            "jti": secrets.token_urlsafe(12),
+        }
+        return jwt.encode(claims, self._private, algorithm="EdDSA", headers={"kid": self._kid})
+
+    async def verification_keys(self) -> list[VerificationKey]:
+        """The public keys whose tokens are good."""
+        return await self._store.verification_keys()
+
+    def _look(self) -> Deferred[None]:
+        return ensureDeferred(self._look_again())
+
+    async def _look_again(self) -> None:
+        try:
+            await self._read()
+        except (Problem, StartError) as error:
+            log.error("the signing keys can't be read: {error}", error=str(error))
+
+    async def _read(self) -> None:
+        kid, sealed = await self._store.signing_key()
+        if kid != self._kid:
+            self._private = Ed25519PrivateKey.from_private_bytes(self._seal.open(sealed, kid))
+            self._kid = kid
+            log.info("access tokens are signed with key {kid}", kid=kid)

@@ -1,0 +1,333 @@
+"""Accounts on a store in memory: the same rules, no engine, no real time."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from messenger.auth.domain import Accounts
+from messenger.auth.ports import (
+    Credentials,
+    EndReason,
+    Event,
+    InviteRefused,
+    LoginState,
+    NewAccount,
+    NewSession,
+    Outgoing,
+    Policy,
+    Refreshed,
+    SessionState,
+    Spending,
+    Verdict,
+)
+from messenger.auth.refresh import RefreshTokens
+from messenger.core.identity import Identity
+from messenger.core.ids import new_id
+from messenger.wire.auth import Device, Session, User, VerificationKey
+from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted
+from messenger.wire.times import moment_text
+
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it waits")
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+
+@dataclass
+class StoredUser:
+    username: str
+    password_hash: str | None
+    created_at: datetime
+    disabled: bool = False
+
+
+@dataclass
+class StoredSession:
+    user_id: str
+    device_id: str
+    auth_time: int
+    refresh_hash: bytes
+    expires_at: datetime
+    previous_hash: bytes | None = None
+    spent_at: datetime | None = None
+    end_reason: str | None = None
+
+
+@dataclass
+class StoredDevice:
+    user_id: str
+    name: str | None
+    created_at: datetime
+    seen: datetime
+
+
+@dataclass
+class MemoryStore:
+    """The Store of messenger/auth/ports.py."""
+
+    clock: Clock
+    accounts: dict[str, StoredUser] = field(default_factory=dict)
+    logins: dict[str, StoredDevice] = field(default_factory=dict)
+    sessions: dict[str, StoredSession] = field(default_factory=dict)
+    tickets: dict[bytes, Identity] = field(default_factory=dict)
+    invites: dict[bytes, int] = field(default_factory=dict)
+
+    async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
+        if await self.name_taken(account.username):
+            return None
+        if account.invite_hash is not None:
+            if not self.invites.get(account.invite_hash):
+                raise InviteRefused
+            self.invites[account.invite_hash] -= 1
+        self.accounts[account.user_id] = StoredUser(
+            account.username, account.password_hash, self.clock.moment
+        )
+        self._add_device(session.device_id, account.user_id, account.device_name)
+        self._add_session(account.user_id, session)
+        return self._user(account.user_id)
+
+    async def credentials(self, username: str) -> Credentials | None:
+        for user_id, user in self.accounts.items():
+            if user.username == username:
+                return await self.credentials_of(user_id)
+        return None
+
+    async def credentials_of(self, user_id: str) -> Credentials | None:
+        user = self.accounts.get(user_id)
+        if user is None or user.password_hash is None or user.disabled:
+            return None
+        return Credentials(self._user(user_id), user.password_hash)
+
+    async def open_session(
+        self, user_id: str, session: NewSession, device_name: str | None, rule: Callable[[LoginState], bool]
+    ) -> list[Outgoing]:
+        mine = frozenset(key for key, device in self.logins.items() if device.user_id == user_id)
+        ended: list[Event] = []
+        if rule(LoginState(self.accounts[user_id].password_hash, mine)):
+            self._add_device(session.device_id, user_id, device_name)
+        else:
+            ended = self._end(EndReason.replaced, lambda one: one.device_id == session.device_id)
+        self._add_session(user_id, session)
+        return _outgoing(ended)
+
+    async def refresh(self, spending: Spending, rule: Callable[[SessionState], Verdict]) -> Refreshed | None:
+        one = self.sessions.get(spending.session_id)
+        if one is None:
+            return None
+        now = self.clock.moment
+        verdict = rule(
+            SessionState(
+                one.refresh_hash, one.previous_hash, one.spent_at, one.expires_at, one.end_reason, now
+            )
+        )
+        ended: list[Event] = []
+        if verdict is Verdict.spend:
+            one.previous_hash, one.refresh_hash = spending.token_hash, spending.successor_hash
+            one.spent_at, one.expires_at = now, now + timedelta(seconds=spending.lifetime)
+            self.logins[one.device_id].seen = now
+        elif verdict is Verdict.reused:
+            ended = self._end(EndReason.reused, lambda other: other is one)
+        return Refreshed(verdict, self._user(one.user_id), one.device_id, one.auth_time, _outgoing(ended))
+
+    async def end_session(self, session_id: str) -> list[Outgoing]:
+        one = self.sessions[session_id]
+        return _outgoing(self._end(EndReason.logout, lambda other: other is one))
+
+    async def set_password(
+        self, user_id: str, old_hash: str, new_hash: str, keep_session: str
+    ) -> list[Outgoing] | None:
+        if not await self.rehash(user_id, old_hash, new_hash):
+            return None
+        kept = self.sessions[keep_session]
+        return _outgoing(
+            self._end(EndReason.password, lambda one: one.user_id == user_id and one is not kept)
+        )
+
+    async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> bool:
+        if self.accounts[user_id].password_hash != old_hash:
+            return False
+        self.accounts[user_id].password_hash = new_hash
+        return True
+
+    async def delete_account(self, user_id: str, password_hash: str) -> list[Outgoing] | None:
+        if self.accounts[user_id].password_hash != password_hash:
+            return None
+        self.accounts[user_id].password_hash = None
+        events = self._end(EndReason.deleted, lambda one: one.user_id == user_id)
+        for device_id in [key for key, device in self.logins.items() if device.user_id == user_id]:
+            del self.logins[device_id]
+            events.append(DeviceChanged(event="removed", user_id=user_id, device_id=device_id))
+        return _outgoing([*events, UserDeleted(user_id=user_id)])
+
+    async def devices(self, user_id: str, current: str) -> list[Device]:
+        return [
+            Device(
+                device_id=device_id,
+                device_name=device.name,
+                created_at=moment_text(device.created_at),
+                last_seen_at=moment_text(device.seen),
+                current=device_id == current,
+            )
+            for device_id, device in self.logins.items()
+            if device.user_id == user_id
+        ]
+
+    async def remove_device(self, user_id: str, device_id: str) -> list[Outgoing] | None:
+        device = self.logins.get(device_id)
+        if device is None or device.user_id != user_id:
+            return None
+        del self.logins[device_id]
+        events = self._end(EndReason.removed, lambda one: one.device_id == device_id)
+        return _outgoing([*events, DeviceChanged(event="removed", user_id=user_id, device_id=device_id)])
+
+    async def add_ticket(self, ticket_hash: bytes, identity: Identity, lifetime: float) -> bool:
+        if self.sessions[identity.session_id].end_reason is not None:
+            return False
+        self.tickets[ticket_hash] = identity
+        return True
+
+    async def users(self, user_ids: Any) -> list[User]:
+        return [
+            self._user(user_id)
+            for user_id in user_ids
+            if user_id in self.accounts and self.accounts[user_id].password_hash is not None
+        ]
+
+    async def user_named(self, username: str) -> User | None:
+        found = await self.credentials(username)
+        return found.user if found else None
+
+    async def name_taken(self, username: str) -> bool:
+        return any(user.username == username for user in self.accounts.values())
+
+    async def sweep(self, unseen: float) -> list[Outgoing]:
+        limit = self.clock.moment - timedelta(seconds=unseen)
+        events: list[Outgoing] = []
+        for device_id, device in list(self.logins.items()):
+            if device.seen < limit:
+                events += await self.remove_device(device.user_id, device_id) or []
+        return events
+
+    def _user(self, user_id: str) -> User:
+        user = self.accounts[user_id]
+        return User(user_id, user.username, moment_text(user.created_at))
+
+    def _add_device(self, device_id: str, user_id: str, name: str | None) -> None:
+        self.logins[device_id] = StoredDevice(user_id, name, self.clock.moment, self.clock.moment)
+
+    def _add_session(self, user_id: str, session: NewSession) -> None:
+        live = [
+            one
+            for one in self.sessions.values()
+            if one.device_id == session.device_id and one.end_reason is None
+        ]
+        assert not live, "one session a device"
+        self.sessions[session.session_id] = StoredSession(
+            user_id,
+            session.device_id,
+            session.auth_time,
+            session.refresh_hash,
+            self.clock.moment + timedelta(seconds=session.lifetime),
+        )
+
+    def _end(self, reason: EndReason, chosen: Callable[[StoredSession], bool]) -> list[Event]:
+        events: list[Event] = []
+        for session_id, one in self.sessions.items():
+            if one.end_reason is None and chosen(one):
+                one.end_reason = reason
+                events.append(
+                    SessionEnded(session_id=session_id, user_id=one.user_id, device_id=one.device_id)
+                )
+        return events
+
+
+def _outgoing(events: list[Event]) -> list[Outgoing]:
+    return [Outgoing(new_id(), "subject", event) for event in events]
+
+
+class PlainPasswords:
+    """Fast hashes that count how often they were compared; `version` stands for the cost."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.compared = 0
+
+    async def hash(self, password: bytes) -> str:
+        return f"{self.version}:{password.hex()}"
+
+    async def matches(self, password: bytes, stored: str | None) -> bool:
+        self.compared += 1
+        return stored is not None and stored.partition(":")[2] == password.hex()
+
+    def outdated(self, stored: str) -> bool:
+        return not stored.startswith(f"{self.version}:")
+
+
+class PlainTokens:
+    """Access tokens that can be read back."""
+
+    def __init__(self) -> None:
+        self.issued: dict[str, Identity] = {}
+
+    def access_token(self, identity: Identity, issued_at: int) -> str:
+        text = f"token-{len(self.issued)}"
+        self.issued[text] = identity
+        return text
+
+    async def verification_keys(self) -> list[VerificationKey]:
+        return [VerificationKey(kid="k", x="x")]
+
+
+class House:
+    """Accounts and all that they stand on."""
+
+    def __init__(self, registration: str = "open", devices: int = 3) -> None:
+        self.clock = Clock()
+        self.store = MemoryStore(self.clock)
+        self.passwords = PlainPasswords()
+        self.tokens = PlainTokens()
+        self.told: list[Event] = []
+        self.notes: list[str] = []
+        policy = Policy(
+            registration=registration,
+            access_token=900,
+            refresh_token=5_184_000.0,
+            devices=devices,
+            device_unseen=5_184_000.0,
+        )
+        self.accounts = Accounts(
+            self.store,
+            self.passwords,
+            self.tokens,
+            RefreshTokens(lambda: b"k" * 32),
+            policy,
+            tell=lambda events: self.told.extend(one.event for one in events),
+            note=lambda event, **ids: self.notes.append(event),
+            clock=self.clock,
+            new_id=new_id,
+        )
+
+    def who(self, session: Session) -> Identity:
+        """The bearer of the session's access token."""
+        return self.tokens.issued[session.access_token]
