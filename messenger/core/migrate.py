@@ -7,8 +7,6 @@ messenger` runs that as a child process.
 """
 
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -22,25 +20,10 @@ from sqlalchemy.exc import OperationalError
 
 from messenger.core.database import role_of
 from messenger.core.lifecycle import StartError
+from messenger.core.schemas import SCHEMAS, folder
 from messenger.core.settings import DatabaseSettings
 
-# In the order of who needs whose views: a giver comes before those it grants to are used.
-SCHEMAS = {
-    "auth": "messenger.auth.schema",
-    "key": "messenger.keys.schema",
-    "message": "messenger.messages.schema",
-    "file": "messenger.files.schema",
-}
 LOCK = 0x6D657373656E67  # "messeng": any number that nobody else takes
-
-
-def newest(schema: str) -> str:
-    """The version of `schema` that this code was written for: the number its last migration's name bears."""
-    return sorted(path.name[:4] for path in _folder(schema).glob("[0-9]*.py"))[-1]
-
-
-def _folder(schema: str) -> Path:
-    return Path(str(resources.files(SCHEMAS[schema])))
 
 
 def migrate(settings: DatabaseSettings, passwords: Mapping[str, str]) -> list[str]:
@@ -94,8 +77,8 @@ def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:
 
 
 def _upgrade(connection: Connection, schema: str) -> list[str]:
-    folder = _folder(schema)
-    scripts = ScriptDirectory(str(folder), version_locations=[str(folder)])
+    place = str(folder(schema))
+    scripts = ScriptDirectory(place, version_locations=[place])
     done: list[str] = []
 
     def steps(revision: str, context: object) -> list[Any]:

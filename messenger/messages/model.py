@@ -3,13 +3,17 @@
 Times are milliseconds since 1970. `Stored` is a Struct, for it also travels on the bus (as MessagePack).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from messenger.wire import events
 from messenger.wire.conversations import Message
 from messenger.wire.times import rfc3339
+
+M = TypeVar("M", bound=Message)
 
 
 class Stored(Struct, array_like=True, gc=False):
@@ -27,11 +31,20 @@ class Stored(Struct, array_like=True, gc=False):
     expires: int | None
     deleted: bool = False
 
-    def seen_by(self, device_id: str, now: int) -> Message:
-        """The message as `device_id` may see it at `now`: after its end or deletion without content."""
+    @property
+    def size(self) -> int:
+        """About how many bytes the message holds."""
+        sealed = sum(map(len, self.envelopes.values())) if self.envelopes else 0
+        return len(self.content or b"") + sealed
+
+    def seen_by(self, device_id: str, now: int, kind: type[M]) -> M:
+        """The message as `device_id` may see it at `now`: after its end or deletion without content.
+
+        `kind` is Message, or MessageFrame for a socket.
+        """
         hidden = self.deleted or (self.expires is not None and self.expires <= now)
         envelope = None if hidden or self.envelopes is None else self.envelopes.get(device_id)
-        return Message(
+        return kind(
             conversation_id=self.conversation_id,
             seq=self.seq,
             sender_id=self.sender_id,
@@ -135,3 +148,58 @@ class Amendment:
     metadata: bytes | None = None
     message_ttl: int | None = None
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+class ConversationRow(NamedTuple):
+    """A conversation as one of its members sees it; times are milliseconds since 1970."""
+
+    conversation_id: str
+    type: str
+    metadata: bytes | None
+    message_ttl: int | None
+    created: int
+    updated: int
+    ended: int | None
+    first_seq: int
+    last_seq: int
+    last_change: int
+    role: str
+    read_seq: int
+    unread: int
+    member_count: int
+
+
+class MemberProgress(NamedTuple):
+    """A member and how far it has come."""
+
+    user_id: str
+    role: str
+    joined: int
+    delivered_seq: int
+    read_seq: int
+
+
+class Creation(NamedTuple):
+    """A conversation to be made; `pair` is set for a direct one."""
+
+    type: str
+    pair: str | None
+    creator: str
+    roles: dict[str, str]
+    metadata: bytes | None
+    client_id: str | None
+
+
+class Moved(NamedTuple):
+    """What a change did: the event that stands in the outbox, and for whom it is new."""
+
+    event_id: str
+    heads: events.Heads
+
+
+Decide = Callable[[ConversationState], Amendment | None]
+
+
+def pair_of(one: str, other: str) -> str:
+    """What a direct conversation between two users is found by."""
+    return " ".join(sorted((one, other)))

@@ -53,19 +53,6 @@ class Read(Struct, frozen=True, kw_only=True, tag="read", tag_field="type"):
     seq: Number
 
 
-class Typing(Struct, frozen=True, kw_only=True, tag="typing", tag_field="type"):
-    """The user is typing, or has stopped."""
-
-    conversation_id: Uuid
-    is_typing: bool
-
-
-class Presence(Struct, frozen=True, kw_only=True, tag="presence", tag_field="type"):
-    """How the user wishes to be seen."""
-
-    status: Literal["online", "away"]
-
-
 class Resend(Struct, frozen=True, kw_only=True, tag="resend", tag_field="type"):
     """Send again what follows `after`, own messages included."""
 
@@ -80,7 +67,7 @@ class Token(Struct, frozen=True, kw_only=True, tag="token", tag_field="type"):
     access_token: Annotated[str, Meta(max_length=8192)]
 
 
-ClientFrame = Send | Ack | Read | Typing | Presence | Resend | Token
+ClientFrame = Send | Ack | Read | Resend | Token
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello", tag_field="type"):
@@ -122,22 +109,6 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt", tag_field="type"
     conversation_id: str
     user_id: str
     seq: int
-
-
-class TypingFrame(Struct, frozen=True, kw_only=True, tag="typing", tag_field="type"):
-    """A member is typing, or has stopped."""
-
-    conversation_id: str
-    user_id: str
-    is_typing: bool
-
-
-class DeviceFrame(Struct, frozen=True, kw_only=True, tag="device", tag_field="type"):
-    """A peer's device was published or removed."""
-
-    event: str
-    user_id: str
-    device_id: str
 
 
 class PrekeysFrame(Struct, frozen=True, kw_only=True, tag="prekeys", tag_field="type"):

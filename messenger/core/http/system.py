@@ -58,6 +58,10 @@ class SystemEndpoints:
         self._checks = checks
         self._registry = registry
 
+    def drain(self) -> None:
+        """The process is about to stop: `/ready` says no from now on."""
+        self.draining = True
+
     @route("GET", "/health", answer=Health, open=True, at_root=True)
     async def health(self, _call: Call) -> Health:
         """The process is up."""

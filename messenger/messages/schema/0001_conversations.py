@@ -97,8 +97,8 @@ create table message.outbox (
 create index outbox_by_age on message.outbox (created_at);
 """
 
-# The one place where messages get their numbers. The conversations are locked first, in id order; what another
-# transaction holds is left for the caller's next batch unless it says `wait`. The second statement sees all
+# The one place where messages get their numbers. The conversations are locked first, in id order; what
+# another transaction holds is left for the next batch, unless `wait` is said. The second statement sees all
 # that was committed before the locks were had: memberships, repeats and last_seq can't move under it.
 COMMIT = """
 create function message.commit_drafts(
@@ -173,7 +173,7 @@ begin
         from heads h where c.conversation_id = h.conversation_id
     ), noted as (
         insert into message.outbox (id, subject, payload)
-        select event_id, 'messenger.news.messages', convert_to(json_build_object('heads', json_agg(
+        select event_id, 'messenger.news.heads', convert_to(json_build_object('heads', json_agg(
             json_build_object('conversation_id', h.conversation_id, 'seq', h.seq, 'change', h.change)
         ))::text, 'UTF8')
         from heads h having count(*) > 0

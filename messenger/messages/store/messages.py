@@ -121,7 +121,7 @@ class Messages:
         """Messages above `above` and up to `upto`, with all envelopes."""
         rows = await self._database.read(_ALL_ENVELOPES, (conversation_id, above, upto, limit))
         return [
-            Stored(*row[:7], dict(zip(row[7], row[8], strict=True)) if row[7] and row[8] else None, *row[9:])
+            _stored(row[:7], dict(zip(row[7], row[8], strict=True)) if row[7] and row[8] else None, row[9:])
             for row in rows
         ]
 
@@ -152,6 +152,16 @@ class Messages:
         )
         return [Happened(*row) for row in rows]
 
+    async def repeat(self, conversation_id: str, device_id: str, client_id: str) -> Outcome | None:
+        """The message that this device sent before under the client_id, or None."""
+        rows = await self._database.read(
+            "select 'repeat', seq, 0, (extract(epoch from created_at) * 1000)::bigint,"
+            " (extract(epoch from expires_at) * 1000)::bigint from message.messages"
+            " where conversation_id = %s and sender_device_id = %s and client_id = %s",
+            (conversation_id, device_id, client_id),
+        )
+        return Outcome(*rows[0]) if rows else None
+
     async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
         """How far each of these conversations has come."""
         rows = await self._database.read(
@@ -163,5 +173,10 @@ class Messages:
 
 
 def _for_device(row: Row, device_id: str) -> Stored:
-    envelope: Any = row[7]
-    return Stored(*row[:7], None if envelope is None else {device_id: envelope}, *row[8:])
+    envelope: bytes | None = row[7]
+    return _stored(row[:7], None if envelope is None else {device_id: envelope}, row[8:])
+
+
+def _stored(first: Row, envelopes: dict[str, bytes] | None, last: Row) -> Stored:
+    values: Any = (*first, envelopes, *last)
+    return Stored(*values)

@@ -1,0 +1,1 @@
+"""The rules of conversations and messages. No Twisted, no SQL, no HTTP: stores and clocks come in."""

@@ -1,0 +1,256 @@
+"""Making conversations, and who may change what in them.
+
+Roles rise from `member` over `admin` to `owner`. Nobody gives a role equal to or above its own, nor acts on a
+member of an equal or higher one; only `owner` may be handed on, by its holder. Membership of a direct
+conversation is fixed.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import UNSET
+
+from messenger.messages.domain.devices import Devices, DeviceSet
+from messenger.messages.model import (
+    Amendment,
+    ConversationRow,
+    ConversationState,
+    Creation,
+    Decide,
+    MemberProgress,
+    MemberRow,
+    Moved,
+    pair_of,
+)
+from messenger.wire import conversations as wire
+from messenger.wire.codec import uuid_text
+from messenger.wire.errors import Code, Problem, not_found
+from messenger.wire.paging import Page, PageQuery
+
+METADATA_LIMIT = 4_096
+MAX_TTL = 31_536_000
+_RANK = {"member": 0, "admin": 1, "owner": 2}
+_CURSOR = re.compile(r"([0-9]{1,15})\.([0-9a-f-]{36})", re.ASCII)
+
+
+class Store(Protocol):
+    """What is wanted of the store; see store.conversations.Conversations."""
+
+    async def create(self, creation: Creation) -> tuple[str, Moved | None]: ...
+    async def unknown(self, user_ids: list[str]) -> list[str]: ...
+    async def blockers(self, user_id: str, others: list[str]) -> list[str]: ...
+    async def standing(self, creation: Creation) -> str | None: ...
+    async def get(self, user_id: str, conversation_id: str) -> ConversationRow | None: ...
+    async def page(
+        self, user_id: str, below: tuple[int, str] | None, limit: int
+    ) -> list[ConversationRow]: ...
+    async def sight(self, user_id: str, conversation_id: str) -> int | None: ...
+    async def members(self, conversation_id: str) -> list[MemberProgress]: ...
+    async def amend(
+        self, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
+    ) -> Moved | None: ...
+
+
+class Conversations:
+    """The rules of conversations and membership. `moved` hears of what changed."""
+
+    def __init__(
+        self, store: Store, devices: Devices, moved: Callable[[Moved], object], member_limit: int
+    ) -> None:
+        self._store = store
+        self._devices = devices
+        self._moved = moved
+        self._member_limit = member_limit
+
+    async def create(self, user_id: str, new: wire.NewConversation) -> tuple[ConversationRow, bool]:
+        """The conversation, and whether it was made just now."""
+        others: list[str] = sorted(set(new.members) - {user_id})
+        creation = self._creation(user_id, others, new)
+        standing = await self._store.standing(creation)
+        if standing is not None:
+            return await self.get(user_id, standing), False
+        if await self._store.unknown(others):
+            raise not_found("Not all of these users exist.")
+        if await self._store.blockers(user_id, others):
+            raise Problem(Code.blocked)
+        conversation_id, moved = await self._store.create(creation)
+        if moved is not None:
+            self._moved(moved)
+        return await self.get(user_id, conversation_id), moved is not None
+
+    def _creation(self, user_id: str, others: list[str], new: wire.NewConversation) -> Creation:
+        direct = new.type == "direct"
+        if new.metadata is not None and len(new.metadata) > METADATA_LIMIT:
+            raise Problem(Code.too_large, f"Metadata have at most {METADATA_LIMIT} bytes.")
+        if direct and len(others) != 1:
+            raise Problem(Code.unprocessable, "A direct conversation has exactly one other member.")
+        if len(others) + 1 > self._member_limit:
+            raise Problem(Code.unprocessable, f"A conversation has at most {self._member_limit} members.")
+        roles = {user_id: "owner", **dict.fromkeys(others, "owner" if direct else "member")}
+        return Creation(
+            new.type,
+            pair_of(user_id, others[0]) if direct else None,
+            user_id,
+            roles,
+            None if new.metadata is None else bytes(new.metadata),
+            new.client_id,
+        )
+
+    async def get(self, user_id: str, conversation_id: str) -> ConversationRow:
+        """The conversation as this member sees it."""
+        found = await self._store.get(user_id, conversation_id)
+        if found is None:
+            raise not_found()
+        return found
+
+    async def page(self, user_id: str, query: PageQuery) -> Page[ConversationRow]:
+        """The user's conversations, latest activity first."""
+        below = None
+        if query.cursor is not None:
+            match = _CURSOR.fullmatch(query.cursor)
+            if match is None or uuid_text(match[2]) is None:
+                raise Problem(Code.bad_request, "The cursor is none of ours.")
+            below = (int(match[1]), match[2])
+        rows = await self._store.page(user_id, below, query.limit + 1)
+        if len(rows) <= query.limit:
+            return Page(rows)
+        last = rows[query.limit - 1]
+        return Page(rows[: query.limit], f"{last.updated}.{last.conversation_id}")
+
+    async def members(self, user_id: str, conversation_id: str) -> list[MemberProgress]:
+        """All members, the longest-standing first."""
+        await self._check_member(user_id, conversation_id)
+        return await self._store.members(conversation_id)
+
+    async def devices(self, user_id: str, conversation_id: str) -> DeviceSet:
+        """The published devices of all members."""
+        await self._check_member(user_id, conversation_id)
+        return await self._devices.of(conversation_id, fresh=True)
+
+    async def _check_member(self, user_id: str, conversation_id: str) -> None:
+        if await self._store.sight(user_id, conversation_id) is None:
+            raise not_found()
+
+    # changes
+
+    async def update(self, user_id: str, conversation_id: str, change: wire.ConversationUpdate) -> None:
+        """Change metadata or lifetime: an admin may."""
+        ttl, metadata = change.message_ttl, change.metadata
+        if isinstance(ttl, int) and not 1 <= ttl <= MAX_TTL:
+            raise Problem(Code.unprocessable, f"A lifetime is 1 to {MAX_TTL} seconds, or null.")
+        if isinstance(metadata, bytes) and len(metadata) > METADATA_LIMIT:
+            raise Problem(Code.too_large, f"Metadata have at most {METADATA_LIMIT} bytes.")
+
+        def decide(state: ConversationState) -> Amendment | None:
+            _check_open(state)
+            _check_admin(state)
+            wanted = state.metadata if metadata is UNSET else metadata and bytes(metadata)
+            lifetime = state.message_ttl if ttl is UNSET else ttl
+            if wanted == state.metadata and lifetime == state.message_ttl:
+                return None
+            return Amendment(
+                update=True, metadata=wanted or None, message_ttl=lifetime, events=[("updated", {})]
+            )
+
+        await self._amend(conversation_id, user_id, None, decide)
+
+    async def add(self, user_id: str, conversation_id: str, new: wire.NewMember) -> bool:
+        """Add a member to a group: an admin may. False where it was one already."""
+
+        def decide(state: ConversationState) -> Amendment | None:
+            _check_group(state)
+            _check_open(state)
+            _check_admin(state)
+            if not state.target_exists:
+                raise not_found("There is no such user.")
+            if state.target is not None:
+                if state.target.role == new.role:
+                    return None
+                raise Problem(Code.conflict, "The user is a member in another role.")
+            if _RANK[new.role] >= _RANK[state.actor.role]:
+                raise Problem(Code.forbidden, "Nobody gives a role equal to or above its own.")
+            if state.target_blocks_actor:
+                raise Problem(Code.blocked)
+            if state.member_count >= self._member_limit:
+                raise Problem(Code.unprocessable, f"A conversation has at most {self._member_limit} members.")
+            return Amendment(
+                add=MemberRow(new.user_id, new.role),
+                events=[("member_added", {"user_id": new.user_id, "role": new.role})],
+            )
+
+        return await self._amend(conversation_id, user_id, new.user_id, decide)
+
+    async def set_role(self, user_id: str, conversation_id: str, target_id: str, role: str) -> None:
+        """Give a member another role, or hand on the ownership."""
+
+        def decide(state: ConversationState) -> Amendment | None:
+            _check_group(state)
+            _check_open(state)
+            target = _check_target(state)
+            if target.role == role:
+                return None
+            mine = _RANK[state.actor.role]
+            handing_on = role == "owner" and state.actor.role == "owner"
+            if _RANK[target.role] >= mine or (_RANK[role] >= mine and not handing_on):
+                raise Problem(Code.forbidden, "The member's role or the new one is not below yours.")
+            told = [("role_changed", {"user_id": target_id, "role": role})]
+            roles = {target_id: role}
+            if handing_on:
+                told.append(("role_changed", {"user_id": user_id, "role": "admin"}))
+                roles[user_id] = "admin"
+            return Amendment(roles=roles, events=list(told))
+
+        await self._amend(conversation_id, user_id, target_id, decide)
+
+    async def remove(self, user_id: str, conversation_id: str, target_id: str) -> None:
+        """Remove a member, or leave."""
+
+        def decide(state: ConversationState) -> Amendment | None:
+            _check_group(state)
+            target = _check_target(state)
+            if target_id != user_id and _RANK[target.role] >= _RANK[state.actor.role]:
+                raise Problem(Code.forbidden, "Only members of a lower role are removed.")
+            events: list[tuple[str, dict[str, object]]] = [("member_removed", {"user_id": target_id})]
+            roles: dict[str, str] = {}
+            if target.role == "owner" and state.heir is not None:
+                roles[state.heir.user_id] = "owner"
+                events.append(("role_changed", {"user_id": state.heir.user_id, "role": "owner"}))
+            last = state.heir is None
+            if last and not state.ended:
+                events.append(("ended", {}))
+            return Amendment(remove=target_id, roles=roles, end=last and not state.ended, events=events)
+
+        await self._amend(conversation_id, user_id, target_id, decide)
+
+    async def _amend(self, conversation_id: str, user_id: str, target_id: str | None, decide: Decide) -> bool:
+        try:
+            moved = await self._store.amend(conversation_id, user_id, target_id, decide)
+        except LookupError:
+            raise not_found() from None
+        if moved is None:
+            return False
+        self._devices.forget(conversation_id)
+        self._moved(moved)
+        return True
+
+
+def _check_open(state: ConversationState) -> None:
+    if state.ended:
+        raise Problem(Code.gone, "The conversation has ended.")
+
+
+def _check_group(state: ConversationState) -> None:
+    if state.type == "direct":
+        raise Problem(Code.conflict, "Membership of a direct conversation is fixed.")
+
+
+def _check_admin(state: ConversationState) -> None:
+    if state.actor.role == "member":
+        raise Problem(Code.forbidden, "This takes an admin.")
+
+
+def _check_target(state: ConversationState) -> MemberRow:
+    if state.target is None:
+        raise not_found("The user is no member.")
+    return state.target

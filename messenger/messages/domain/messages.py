@@ -1,0 +1,252 @@
+"""Sending and reading messages."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from messenger.messages.domain.devices import Devices
+from messenger.messages.model import Draft, Happened, Moved, Outcome, Stored
+from messenger.wire import conversations as wire
+from messenger.wire.errors import Code, Problem, not_found
+from messenger.wire.paging import Page
+from messenger.wire.times import rfc3339
+
+_KIND = re.compile(r"[a-z0-9._-]{1,32}", re.ASCII)
+_CURSOR = re.compile(r"([ab])([0-9]{1,19})", re.ASCII)
+_TOP = 2**63 - 1
+_OUTCOMES = {
+    "not_found": Code.not_found,
+    "gone": Code.gone,
+    "blocked": Code.blocked,
+    "busy": Code.unavailable,
+}
+
+
+class Sender(NamedTuple):
+    """Who sends, and from where."""
+
+    user_id: str
+    device_id: str
+
+
+class Store(Protocol):
+    """What is wanted of the messages' store."""
+
+    async def history(
+        self, conversation_id: str, device_id: str, *, above: int, below: int, rising: bool, limit: int
+    ) -> list[Stored]:
+        """Messages between two numbers."""
+
+    async def changes(self, wants: list[tuple[str, int, int]], limit: int) -> list[Happened]:
+        """Changes between two numbers."""
+
+    async def repeat(self, conversation_id: str, device_id: str, client_id: str) -> Outcome | None:
+        """The message that this device sent before under the client_id."""
+
+
+class Membership(Protocol):
+    """What is wanted of the conversations' store."""
+
+    async def sight(self, user_id: str, conversation_id: str) -> int | None:
+        """The member's first_seq, or None."""
+
+    async def delete_content(
+        self, conversation_id: str, seq: int, actor_id: str, allowed: Callable[[str | None, str], bool]
+    ) -> Moved | None:
+        """Take a message's content away."""
+
+
+class Append(Protocol):
+    """What is wanted of the group commit."""
+
+    async def append(self, draft: Draft) -> Outcome:
+        """What became of the draft."""
+
+
+class Messages:
+    """The rules of sending, history and deletion.
+
+    `content_limit` is in bytes, `clock` gives milliseconds since 1970, `moved` hears of what changed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        membership: Membership,
+        commits: Append,
+        devices: Devices,
+        clock: Callable[[], int],
+        moved: Callable[[Moved], object],
+        content_limit: int,
+    ) -> None:
+        self._store = store
+        self._membership = membership
+        self._commits = commits
+        self._devices = devices
+        self._clock = clock
+        self._moved = moved
+        self._content_limit = content_limit
+
+    async def send(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> tuple[wire.Sent, bool]:
+        """The message's place once it is committed, and whether this was a repeat.
+
+        Problems: `not_found`, `gone`, `blocked`, `devices_changed`, `too_large`, `unprocessable`,
+        `unavailable`.
+        """
+        admitted = await self.admit(sender, conversation_id, draft)
+        return await self.commit(admitted) if isinstance(admitted, Draft) else (admitted, True)
+
+    async def admit(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> Draft | wire.Sent:
+        """Judge a draft: what is to be committed, or the place of the message that it repeats."""
+        try:
+            envelopes = self._check_form(draft)
+            await self._check_devices(sender, conversation_id, draft, envelopes)
+        except Problem as problem:
+            # A repeat is answered with the first's figures, whatever its body.
+            first = await self._first(sender, conversation_id, draft)
+            if first is None:
+                raise problem from None
+            return _sent(first)
+        content = None if draft.content is None else bytes(draft.content)
+        return Draft(
+            conversation_id, sender.user_id, sender.device_id, draft.client_id, draft.kind, content, envelopes
+        )
+
+    async def commit(self, draft: Draft) -> tuple[wire.Sent, bool]:
+        """Commit what was admitted."""
+        outcome = await self._commits.append(draft)
+        if outcome.outcome in _OUTCOMES:
+            raise Problem(_OUTCOMES[outcome.outcome])
+        return _sent(outcome), outcome.outcome == "repeat"
+
+    async def _first(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> Outcome | None:
+        if await self._membership.sight(sender.user_id, conversation_id) is None:
+            raise not_found()
+        return await self._store.repeat(conversation_id, sender.device_id, draft.client_id)
+
+    def _check_form(self, draft: wire.Draft) -> dict[str, bytes] | None:
+        if not _KIND.fullmatch(draft.kind):
+            raise Problem(Code.unprocessable, "A kind is 1 to 32 of a-z, 0-9, `.`, `_` and `-`.")
+        if draft.content is None and not draft.envelopes:
+            raise Problem(Code.unprocessable, "A message has content, envelopes or both.")
+        if draft.partial and not draft.envelopes:
+            raise Problem(Code.unprocessable, "A partial message names at least one device.")
+        if draft.content is not None and len(draft.content) > self._content_limit:
+            raise Problem(Code.too_large, f"A content has at most {self._content_limit} bytes.")
+        if not draft.envelopes:
+            return None
+        envelopes: dict[str, bytes] = {
+            envelope.device_id: bytes(envelope.content) for envelope in draft.envelopes
+        }
+        if len(envelopes) != len(draft.envelopes):
+            raise Problem(Code.unprocessable, "Each device has one envelope.")
+        if max(map(len, envelopes.values())) > self._content_limit:
+            raise Problem(Code.too_large, f"An envelope has at most {self._content_limit} bytes.")
+        return envelopes
+
+    async def _check_devices(
+        self, sender: Sender, conversation_id: str, draft: wire.Draft, envelopes: dict[str, bytes] | None
+    ) -> None:
+        if envelopes is None and draft.devices_digest is None:
+            return
+        known = await self._devices.of(conversation_id)
+        if self._fits(sender, draft, envelopes, known.ids, known.digest):
+            return
+        # What was remembered may be behind the client's own view.
+        known = await self._devices.of(conversation_id, fresh=True)
+        if self._fits(sender, draft, envelopes, known.ids, known.digest):
+            return
+        named = frozenset(envelopes or ())
+        wanted = known.ids - {sender.device_id} if envelopes is not None else named
+        raise Problem(
+            Code.devices_changed,
+            members={
+                "missing": [] if draft.partial else sorted(wanted - named),
+                "extra": sorted(named - wanted),
+                "digest": known.digest,
+            },
+        )
+
+    @staticmethod
+    def _fits(
+        sender: Sender,
+        draft: wire.Draft,
+        envelopes: dict[str, bytes] | None,
+        ids: frozenset[str],
+        digest: bytes,
+    ) -> bool:
+        if draft.devices_digest is not None and draft.devices_digest != digest:
+            return False
+        if envelopes is None:
+            return True
+        wanted = ids - {sender.device_id}
+        return envelopes.keys() <= wanted if draft.partial else envelopes.keys() == wanted
+
+    async def history(
+        self, sender: Sender, conversation_id: str, query: wire.MessagesQuery
+    ) -> Page[wire.Message]:
+        """A page of messages within the member's sight, by rising seq."""
+        if query.after is not None and query.before is not None:
+            raise Problem(Code.bad_request, "Either `after` or `before`.")
+        first = await self._sight(sender, conversation_id)
+        rising, start = query.after is not None, query.after if query.after is not None else query.before
+        if query.cursor is not None:
+            match = _CURSOR.fullmatch(query.cursor)
+            if match is None or int(match[2]) > _TOP:
+                raise Problem(Code.bad_request, "The cursor is none of ours.")
+            rising, start = match[1] == "a", int(match[2])
+        found = await self._store.history(
+            conversation_id,
+            sender.device_id,
+            above=max(first - 1, start or 0) if rising else first - 1,
+            below=_TOP if rising or start is None else start,
+            rising=rising,
+            limit=query.limit + 1,
+        )
+        cursor = None
+        if len(found) > query.limit:
+            found = found[:-1] if rising else found[1:]
+            cursor = f"a{found[-1].seq}" if rising else f"b{found[0].seq}"
+        now = self._clock()
+        return Page([item.seen_by(sender.device_id, now, wire.Message) for item in found], cursor)
+
+    async def changes(
+        self, sender: Sender, conversation_id: str, query: wire.ChangesQuery
+    ) -> tuple[list[Happened], str | None]:
+        """Changes above a number, and the cursor of the next page."""
+        await self._sight(sender, conversation_id)
+        after = query.after
+        if query.cursor is not None:
+            match = _CURSOR.fullmatch(query.cursor)
+            if match is None or match[1] != "a" or int(match[2]) > _TOP:
+                raise Problem(Code.bad_request, "The cursor is none of ours.")
+            after = int(match[2])
+        found = await self._store.changes([(conversation_id, after, _TOP)], query.limit + 1)
+        if len(found) <= query.limit:
+            return found, None
+        return found[:-1], f"a{found[-2].change}"
+
+    async def delete(self, sender: Sender, conversation_id: str, seq: int) -> None:
+        """Take a message's content away: its sender may, and in a group an admin."""
+
+        def allowed(author: str | None, role: str) -> bool:
+            return author == sender.user_id or role != "member"
+
+        try:
+            moved = await self._membership.delete_content(conversation_id, seq, sender.user_id, allowed)
+        except LookupError:
+            raise not_found() from None
+        except PermissionError:
+            raise Problem(Code.forbidden, "Only its sender or an admin deletes a message.") from None
+        if moved is not None:
+            self._moved(moved)
+
+    async def _sight(self, sender: Sender, conversation_id: str) -> int:
+        first = await self._membership.sight(sender.user_id, conversation_id)
+        if first is None:
+            raise not_found()
+        return first
+
+
+def _sent(outcome: Outcome) -> wire.Sent:
+    return wire.Sent(outcome.seq, rfc3339(outcome.created))

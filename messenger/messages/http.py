@@ -1,0 +1,228 @@
+"""The endpoints under /conversations and /blocks: decode, ask the rules, encode."""
+
+from messenger.core.http import Answer, Call, route
+from messenger.messages.domain.blocks import Blocks
+from messenger.messages.domain.conversations import Conversations
+from messenger.messages.domain.messages import Messages, Sender
+from messenger.messages.live.render import change_item
+from messenger.messages.model import ConversationRow
+from messenger.wire import conversations as wire
+from messenger.wire.errors import Code
+from messenger.wire.paging import Items, Page, PageQuery
+from messenger.wire.times import rfc3339
+
+
+class ConversationEndpoints:
+    """Conversations and their members."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+
+    @route(
+        "POST",
+        "/conversations",
+        body=wire.NewConversation,
+        answer=wire.Conversation,
+        status=201,
+        errors=(Code.not_found, Code.blocked, Code.unprocessable, Code.too_large),
+    )
+    async def create(self, call: Call, body: wire.NewConversation) -> Answer:
+        """Open a conversation; 200 with the one that stands where it was opened before."""
+        row, fresh = await self._conversations.create(call.identity.user_id, body)
+        return Answer(201 if fresh else 200, conversation(row))
+
+    @route("GET", "/conversations", query=PageQuery, answer=Page[wire.Conversation])
+    async def page(self, call: Call, query: PageQuery) -> Page[wire.Conversation]:
+        """The asker's conversations, latest activity first."""
+        found = await self._conversations.page(call.identity.user_id, query)
+        return Page([conversation(row) for row in found.items], found.next)
+
+    @route("GET", "/conversations/{conversation_id}", answer=wire.Conversation, errors=(Code.not_found,))
+    async def get(self, call: Call) -> wire.Conversation:
+        """One conversation as the asker sees it."""
+        name = call.params["conversation_id"]
+        return conversation(await self._conversations.get(call.identity.user_id, name))
+
+    @route(
+        "PATCH",
+        "/conversations/{conversation_id}",
+        body=wire.ConversationUpdate,
+        answer=wire.Conversation,
+        errors=(Code.not_found, Code.forbidden, Code.gone, Code.unprocessable, Code.too_large),
+    )
+    async def update(self, call: Call, body: wire.ConversationUpdate) -> wire.Conversation:
+        """Change a conversation's metadata or its messages' lifetime."""
+        name, user_id = call.params["conversation_id"], call.identity.user_id
+        await self._conversations.update(user_id, name, body)
+        return conversation(await self._conversations.get(user_id, name))
+
+    @route(
+        "GET",
+        "/conversations/{conversation_id}/members",
+        answer=Items[wire.Member],
+        errors=(Code.not_found,),
+    )
+    async def members(self, call: Call) -> Items[wire.Member]:
+        """All members of a conversation."""
+        rows = await self._conversations.members(call.identity.user_id, call.params["conversation_id"])
+        return Items(
+            [
+                wire.Member(
+                    user_id=row.user_id,
+                    role=row.role,
+                    joined_at=rfc3339(row.joined),
+                    delivered_seq=row.delivered_seq,
+                    read_seq=row.read_seq,
+                )
+                for row in rows
+            ]
+        )
+
+    @route(
+        "POST",
+        "/conversations/{conversation_id}/members",
+        body=wire.NewMember,
+        status=201,
+        errors=(Code.not_found, Code.forbidden, Code.blocked, Code.conflict, Code.gone, Code.unprocessable),
+    )
+    async def add(self, call: Call, body: wire.NewMember) -> Answer:
+        """Add a member to a group."""
+        await self._conversations.add(call.identity.user_id, call.params["conversation_id"], body)
+        return Answer(201)
+
+    @route(
+        "PATCH",
+        "/conversations/{conversation_id}/members/{user_id}",
+        body=wire.RoleChange,
+        status=200,
+        errors=(Code.not_found, Code.forbidden, Code.conflict, Code.gone),
+    )
+    async def set_role(self, call: Call, body: wire.RoleChange) -> Answer:
+        """Give a member another role, or hand on the ownership."""
+        name, target = call.params["conversation_id"], call.params["user_id"]
+        await self._conversations.set_role(call.identity.user_id, name, target, body.role)
+        return Answer(200)
+
+    @route(
+        "DELETE",
+        "/conversations/{conversation_id}/members/{user_id}",
+        errors=(Code.not_found, Code.forbidden, Code.conflict),
+    )
+    async def remove(self, call: Call) -> None:
+        """Remove a member from a group, or leave it."""
+        name, target = call.params["conversation_id"], call.params["user_id"]
+        await self._conversations.remove(call.identity.user_id, name, target)
+
+    @route("GET", "/conversations/{conversation_id}/devices", answer=wire.Devices, errors=(Code.not_found,))
+    async def devices(self, call: Call) -> wire.Devices:
+        """The published devices of all members: whom to encrypt to."""
+        found = await self._conversations.devices(call.identity.user_id, call.params["conversation_id"])
+        items = [wire.MemberDevice(user_id=user_id, device_id=name) for user_id, name in found.items]
+        return wire.Devices(items=items, digest=found.digest)
+
+
+class MessageEndpoints:
+    """Messages and changes of a conversation."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+
+    @route(
+        "POST",
+        "/conversations/{conversation_id}/messages",
+        body=wire.Draft,
+        answer=wire.Sent,
+        status=201,
+        class_="send",
+        errors=(
+            Code.not_found,
+            Code.blocked,
+            Code.devices_changed,
+            Code.gone,
+            Code.too_large,
+            Code.unprocessable,
+            Code.unavailable,
+        ),
+    )
+    async def send(self, call: Call, body: wire.Draft) -> Answer:
+        """Send a message; 200 with the first's figures for a repeat."""
+        sent, repeat = await self._messages.send(_sender(call), call.params["conversation_id"], body)
+        return Answer(200 if repeat else 201, sent)
+
+    @route(
+        "GET",
+        "/conversations/{conversation_id}/messages",
+        query=wire.MessagesQuery,
+        answer=Page[wire.Message],
+        errors=(Code.not_found,),
+    )
+    async def history(self, call: Call, query: wire.MessagesQuery) -> Page[wire.Message]:
+        """A page of messages, always by rising seq."""
+        return await self._messages.history(_sender(call), call.params["conversation_id"], query)
+
+    @route(
+        "DELETE",
+        "/conversations/{conversation_id}/messages/{seq}",
+        errors=(Code.not_found, Code.forbidden),
+    )
+    async def delete(self, call: Call) -> None:
+        """Take a message's content away; its place stays."""
+        await self._messages.delete(_sender(call), call.params["conversation_id"], int(call.params["seq"]))
+
+    @route(
+        "GET",
+        "/conversations/{conversation_id}/changes",
+        query=wire.ChangesQuery,
+        answer=Page[wire.Change],
+        errors=(Code.not_found,),
+    )
+    async def changes(self, call: Call, query: wire.ChangesQuery) -> Page[wire.Change]:
+        """What happened to a conversation besides messages."""
+        found, cursor = await self._messages.changes(_sender(call), call.params["conversation_id"], query)
+        return Page([change_item(happened) for happened in found], cursor)
+
+
+class BlockEndpoints:
+    """Blocks between users."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+
+    @route("GET", "/blocks", answer=Items[str])
+    async def blocks(self, call: Call) -> Items[str]:
+        """Whom the asker blocks."""
+        return Items(await self._blocks.of(call.identity.user_id))
+
+    @route("PUT", "/blocks/{user_id}", errors=(Code.not_found, Code.unprocessable))
+    async def block(self, call: Call) -> None:
+        """Block a user."""
+        await self._blocks.block(call.identity.user_id, call.params["user_id"])
+
+    @route("DELETE", "/blocks/{user_id}")
+    async def unblock(self, call: Call) -> None:
+        """Take a block away."""
+        await self._blocks.unblock(call.identity.user_id, call.params["user_id"])
+
+
+def _sender(call: Call) -> Sender:
+    return Sender(call.identity.user_id, call.identity.device_id)
+
+
+def conversation(row: ConversationRow) -> wire.Conversation:
+    """A conversation for its reader."""
+    return wire.Conversation(
+        conversation_id=row.conversation_id,
+        type=row.type,
+        metadata=row.metadata,
+        message_ttl=row.message_ttl,
+        created_at=rfc3339(row.created),
+        updated_at=rfc3339(row.updated),
+        ended_at=None if row.ended is None else rfc3339(row.ended),
+        first_seq=row.first_seq,
+        last_seq=row.last_seq,
+        last_change=row.last_change,
+        role=row.role,
+        read_seq=row.read_seq,
+        unread=row.unread,
+        member_count=row.member_count,
+    )

@@ -1,0 +1,129 @@
+"""A conversation that has sockets on this instance: what was forwarded, in order and without gaps.
+
+`seq` and `change` say how far everything has been forwarded. What comes next in line is forwarded at once;
+anything else raises the target, and the stretch between is read from PostgreSQL, once for all sockets.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from messenger.messages.live.render import change_frame, message_frame
+from messenger.messages.model import Happened, Head, Stored
+
+if TYPE_CHECKING:
+    from messenger.messages.live.connection import Connection
+
+PAGE = 100
+
+
+class Reading(Protocol):
+    """What is wanted of the store."""
+
+    async def stretch(self, conversation_id: str, above: int, upto: int, limit: int) -> list[Stored]:
+        """See store.messages.Messages.stretch."""
+
+    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
+        """See store.messages.Messages.changes."""
+
+
+class Feed:
+    """Forwards one conversation to `connections`. `clock` gives milliseconds since 1970."""
+
+    __slots__ = ("_clock", "_filling", "_target", "change", "connections", "conversation_id", "seq")
+
+    def __init__(self, conversation_id: str, head: Head, clock: Callable[[], int]) -> None:
+        self.conversation_id = conversation_id
+        self.seq = head.seq
+        self.change = head.change
+        self.connections: dict[Connection, None] = {}
+        self._clock = clock
+        self._target = head
+        self._filling = False
+
+    def offer(self, stored: Stored, change: int) -> bool:
+        """Take a committed message, at which the conversation had `change`; False where a fill is needed."""
+        if stored.seq <= self.seq:
+            return True
+        if stored.seq == self.seq + 1 and change == self.change and not self._filling:
+            self._forward(stored)
+            return True
+        return self.reach(Head(stored.seq, change))
+
+    def reach(self, head: Head) -> bool:
+        """Note that the conversation has come to `head`; False where that is further than was forwarded."""
+        target = self._target
+        if head.seq > target.seq or head.change > target.change:
+            self._target = Head(max(head.seq, target.seq), max(head.change, target.change))
+        return self._target.seq <= self.seq and self._target.change <= self.change
+
+    async def fill(self, store: Reading) -> None:
+        """Read and forward what lies between, page by page; one fill at a time."""
+        if self._filling:
+            return
+        self._filling = True
+        try:
+            while self.connections and not self.reach(self._target):
+                await self._fill_page(store, self._target)
+        finally:
+            self._filling = False
+
+    async def _fill_page(self, store: Reading, target: Head) -> None:
+        messages: list[Stored] = []
+        happened: list[Happened] = []
+        if target.seq > self.seq:
+            messages = await store.stretch(self.conversation_id, self.seq, target.seq, PAGE)
+        if target.change > self.change:
+            happened = await store.changes([(self.conversation_id, self.change, target.change)], PAGE)
+        read_to = messages[-1].seq if len(messages) == PAGE else target.seq
+        if not messages and not happened:
+            # The heads promised what is not there: nothing can be forwarded, so nothing is waited for.
+            self._target = Head(self.seq, self.change)
+            return
+        for item in merged(messages, happened, read_to):
+            if isinstance(item, Stored):
+                self._forward(item)
+            else:
+                self._forward_change(item)
+
+    def _forward(self, stored: Stored) -> None:
+        self.seq = stored.seq
+        now = self._clock()
+        shared: bytes | None = None
+        for connection in self.connections:
+            device_id = connection.device_id
+            if stored.sender_device_id == device_id or self.conversation_id in connection.behind:
+                continue
+            if stored.envelopes is not None and device_id in stored.envelopes:
+                connection.send(message_frame(stored, device_id, now))
+            else:
+                shared = shared or message_frame(stored, "", now)
+                connection.send(shared)
+
+    def _forward_change(self, happened: Happened) -> None:
+        self.change = happened.change
+        frame = change_frame(happened)
+        removed = happened.details.get("user_id") if happened.event == "member_removed" else None
+        for connection in list(self.connections):
+            behind = connection.behind.get(self.conversation_id)
+            if behind is None:
+                connection.send(frame)
+            if connection.identity.user_id == removed:
+                self.drop(connection)
+                if behind is not None:
+                    behind.end = Head(happened.at_seq, happened.change)
+
+    def drop(self, connection: "Connection") -> None:
+        """Forward nothing more to this connection."""
+        self.connections.pop(connection, None)
+        connection.feeds.discard(self)
+
+
+def merged(messages: list[Stored], happened: list[Happened], read_to: int) -> list[Stored | Happened]:
+    """Messages and changes in the order in which they happened; changes after `read_to` are left out.
+
+    A change happened right after the message `at_seq`.
+    """
+    items: list[tuple[tuple[int, int], Stored | Happened]] = [((m.seq, 0), m) for m in messages]
+    items += [((h.at_seq, h.change), h) for h in happened if h.at_seq <= read_to]
+    items.sort(key=lambda item: item[0])
+    return [item for _, item in items]

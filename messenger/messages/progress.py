@@ -1,0 +1,127 @@
+"""What devices have stored and users have read: gathered for a moment, then written all at once.
+
+Nobody waits for this, and no message does. An acknowledgement is in force within a second, and before the
+next socket of its device starts. At most `PENDING` marks wait; beyond that a flush is made at once.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.logger import Logger
+
+from messenger.messages.store.places import Ack, Mark, Risen
+from messenger.wire.errors import Problem
+
+FLUSH_SECONDS = 0.2
+PENDING = 20_000
+BATCH = 2_000
+
+log = Logger()
+
+
+class Store(Protocol):
+    """What is wanted of the store; see store.places.Places."""
+
+    async def acknowledge(self, acks: list[Ack]) -> list[Risen]: ...
+    async def read(self, marks: list[Mark]) -> list[Risen]: ...
+
+
+Told = Callable[[Literal["delivered", "read"], list[Risen]], object]
+
+
+class Progress:
+    """Gathers marks. `risen(kind, members)` hears who has come further, `kind` as in a receipt frame."""
+
+    def __init__(self, reactor: Any, store: Store, risen: Told) -> None:
+        self._reactor = reactor
+        self._store = store
+        self._risen = risen
+        self._acks: dict[tuple[str, str], Ack] = {}
+        self._reads: dict[tuple[str, str], Mark] = {}
+        self._timer: Any = None
+        self._flushing = False
+        self._waiters: list[Deferred[None]] = []
+
+    async def start(self) -> None:
+        """Nothing to prepare."""
+
+    async def stop(self) -> None:
+        """Write what is left."""
+        await self.flush()
+
+    def ack(self, ack: Ack) -> None:
+        """A device has stored everything up to there."""
+        key = (ack.device_id, ack.conversation_id)
+        known = self._acks.get(key)
+        if known is not None:
+            ack = ack._replace(seq=_higher(known.seq, ack.seq), change=_higher(known.change, ack.change))
+        self._acks[key] = ack
+        self._flush_later()
+
+    def read(self, mark: Mark) -> None:
+        """A user has seen everything up to there."""
+        key = (mark.conversation_id, mark.user_id)
+        known = self._reads.get(key, mark)
+        self._reads[key] = mark if mark.seq >= known.seq else known
+        self._flush_later()
+
+    def _flush_later(self) -> None:
+        if self._timer is None and not self._flushing:
+            full = len(self._acks) + len(self._reads) > PENDING
+            self._timer = self._reactor.callLater(0 if full else FLUSH_SECONDS, self._start_flush)
+
+    def _start_flush(self) -> None:
+        ensureDeferred(self.flush())
+
+    async def flush(self) -> None:
+        """Return once all that was marked until now is written."""
+        while self._flushing:
+            waiting: Deferred[None] = Deferred()
+            self._waiters.append(waiting)
+            await waiting
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        if not self._acks and not self._reads:
+            return
+        self._flushing = True
+        try:
+            await self._write()
+        except Problem as problem:
+            log.warn("places have to wait: {detail}", detail=problem.detail)
+        finally:
+            self._flushing = False
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                waiter.callback(None)
+            if self._acks or self._reads:
+                self._flush_later()
+
+    async def _write(self) -> None:
+        while self._acks or self._reads:
+            acks = [self._acks.pop(key) for key in list(self._acks)[:BATCH]]
+            reads = [self._reads.pop(key) for key in list(self._reads)[:BATCH]]
+            try:
+                if acks:
+                    self._risen("delivered", await self._store.acknowledge(acks))
+                    acks = []
+                if reads:
+                    self._risen("read", await self._store.read(reads))
+                    reads = []
+            except Problem:
+                self._put_back(acks, reads)
+                raise
+
+    def _put_back(self, acks: list[Ack], reads: list[Mark]) -> None:
+        for ack in acks:
+            newer = self._acks.get((ack.device_id, ack.conversation_id), ack)
+            self._acks[(ack.device_id, ack.conversation_id)] = ack._replace(
+                seq=_higher(ack.seq, newer.seq), change=_higher(ack.change, newer.change)
+            )
+        for mark in reads:
+            self.read(mark)
+
+
+def _higher(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)

@@ -1,0 +1,103 @@
+"""`twist messenger-message`: conversations, messages and the WebSocket."""
+
+from prometheus_client import CollectorRegistry
+
+from messenger.core.http import Call, HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.lifecycle import Lifecycle
+from messenger.core.schemas import newest
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.messages.commits import Commits
+from messenger.messages.domain.blocks import Blocks
+from messenger.messages.domain.conversations import Conversations
+from messenger.messages.domain.devices import Devices
+from messenger.messages.domain.messages import Messages
+from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
+from messenger.messages.live.hub import Hub
+from messenger.messages.model import Moved
+from messenger.messages.progress import Progress
+from messenger.messages.session import Parts
+from messenger.messages.socket import Socket, SocketFactory, accept
+from messenger.messages.store.blocks import Blocks as BlockStore
+from messenger.messages.store.conversations import Conversations as ConversationStore
+from messenger.messages.store.messages import Messages as MessageStore
+from messenger.messages.store.places import Places
+from messenger.messages.store.tickets import Tickets
+
+
+class Options(ServiceOptions):
+    """The command line of `twist messenger-message`."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Stores ciphertext, numbers it, and delivers it by WebSocket. Wants PostgreSQL and NATS; see "
+        "[message], [database] and [nats] in the settings. Listens on port 8082 of the loopback unless "
+        "told otherwise."
+    )
+
+
+def build(context: Context) -> Built:
+    """The message service: its parts in the order in which they start, and its router."""
+    reactor, settings = context.reactor, context.settings.message
+    base = common(context, "message", settings.database_password, newest("message"))
+
+    def now() -> int:
+        return int(reactor.seconds() * 1000)
+
+    message_store, conversation_store = MessageStore(base.database), ConversationStore(base.database)
+    places = Places(base.database)
+    hub = Hub(
+        reactor,
+        message_store,
+        places,
+        context.bus,
+        base.outbox,
+        settings.unread_bytes,
+        settings.receipt_members,
+    )
+
+    def moved(what: Moved) -> None:
+        hub.changed(what.event_id, what.heads)
+
+    commits = Commits(message_store, hub.committed)
+    progress = Progress(reactor, places, hub.risen)
+    devices = Devices(conversation_store, now)
+    messages = Messages(message_store, conversation_store, commits, devices, now, moved, settings.content)
+    conversations = Conversations(conversation_store, devices, moved, settings.members)
+    blocks = Blocks(BlockStore(base.database), conversation_store)
+    base.tokens.on_ended(hub.end_session)
+
+    parts = Parts(reactor, hub, messages, progress, base.tokens, int(settings.heartbeat))
+    tickets = Tickets(base.database)
+
+    async def let_in(call: Call, socket: Socket) -> None:
+        await accept(call, socket, parts, tickets)
+
+    registry = CollectorRegistry()
+    system = SystemEndpoints(
+        reactor, {"postgresql": base.database.check, "nats": context.bus.check}, registry
+    )
+    router = Router(
+        [
+            ConversationEndpoints(conversations),
+            MessageEndpoints(messages),
+            BlockEndpoints(blocks),
+            system,
+        ],
+        authenticator=base.tokens,
+    )
+    router.websocket("/ws", SocketFactory(parts, settings.sockets), let_in)
+    server = HttpServer(
+        reactor,
+        "message",
+        settings.listen,
+        router,
+        setting="[message] listen",
+        draining=system.drain,
+        metrics=HttpMetrics(registry),
+    )
+    return Built("message", [*base.parts, commits, progress, hub, server], router)
+
+
+def makeService(options: Options) -> Lifecycle:
+    """For `twist`."""
+    return make_service(options, "message", build)

@@ -1,0 +1,164 @@
+"""The WebSocket itself (RFC 6455), by Autobahn: its settings, its close codes, and back-pressure both ways.
+
+The router has checked the handshake's form, `accept` has checked the token: what arrives here is let in.
+"""
+
+# mypy: disable-error-code="misc", allow-untyped-calls
+# Autobahn's base classes are not annotated.
+
+from typing import Any, Protocol
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from messenger.core.http import Call
+from messenger.core.http.router import parse_query
+from messenger.core.identity import Identity
+from messenger.messages.session import Parts, Session
+from messenger.wire import frames
+from messenger.wire.errors import Code, Problem
+
+CLOSE_SECONDS = 3.0  # how long a client has to answer a close frame
+PONG_SECONDS = 20.0
+
+
+@implementer(IPushProducer)
+class _Writing:
+    """Tells the connection when its transport is full and when it has room again."""
+
+    def __init__(self, socket: "Socket") -> None:
+        self._socket = socket
+
+    def pauseProducing(self) -> None:
+        self._socket.session.connection.pause()
+
+    def resumeProducing(self) -> None:
+        self._socket.session.connection.resume()
+
+    def stopProducing(self) -> None:
+        self._socket.session.connection.pause()
+
+
+class Socket(WebSocketServerProtocol):
+    """One WebSocket. `identity` is set before the handshake goes on."""
+
+    identity: Identity
+    session: Session
+    parts: Parts
+    transport: Any
+    _reading_paused = False
+
+    def onConnect(self, request: Any) -> str | None:
+        return frames.SUBPROTOCOL if frames.SUBPROTOCOL in request.protocols else None
+
+    def onOpen(self) -> None:
+        self.session = Session(self.parts, self, self.identity)
+        self.transport.registerProducer(_Writing(self), True)
+        self.session.open()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if isBinary:
+            self.session.connection.close(frames.BINARY, "text frames only")
+        elif not self.session.connection.closed:
+            self.session.receive(payload)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if hasattr(self, "session"):
+            self.session.closed()
+
+    def onAutoPingTimeout(self) -> None:
+        self.autoPingTimeoutCall = None
+        self.session.connection.close(frames.TOO_SLOW, "no answer to pings")
+
+    # Channel
+
+    def send(self, message: bytes) -> None:
+        """Write one WebSocket message."""
+        self.sendMessage(message)
+
+    def close(self, code: int, reason: str) -> None:
+        """Say why and close; the transport is dropped if the client does not answer."""
+        if self.state == self.STATE_OPEN:
+            # sendClose refuses the codes that RFC 6455 reserves for endpoints such as this one.
+            self.sendCloseFrame(code=code, reasonUtf8=reason.encode())
+            self.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Take no more from the client."""
+        if not self._reading_paused:
+            self._reading_paused = True
+            self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resumeProducing()
+
+
+class SocketFactory(WebSocketServerFactory):
+    """Makes sockets, at most `limit` at a time."""
+
+    protocol = Socket
+
+    def __init__(self, parts: Parts, limit: int) -> None:
+        super().__init__(reactor=parts.reactor, server="")
+        self._parts = parts
+        self._limit = limit
+        self.setProtocolOptions(
+            maxFramePayloadSize=frames.MAX_FRAME,
+            maxMessagePayloadSize=frames.MAX_FRAME,
+            autoPingInterval=parts.heartbeat,
+            autoPingTimeout=PONG_SECONDS,
+            closeHandshakeTimeout=CLOSE_SECONDS,
+            openHandshakeTimeout=10,
+            failByDrop=False,
+            tcpNoDelay=True,
+            utf8validateIncoming=True,
+            allowedOrigins=["*"],  # the gateway has judged the origin
+            allowNullOrigin=False,
+            serveFlashSocketPolicy=False,
+            webStatus=False,
+        )
+
+    def buildProtocol(self, address: Any) -> Socket | None:
+        if self._parts.hub.sockets >= self._limit:
+            return None
+        socket: Any = super().buildProtocol(address)
+        socket.parts = self._parts
+        assert isinstance(socket, Socket)
+        return socket
+
+
+class Tickets(Protocol):
+    """What is wanted of the store."""
+
+    async def redeem(self, ticket: str) -> Identity | None:
+        """The identity that asked for the ticket; None where it is spent, expired or none of ours."""
+
+
+def offered_token(call: Call) -> str | None:
+    """The access token in the `Authorization` header or in the list of subprotocols, if there is one."""
+    header = call.header("Authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    for name in (call.header("Sec-WebSocket-Protocol") or "").split(","):
+        if name.strip().startswith(frames.BEARER_PREFIX):
+            return name.strip().removeprefix(frames.BEARER_PREFIX)
+    return None
+
+
+async def accept(call: Call, socket: Socket, parts: Parts, tickets: Tickets) -> None:
+    """Let the socket in, or raise Problem `unauthorized` or `token_expired`."""
+    token = offered_token(call)
+    if token is not None:
+        socket.identity = await parts.authenticator.identify(token)
+    else:
+        ticket = parse_query(call.request.query).get("ticket", "")
+        identity = await tickets.redeem(ticket) if ticket else None
+        if identity is None:
+            raise Problem(Code.unauthorized, "A WebSocket wants an access token or a ticket.")
+        socket.identity = identity
+    call.identify(socket.identity)

@@ -1,0 +1,181 @@
+"""Conversations and members in PostgreSQL: what they are, and each change as one transaction."""
+
+from collections.abc import Callable
+
+from messenger.core.database import Database, Transaction, UniqueViolation
+from messenger.messages.model import ConversationRow, Creation, Decide, MemberProgress, Moved
+from messenger.messages.store import changing
+
+_UNREAD = """
+    (select count(*) from (
+        select 1 from message.messages x
+        where x.conversation_id = c.conversation_id and x.seq > greatest(m.read_seq, m.first_seq - 1)
+            and x.sender_id is distinct from m.user_id and not x.deleted
+        limit 1000
+    ) unread)
+"""
+
+_CONVERSATION = f"""
+select c.conversation_id, c.type, c.metadata, c.message_ttl,
+    (extract(epoch from c.created_at) * 1000)::bigint, (extract(epoch from c.updated_at) * 1000)::bigint,
+    (extract(epoch from c.ended_at) * 1000)::bigint,
+    m.first_seq, c.last_seq, c.last_change, m.role, m.read_seq, {_UNREAD}, c.member_count
+from message.members m join message.conversations c on c.conversation_id = m.conversation_id
+where m.user_id = %(user)s and m.left_seq is null
+"""  # noqa: S608 - composed of constants
+
+
+class Conversations:
+    """Statements about conversations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, creation: Creation) -> tuple[str, Moved | None]:
+        """The new conversation's id and what moved; or the id of the one that stands, and None."""
+        standing = await self.standing(creation)
+        if standing is not None:
+            return standing, None
+
+        async def body(transaction: Transaction) -> tuple[str, Moved]:
+            return await changing.create(transaction, creation)
+
+        try:
+            return await self._database.transaction(body)
+        except UniqueViolation:
+            # The same was made meanwhile, by the peer or by this user's other instance.
+            standing = await self.standing(creation)
+            if standing is None:
+                raise
+            return standing, None
+
+    async def standing(self, creation: Creation) -> str | None:
+        """The conversation that this creation would repeat, if there is one."""
+        rows = await self._database.read(
+            "select conversation_id from message.conversations where created_by = %s and client_id = %s"
+            " union all select conversation_id from message.conversations where pair = %s limit 1",
+            (creation.creator, creation.client_id, creation.pair),
+        )
+        return rows[0][0] if rows else None
+
+    async def unknown(self, user_ids: list[str]) -> list[str]:
+        """Those of the users that do not exist."""
+        rows = await self._database.read(
+            "select u from unnest(%s::uuid[]) u"
+            " where not exists (select 1 from auth.live_users l where l.user_id = u)",
+            (user_ids,),
+        )
+        return [row[0] for row in rows]
+
+    async def blockers(self, user_id: str, others: list[str]) -> list[str]:
+        """Those of `others` who block the user."""
+        rows = await self._database.read(
+            "select blocker from message.blocks where blocked = %s and blocker = any(%s::uuid[])",
+            (user_id, others),
+        )
+        return [row[0] for row in rows]
+
+    async def get(self, user_id: str, conversation_id: str) -> ConversationRow | None:
+        """The conversation as the user sees it, or None where it is no member."""
+        rows = await self._database.read(
+            _CONVERSATION + " and c.conversation_id = %(id)s", {"user": user_id, "id": conversation_id}
+        )
+        return ConversationRow(*rows[0]) if rows else None
+
+    async def page(self, user_id: str, below: tuple[int, str] | None, limit: int) -> list[ConversationRow]:
+        """The user's conversations, latest activity first, below (updated, id)."""
+        cut = ""
+        if below is not None:
+            cut = " and (c.updated_at, c.conversation_id) < (to_timestamp(%(updated)s / 1000.0), %(below)s)"
+        rows = await self._database.read(
+            _CONVERSATION + cut + " order by c.updated_at desc, c.conversation_id desc limit %(limit)s",
+            {
+                "user": user_id,
+                "updated": below[0] if below else None,
+                "below": below[1] if below else None,
+                "limit": limit,
+            },
+        )
+        return [ConversationRow(*row) for row in rows]
+
+    async def sight(self, user_id: str, conversation_id: str) -> int | None:
+        """The member's first_seq, or None where the user is no member."""
+        rows = await self._database.read(
+            "select first_seq from message.members"
+            " where conversation_id = %s and user_id = %s and left_seq is null",
+            (conversation_id, user_id),
+        )
+        return rows[0][0] if rows else None
+
+    async def members(self, conversation_id: str) -> list[MemberProgress]:
+        """All members, the longest-standing first."""
+        rows = await self._database.read(
+            "select user_id, role, (extract(epoch from joined_at) * 1000)::bigint, delivered_seq, read_seq"
+            " from message.members where conversation_id = %s and left_seq is null"
+            " order by joined_at, user_id",
+            (conversation_id,),
+        )
+        return [MemberProgress(*row) for row in rows]
+
+    async def devices(self, conversation_id: str) -> list[tuple[str, str]]:
+        """(user_id, device_id) of the published devices of all members, sorted by device."""
+        rows = await self._database.read(
+            "select d.user_id, d.device_id from message.members m"
+            " join key.published_devices d on d.user_id = m.user_id"
+            " where m.conversation_id = %s and m.left_seq is null order by d.device_id",
+            (conversation_id,),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def amend(
+        self, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
+    ) -> Moved | None:
+        """Change a conversation as `decide` says, which is asked under the lock; None where it says nothing.
+
+        `decide` may raise Problem. None of it happens, and LookupError is raised, where the actor is no
+        member.
+        """
+
+        async def body(transaction: Transaction) -> Moved | None:
+            return await changing.amend(transaction, conversation_id, actor_id, target_id, decide)
+
+        return await self._database.transaction(body)
+
+    async def delete_content(
+        self, conversation_id: str, seq: int, actor_id: str, allowed: Callable[[str | None, str], bool]
+    ) -> Moved | None:
+        """Take a message's content away, if `allowed(sender_id, actor's role)`; else PermissionError.
+
+        In a direct conversation everybody counts as a `member`.
+
+        LookupError where the actor can't see it; None where it was deleted before.
+        """
+
+        async def body(transaction: Transaction) -> Moved | None:
+            found = await transaction.row(
+                "select m.role, c.type from message.conversations c"
+                " join message.members m using (conversation_id)"
+                " where c.conversation_id = %s and m.user_id = %s and m.left_seq is null"
+                " and %s between m.first_seq and c.last_seq for no key update of c",
+                (conversation_id, actor_id, seq),
+            )
+            message = found and await transaction.row(
+                "select sender_id, deleted from message.messages where conversation_id = %s and seq = %s",
+                (conversation_id, seq),
+            )
+            if not found or not message:
+                raise LookupError(seq)
+            if not allowed(message[0], found[0] if found[1] == "group" else "member"):
+                raise PermissionError(seq)
+            if message[1]:
+                return None
+            await transaction.write(
+                "update message.messages set content = null, envelopes = null, envelope_devices = null,"
+                " deleted = true where conversation_id = %s and seq = %s",
+                (conversation_id, seq),
+            )
+            return await changing.record(
+                transaction, conversation_id, actor_id, [("deleted", {"seq": seq})], []
+            )
+
+        return await self._database.transaction(body)

@@ -1,0 +1,141 @@
+"""Devices' places and members' progress in PostgreSQL."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from messenger.core.database import Database
+from messenger.messages.model import Head, Membership
+
+# A device's place starts at what the conversation had come to when the device was made or its user joined,
+# whichever was later. It is written down when the device first asks.
+_FIRST_PLACES = """
+insert into message.places (device_id, conversation_id, seq, change)
+select d.device_id, m.conversation_id,
+    greatest(m.first_seq - 1, coalesce((
+        select x.seq from message.messages x
+        where x.conversation_id = m.conversation_id and x.created_at <= d.created_at
+        order by x.seq desc limit 1), 0)),
+    greatest(m.first_change - 1, coalesce((
+        select h.change from message.changes h
+        where h.conversation_id = m.conversation_id and h.created_at <= d.created_at
+        order by h.change desc limit 1), 0))
+from message.members m, auth.live_devices d
+where m.user_id = %(user)s and d.device_id = %(device)s and d.user_id = m.user_id
+    and (%(only)s::uuid is null or m.conversation_id = %(only)s)
+    and not exists (
+        select 1 from message.places p
+        where p.device_id = d.device_id and p.conversation_id = m.conversation_id
+    )
+on conflict do nothing
+"""
+
+_MEMBERSHIPS = """
+select m.conversation_id, least(c.last_seq, m.left_seq), least(c.last_change, m.left_change),
+    p.seq, p.change, m.left_seq is not null
+from message.members m
+join message.conversations c on c.conversation_id = m.conversation_id
+join message.places p on p.device_id = %(device)s and p.conversation_id = m.conversation_id
+where m.user_id = %(user)s and (m.left_seq is null or p.change < m.left_change or p.seq < m.left_seq)
+    and (%(only)s::uuid is null or m.conversation_id = %(only)s)
+"""
+
+# Places only rise, and stop at the head. A member's delivered_seq is the highest of its devices'.
+_ACKNOWLEDGE = """
+with acks as (
+    select a.device_id, a.user_id, a.conversation_id, m.first_seq, m.first_change,
+        least(a.seq, coalesce(m.left_seq, c.last_seq)) as seq,
+        least(a.change, coalesce(m.left_change, c.last_change)) as change, c.member_count
+    from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])
+        as a(device_id, user_id, conversation_id, seq, change)
+    join message.members m on m.conversation_id = a.conversation_id and m.user_id = a.user_id
+    join message.conversations c on c.conversation_id = a.conversation_id
+), placed as (
+    insert into message.places as p (device_id, conversation_id, seq, change)
+    select device_id, conversation_id, coalesce(seq, first_seq - 1), coalesce(change, first_change - 1)
+    from acks order by device_id, conversation_id
+    on conflict (device_id, conversation_id) do update
+        set seq = greatest(p.seq, excluded.seq), change = greatest(p.change, excluded.change)
+        where p.seq < excluded.seq or p.change < excluded.change
+)
+update message.members m set delivered_seq = d.seq
+from (
+    select distinct on (conversation_id, user_id) conversation_id, user_id, device_id, seq, member_count
+    from acks where seq is not null order by conversation_id, user_id, seq desc
+) d
+where m.conversation_id = d.conversation_id and m.user_id = d.user_id and m.delivered_seq < d.seq
+returning m.conversation_id, m.user_id, d.device_id, m.delivered_seq, d.member_count
+"""
+
+_READ = """
+update message.members m set read_seq = r.seq
+from (
+    select r.conversation_id, r.user_id, r.device_id, least(r.seq, c.last_seq) as seq, c.member_count
+    from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[])
+        as r(conversation_id, user_id, device_id, seq)
+    join message.conversations c on c.conversation_id = r.conversation_id
+) r
+where m.conversation_id = r.conversation_id and m.user_id = r.user_id and m.left_seq is null
+    and m.read_seq < r.seq
+returning m.conversation_id, m.user_id, r.device_id, m.read_seq, r.member_count
+"""
+
+
+class Ack(NamedTuple):
+    """A device has stored everything up to there; null: nothing said."""
+
+    device_id: str
+    user_id: str
+    conversation_id: str
+    seq: int | None
+    change: int | None
+
+
+class Mark(NamedTuple):
+    """A user has read up to `seq`, on `device_id`."""
+
+    conversation_id: str
+    user_id: str
+    device_id: str
+    seq: int
+
+
+class Risen(NamedTuple):
+    """A member has come further, by what `device_id` said."""
+
+    conversation_id: str
+    user_id: str
+    device_id: str
+    seq: int
+    member_count: int
+
+
+class Places:
+    """Statements about places and progress."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def memberships(
+        self, user_id: str, device_id: str, conversation_id: str | None = None
+    ) -> list[Membership]:
+        """The user's conversations with the device's place in each; one of them, or all.
+
+        Those that the user has left are among them until the device has acknowledged the leaving.
+        """
+        parameters = {"user": user_id, "device": device_id, "only": conversation_id}
+        await self._database.write(_FIRST_PLACES, parameters)
+        rows = await self._database.read(_MEMBERSHIPS, parameters)
+        return [Membership(row[0], Head(row[1], row[2]), Head(row[3], row[4]), row[5]) for row in rows]
+
+    async def acknowledge(self, acks: Sequence[Ack]) -> list[Risen]:
+        """Move places up; gives the members whose delivered_seq has risen.
+
+        Conversations of others are passed over. No two acks may be of the same device and conversation.
+        """
+        rows = await self._database.write(_ACKNOWLEDGE, tuple(map(list, zip(*acks, strict=True))))
+        return [Risen(*row) for row in rows]
+
+    async def read(self, marks: Sequence[Mark]) -> list[Risen]:
+        """Move users' read_seq up; gives those that have risen. No two marks may be of the same member."""
+        rows = await self._database.write(_READ, tuple(map(list, zip(*marks, strict=True))))
+        return [Risen(*row) for row in rows]
