@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import ISSLTransport
 from twisted.protocols.basic import LineReceiver
-from twisted.web.http import HTTPChannel, _ChunkedTransferDecoder, _MalformedChunkedDataError
+from twisted.web.http import HTTPChannel
 
+from messenger.core.http.chunked import ChunkedDecoder
 from messenger.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
@@ -37,23 +38,12 @@ LINGER_SECONDS = 2.0
 BODY_RATE = 500
 BODY_GRACE = 30.0
 _LONGEST_NUMBER = 15  # digits of a length: a petabyte
-_LARGEST_CHUNK = 10**_LONGEST_NUMBER
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _OTHER_VERSION = re.compile(rb"[A-Z]+ [!-~]+ HTTP/(?!1\.[01]$)[0-9](?:\.[0-9])?")
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-
-
-class _Chunked(_ChunkedTransferDecoder):
-    """Chunked bodies whose chunk sizes are of this world."""
-
-    def _dataReceived_CHUNK_LENGTH(self) -> bool:
-        found = super()._dataReceived_CHUNK_LENGTH()
-        if found and self.length > _LARGEST_CHUNK:
-            raise _MalformedChunkedDataError("A chunk is too large.")
-        return found
 
 
 class Channel(HTTPChannel):
@@ -161,7 +151,7 @@ class Channel(HTTPChannel):
             if self._transferDecoder is None:
                 request = self.requests[-1]
                 self.length = None
-                self._transferDecoder = _Chunked(request.handleContentChunk, self._finishRequestBody)
+                self._transferDecoder = ChunkedDecoder(request.handleContentChunk, self._finishRequestBody)
                 return True
         return bool(super()._maybeChooseTransferDecoder(header, data))
 

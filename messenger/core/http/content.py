@@ -167,7 +167,11 @@ class Content:
         """The body for an Agent, or for whoever else takes an `IBodyProducer`."""
         return ContentProducer(self)
 
-    def _write_to(self, consumer: Any) -> Deferred[None]:
+    def write_to(self, consumer: Any) -> Deferred[None]:
+        """Write all bytes to `consumer` as they come; the result is None once the body is complete.
+
+        Only the bytes: whoever needs back-pressure pauses and resumes the content's `producer`.
+        """
         self._start()
         self._done = Deferred(lambda _: self.discard())
         self._consumer = consumer
@@ -225,7 +229,7 @@ class ContentProducer:
         self.length = UNKNOWN_LENGTH if content.length is None else content.length
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        return self._content._write_to(consumer)
+        return self._content.write_to(consumer)
 
     def pauseProducing(self) -> None:
         self._content._pause()

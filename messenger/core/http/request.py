@@ -51,6 +51,7 @@ class Request(http.Request):
     began = 0.0
     sent_bytes = 0
     closing = False
+    added: tuple[tuple[str, str], ...] = ()  # headers that the answer bears besides its own
 
     _answered = False
     _left = False
@@ -199,7 +200,7 @@ class Request(http.Request):
     ) -> None:
         channel = self.channel
         chunked = False
-        lines = list(headers)
+        lines = [*headers, *self.added]
         if has_body(status):
             if length is not None:
                 lines.append(("Content-Length", str(length)))

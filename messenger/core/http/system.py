@@ -14,6 +14,7 @@ from messenger import __version__
 from messenger.core.http.answers import Answer
 from messenger.core.http.call import Call
 from messenger.core.http.routing import route
+from messenger.wire.errors import unavailable
 from messenger.wire.system import Health, Readiness
 
 CHECK_SECONDS = 2.0
@@ -57,6 +58,12 @@ class SystemEndpoints:
         self._reactor = reactor
         self._checks = checks
         self._registry = registry
+
+    async def check(self) -> None:
+        """Return if requests can be served; else raise."""
+        found = await readiness(self._reactor, self._checks)
+        if not found.ready or self.draining:
+            raise unavailable("Not ready.")
 
     def drain(self) -> None:
         """The process is about to stop: `/ready` says no from now on."""

@@ -1,0 +1,21 @@
+"""The chunked transfer coding (RFC 9112 section 7.1), decoded by Twisted and held to sizes of this world.
+
+Extensions are skipped, trailers are read and dropped (at most 64 KiB of them).
+"""
+
+from twisted.web.http import _ChunkedTransferDecoder, _MalformedChunkedDataError
+
+LARGEST_CHUNK = 10**15
+
+BadChunk = _MalformedChunkedDataError
+"""Raised by `dataReceived` for what is no chunked coding."""
+
+
+class ChunkedDecoder(_ChunkedTransferDecoder):
+    """Twisted's decoder, which would wait for a chunk of any size."""
+
+    def _dataReceived_CHUNK_LENGTH(self) -> bool:
+        found = super()._dataReceived_CHUNK_LENGTH()
+        if found and self.length > LARGEST_CHUNK:
+            raise BadChunk("A chunk is too large.")
+        return found

@@ -1,0 +1,165 @@
+"""The gateway: the one entry, which judges a request by its path and its origin and hands it on.
+
+Each service is either remote, behind an `Upstream`, or mounted: a Router in the same process, which gets the
+request itself, without a hop. A client can't tell which.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from messenger.core.http import Application, Check, Request, Router
+from messenger.core.http.upgrade import NoUpgrade, check_upgrade
+from messenger.gateway.cors import Origins, answer_headers, preflight_headers
+from messenger.gateway.endpoints import GatewayEndpoints
+from messenger.gateway.proxy import Passage
+from messenger.gateway.relay import Relay
+from messenger.gateway.routes import API, SERVICES, SOCKET_PATH, SOCKET_SERVICE, service_of
+from messenger.gateway.upstream import Collected, Upstream, UpstreamError
+from messenger.wire.errors import Code, Problem
+from messenger.wire.system import Info
+
+_READY = b"GET /ready HTTP/1.1\r\nHost: %s\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A service in this process: what answers its requests, and how to ask whether it is ready."""
+
+    app: Application
+    check: Check
+
+
+class Gateway:
+    """Dispatches to `services` by name (see routes.SERVICES).
+
+    `origins` are those that may use us from browsers, beside our own. `info` and `openapi` (JSON) are
+    answered as they are. `max_sockets` bounds the WebSockets that are relayed (a mounted service has its own
+    bound).
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        services: Mapping[str, Upstream | Mount],
+        *,
+        info: Info,
+        openapi: bytes = b"{}",
+        origins: Origins | None = None,
+        max_sockets: int = 20_000,
+    ) -> None:
+        missing = [name for name in SERVICES if name not in services]
+        if missing:
+            raise ValueError(f"the gateway lacks {', '.join(missing)}")
+        self._services = services
+        self._origins = origins or Origins()
+        checks: dict[str, Check] = {}
+        for name, service in services.items():
+            checks[name] = service.check if isinstance(service, Mount) else _check_of(service)
+        self.endpoints = GatewayEndpoints(reactor, checks, info, openapi)
+        self._own = Router([self.endpoints], prefix="")
+        socket = services[SOCKET_SERVICE]
+        self.relay = Relay(reactor, socket, max_sockets) if isinstance(socket, Upstream) else None
+
+    def dispatch(self, request: Request) -> None:
+        """Answer a request, now or later."""
+        path = request.path.decode("ascii")
+        if path == SOCKET_PATH:
+            self._socket(request)
+            return
+        found = service_of(path)
+        if path.startswith(API) and not self._judge_origin(request):
+            return
+        if found is None:
+            self._own.dispatch(request)
+            return
+        name, request.route = found
+        service = self._services[name]
+        if isinstance(service, Mount):
+            service.app.dispatch(request)
+        else:
+            Passage(service, request).start()
+
+    def _judge_origin(self, request: Request) -> bool:
+        """Mark the answer for an allowed origin; answer a preflight. False where that was the answer."""
+        given = request.requestHeaders.getRawHeaders(b"Origin")
+        if not given:
+            if self._origins:
+                request.added = (("Vary", "Origin"),)
+            return True
+        origin = given[0].decode("latin-1")
+        host = request.one_header(b"Host") or ""
+        allowed = len(given) == 1 and self._origins.allows(origin, host)
+        preflight = request.method == b"OPTIONS" and request.requestHeaders.hasHeader(
+            b"Access-Control-Request-Method"
+        )
+        if not preflight:
+            request.added = answer_headers(origin) if allowed else (("Vary", "Origin"),)
+            return True
+        request.route = "preflight"
+        if allowed:
+            asked = request.one_header(b"Access-Control-Request-Headers")
+            request.respond(204, preflight_headers(origin, asked))
+        else:
+            request.refuse(Problem(Code.forbidden, "This origin is not allowed."))
+        return False
+
+    def _socket(self, request: Request) -> None:
+        request.route = SOCKET_PATH
+        try:
+            check_upgrade(request)
+        except NoUpgrade as refusal:
+            request.refuse(refusal.problem, refusal.status)
+            return
+        given = request.requestHeaders.getRawHeaders(b"Origin", [])
+        host = request.one_header(b"Host") or ""
+        if any(not self._origins.allows(origin.decode("latin-1"), host) for origin in given):
+            request.refuse(Problem(Code.forbidden, "This origin is not allowed."))
+            return
+        service = self._services[SOCKET_SERVICE]
+        if isinstance(service, Mount):
+            service.app.dispatch(request)
+        elif self.relay is None or self.relay.full:
+            request.refuse(Problem(Code.unavailable, "There are too many sockets.", retry_after=5))
+        else:
+            self.relay.start(request)
+
+    def drain(self) -> None:
+        """Say no at `/ready` from now on."""
+        self.endpoints.draining = True
+
+    async def start(self) -> None:
+        """Nothing to wait for: services are asked as requests come."""
+
+    async def stop(self) -> None:
+        """Break off what is still open to the services."""
+        if self.relay is not None:
+            self.relay.close()
+        for service in self._services.values():
+            if isinstance(service, Upstream):
+                service.close()
+
+
+def _check_of(upstream: Upstream) -> Check:
+    """Whether at least one instance of the service says that it is ready."""
+
+    async def check() -> None:
+        last: Exception = NotReady(upstream.name)
+        for address in upstream.addresses:
+            try:
+                connection = await upstream.connection(only=address)
+                answer = Collected(connection)
+                connection.send(b"GET", _READY % str(address).encode("ascii"), answer)
+                status, _ = await answer.wait
+                if status == 200:
+                    return
+                last = NotReady(f"{upstream.name} answers {status}")
+            except UpstreamError as error:
+                last = error
+        raise last
+
+    return check
+
+
+class NotReady(Exception):
+    """A service says that it can't serve now."""

@@ -1,0 +1,65 @@
+"""What the gateway answers itself: its page, its health, whether all services are ready, and what clients may
+expect."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime, ISSLTransport
+
+from messenger import __version__
+from messenger.core.http import Answer, Call, Check, readiness, route
+from messenger.gateway import page
+from messenger.gateway.routes import API
+from messenger.wire.system import Health, Info, Readiness
+
+REMEMBER_SECONDS = 1.0  # so that asking us often does not ask the services often
+
+
+class GatewayEndpoints:
+    """`checks` are the services' own, by name; `info` and `openapi` (JSON) are answered as they are.
+
+    Once `draining` is set `/ready` says no, so that load balancers send nobody any more.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, checks: Mapping[str, Check], info: Info, openapi: bytes
+    ) -> None:
+        self.draining = False
+        self._reactor = reactor
+        self._checks = checks
+        self._info = info
+        self._openapi = openapi
+        self._known: tuple[float, Readiness] | None = None
+
+    @route("GET", "/", answer=bytes, open=True)
+    async def home(self, call: Call) -> Answer:
+        """A page that says what this is and how to go on."""
+        scheme = "https" if ISSLTransport.providedBy(call.request.channel.transport) else "http"
+        body = page.page(__version__, f"{scheme}://{call.header('Host') or 'localhost'}")
+        return Answer(200, body, page.HEADERS, "text/html; charset=utf-8")
+
+    @route("GET", "/health", answer=Health, open=True)
+    async def health(self, _call: Call) -> Health:
+        """The gateway is up."""
+        return Health(version=__version__)
+
+    @route("GET", "/ready", answer=Readiness, open=True)
+    async def ready(self, _call: Call) -> Any:
+        """Whether every service is ready, and the state of each."""
+        now = self._reactor.seconds()
+        if self._known is None or now - self._known[0] >= REMEMBER_SECONDS:
+            self._known = (now, await readiness(self._reactor, self._checks))
+        found = self._known[1]
+        if self.draining:
+            found = Readiness(ready=False, checks={**found.checks, "gateway": "stopping"})
+        return found if found.ready else Answer(503, found, {"Retry-After": "1"})
+
+    @route("GET", f"{API}/info", answer=Info, open=True)
+    async def info(self, _call: Call) -> Info:
+        """What a client may expect: version, protocols, limits."""
+        return self._info
+
+    @route("GET", f"{API}/openapi.json", answer=dict[str, Any], open=True)
+    async def openapi(self, _call: Call) -> Answer:
+        """The OpenAPI 3.1 description of all of this."""
+        return Answer(200, self._openapi, content_type="application/json")

@@ -1,0 +1,130 @@
+"""WebSockets passed to the message service (RFC 6455), as bytes.
+
+The gateway checks the handshake's form and its Origin, sends it on, and waits for the upstream's 101; any
+other answer goes back as ordinary HTTP. After that it looks into nothing: what comes from one side is
+written to the other, and each transport is the other's producer, so that a side which does not read stops
+the one that writes. No frame is parsed, so nothing is buffered beyond the two sockets' write buffers; what a
+client may send is for the message service to judge. When one side ends, the other is closed after what is
+left has been written, within `CLOSE_SECONDS`.
+
+Origins (RFC 6455 section 10.2): browsers always send one, and a page of any site may open a socket to us.
+Only our own host's origin and those that are configured pass; `null` never does. Clients that are no
+browsers send none.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from messenger.core.http import Request, attach, take_over
+from messenger.core.http.answers import head as head_text
+from messenger.gateway.forwarding import answer_headers
+from messenger.gateway.proxy import Passage
+from messenger.gateway.response import Head
+from messenger.gateway.upstream import Upstream, UpstreamError, Why
+
+CLOSE_SECONDS = 10.0
+
+
+class Relay:
+    """Opens relayed sockets to one service and counts them; at most `max_sockets` at a time."""
+
+    def __init__(self, reactor: Any, upstream: Upstream, max_sockets: int = 20_000) -> None:
+        self.upstream = upstream
+        self.open = 0
+        self._reactor = reactor
+        self._max_sockets = max_sockets
+        self._sides: set[Side] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether no further socket is relayed."""
+        return self.open >= self._max_sockets
+
+    def start(self, request: Request) -> None:
+        """Pass on a handshake that was found good."""
+        _Handshake(self, request).start()
+
+    def splice(self, client: Any, upstream: Any) -> None:
+        """Join two transports until one of them ends."""
+        sides = Side(self._ended), Side(self._ended)
+        sides[0].peer, sides[1].peer = sides[1], sides[0]
+        self.open += 1
+        self._sides.update(sides)
+        for side, transport in zip(sides, (client, upstream), strict=True):
+            attach(transport, side)
+        client.registerProducer(upstream, True)
+        upstream.registerProducer(client, True)
+        client.resumeProducing()
+        upstream.resumeProducing()
+
+    def _ended(self, side: "Side") -> None:
+        self._sides.discard(side)
+        peer = side.peer
+        if peer not in self._sides:
+            return
+        self.open -= 1
+        transport = peer.transport
+        transport.unregisterProducer()
+        transport.loseConnection()
+        cut = self._reactor.callLater(CLOSE_SECONDS, transport.abortConnection)
+        peer.on_end = lambda: cut.active() and cut.cancel()
+
+    def close(self) -> None:
+        """End all sockets."""
+        for side in list(self._sides):
+            side.transport.abortConnection()
+
+
+class Side(Protocol):
+    """One end of a relayed socket."""
+
+    transport: Any
+    peer: "Side"
+
+    def __init__(self, ended: Callable[["Side"], None]) -> None:
+        self._ended = ended
+        self.on_end: Callable[[], object] | None = None
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpKeepAlive(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.peer.transport.write(data)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        self._ended(self)
+        if self.on_end is not None:
+            self.on_end()
+
+
+class _Handshake(Passage):
+    """A handshake on its way to the message service."""
+
+    upgrade = True
+
+    def __init__(self, relay: Relay, request: Request) -> None:
+        super().__init__(relay.upstream, request)
+        self._relay = relay
+
+    def switched(self, head: Head, rest: bytes) -> None:
+        request, connection = self._request, self._connection
+        if connection is None or request.left:
+            return
+        if [value.lower() for value in head.values(b"upgrade")] != [b"websocket"]:
+            self._give_up(UpstreamError(Why.broken, "an upgrade to something else"))
+            return
+        self._connection = None
+        headers, _ = answer_headers(head)
+        headers += [*request.added, ("Connection", "Upgrade"), ("Upgrade", "websocket")]
+        raw = head_text(head.status, request.request_id, headers).encode("latin-1")
+        connection.detach()
+        client, early = take_over(request)
+        upstream = connection.transport
+        client.write(raw + rest)
+        if early:
+            upstream.write(early)
+        self._relay.splice(client, upstream)
