@@ -85,11 +85,16 @@ class Bus:
         try:
             await within(self._reactor, self._settings.wait, from_asyncio(self._connect()))
         except TimeoutError:
-            raise StartError(f"NATS at {self._settings.url} does not answer; see [nats]") from None
+            raise StartError(f"NATS at {self._where} does not answer; see [nats]") from None
         except nats.errors.Error as error:
-            raise StartError(f"NATS at {self._settings.url}: {error}; see [nats]") from None
+            raise StartError(f"NATS at {self._where}: {error}; see [nats]") from None
         except nats.js.errors.Error as error:  # pragma: no cover - a server without JetStream
-            raise StartError(f"NATS at {self._settings.url}: JetStream: {error}; see [nats]") from None
+            raise StartError(f"NATS at {self._where}: JetStream: {error}; see [nats]") from None
+
+    @property
+    def _where(self) -> str:
+        # A URL may hold a password.
+        return self._settings.url.rpartition("@")[2]
 
     async def _connect(self) -> None:
         client = await nats.connect(

@@ -49,20 +49,62 @@ class Part(Protocol):
         """Finish what is under way and let go of everything; called only after a start that returned."""
 
 
-class Lifecycle(Service):
-    """Runs `parts` for as long as the process lives; `ready` is called once all have started.
+class Ordered:
+    """Parts that start one after the other and stop in the reverse order; a part itself.
 
-    `started` fires when the start is through, one way or the other.
+    The parts may be given, or made by `build` when it is time to start.
     """
 
-    def __init__(
-        self, reactor: Any, parts: Sequence[Part], ready: Callable[[], object] = lambda: None
-    ) -> None:
+    def __init__(self, reactor: Any, parts: Sequence[Part] = ()) -> None:
         self._reactor = reactor
         self._parts = parts
-        self._ready = ready
         self._running: list[Part] = []
+
+    async def build(self) -> Sequence[Part]:
+        """The parts, in the order in which they start."""
+        return self._parts
+
+    async def start(self) -> None:
+        """Start all; where one fails or the start is cancelled, those before it are stopped again."""
+        try:
+            for part in await self.build():
+                await self._start(part)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, part: Part) -> None:
+        try:
+            await part.start()
+        except (StartError, CancelledError):
+            raise
+        except Exception:
+            name = type(part).__name__
+            log.failure("start of {part} failed", part=name)
+            raise StartError(f"{name} could not start; the log above says why") from None
+        self._running.append(part)
+
+    async def stop(self) -> None:
+        """Stop what runs, each within its share of STOP_SECONDS."""
+        deadline = self._reactor.seconds() + STOP_SECONDS
+        while self._running:
+            part = self._running.pop()
+            left = max(0.5, (deadline - self._reactor.seconds()) / (len(self._running) + 1))
+            try:
+                await within(self._reactor, left, part.stop())
+            except Exception:
+                log.failure("stop of {part} failed", part=type(part).__name__)
+
+
+class Lifecycle(Service):
+    """Runs a part for as long as the process lives; `ready` is called once it has started."""
+
+    def __init__(self, reactor: Any, part: Part, ready: Callable[[], object] = lambda: None) -> None:
+        self._reactor = reactor
+        self._part = part
+        self._ready = ready
         self._starting: Deferred[None] | None = None
+        self._started = False
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -72,29 +114,18 @@ class Lifecycle(Service):
         self._starting = ensureDeferred(self._start())
 
     async def _start(self) -> None:
-        for part in self._parts:
-            if not self.running:
-                return
-            try:
-                await part.start()
-            except StartError as error:
-                self._give_up(str(error), error.status)
-                return
-            except CancelledError:
-                return
-            except Exception:
-                log.failure("start of {part} failed", part=type(part).__name__)
-                self._give_up(f"{type(part).__name__} could not start; the log above says why", EX_FAILURE)
-                return
-            self._running.append(part)
-        if self.running:
-            self._ready()
-
-    def _give_up(self, message: str, status: int) -> None:
-        sys.stderr.write(f"messenger: {message}\n")
-        exit_with(status)
-        if self.running:
-            self._reactor.stop()
+        try:
+            await self._part.start()
+        except CancelledError:
+            return
+        except StartError as error:
+            sys.stderr.write(f"messenger: {error}\n")
+            exit_with(error.status)
+            if self.running:
+                self._reactor.stop()
+            return
+        self._started = True
+        self._ready()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]
@@ -103,16 +134,11 @@ class Lifecycle(Service):
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
-        if self._starting is not None:
+        if self._started:
+            await self._part.stop()
+        elif self._starting is not None:
+            # Still starting: what runs already is stopped by the part itself.
             self._starting.cancel()
-        deadline = self._reactor.seconds() + STOP_SECONDS
-        while self._running:
-            part = self._running.pop()
-            left = max(0.5, (deadline - self._reactor.seconds()) / (len(self._running) + 1))
-            try:
-                await within(self._reactor, left, part.stop())
-            except Exception:
-                log.failure("stop of {part} failed", part=type(part).__name__)
 
 
 def exit_with(status: int) -> None:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from twisted.logger import LogLevel
 from twisted.python.usage import Options, UsageError
 
 from messenger.core.bus import Bus
 from messenger.core.config import load, require
 from messenger.core.database import Database
-from messenger.core.lifecycle import Lifecycle, Part, StartError
+from messenger.core.http import Check, Router
+from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError
+from messenger.core.log import json_lines
 from messenger.core.outbox import Outbox
 from messenger.core.settings import Settings
 from messenger.core.tokens import Tokens
@@ -53,6 +56,7 @@ class ServiceOptions(Options):
         ["config", "c", None, "The TOML file with the settings (or the environment's MESSENGER_CONFIG)."]
     ]
     settings: Settings
+    service = "messenger"  # the name in log lines
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -63,6 +67,9 @@ class ServiceOptions(Options):
             self.settings = self.load()
         except StartError as error:
             leave(error)
+        if self.parent is not None and "--log-format" not in " ".join(sys.argv):
+            self.parent["fileLogObserverFactory"] = json_lines(self.service)
+            self.parent["logLevel"] = LogLevel.levelWithName(self.settings.log.level)
 
     def load(self) -> Settings:
         """The settings that this command line asks for."""
@@ -96,11 +103,12 @@ class Common:
 
 @dataclass
 class Built:
-    """A service as built: what to start, in order, and what answers its requests."""
+    """A service as built: what to start, in order, what answers its requests, and whether it can."""
 
     name: str
     parts: list[Part]
-    router: Any
+    router: Router
+    check: Check
 
 
 def common(context: Context, schema: str, password: str, version: str) -> Common:
@@ -127,6 +135,6 @@ def make_service(options: ServiceOptions, name: str, build: Callable[[Context], 
 
     try:
         context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, f"messenger-{name}"))
-        return Lifecycle(reactor, [context.bus, *build(context).parts])
+        return Lifecycle(reactor, Ordered(reactor, [context.bus, *build(context).parts]))
     except StartError as error:
         leave(error)

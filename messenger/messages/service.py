@@ -27,6 +27,7 @@ from messenger.messages.store.tickets import Tickets
 class Options(ServiceOptions):
     """The command line of `twist messenger-message`."""
 
+    service = "message"
     synopsis = "[options]"
     longdesc = (
         "Stores ciphertext, numbers it, and delivers it by WebSocket. Wants PostgreSQL and NATS; see "
@@ -95,7 +96,7 @@ def build(context: Context) -> Built:
         draining=system.drain,
         metrics=HttpMetrics(registry),
     )
-    return Built("message", [*base.parts, commits, progress, hub, server], router)
+    return Built("message", [*base.parts, commits, progress, hub, server], router, system.check)
 
 
 def makeService(options: Options) -> Lifecycle:
