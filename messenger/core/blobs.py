@@ -52,7 +52,7 @@ from messenger.core.waits import pause, within
 from messenger.wire.errors import Problem, unavailable
 
 PART = 5 << 20
-PART_BUFFERS = 4
+PART_BUFFERS = 2
 PART_WAITERS = 64
 PART_WAIT_SECONDS = 30.0
 PART_FILL_SECONDS = 15.0  # how long one may take over a part while others wait

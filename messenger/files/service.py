@@ -1,0 +1,74 @@
+"""The file service: encrypted blobs, streamed to and from S3, with their rows in PostgreSQL."""
+
+from secrets import token_hex
+
+from prometheus_client import CollectorRegistry
+
+from messenger.core.blobs import Blobs
+from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.ids import new_id
+from messenger.core.lifecycle import Lifecycle
+from messenger.core.periodic import Periodic
+from messenger.core.schemas import newest
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.core.threads import Threads
+from messenger.files.domain import MAX_CONVERSATIONS, Files
+from messenger.files.http import FileEndpoints
+from messenger.files.model import Bounds
+from messenger.files.store import FileStore
+
+
+class Options(ServiceOptions):
+    """The command line of `twist messenger-file`."""
+
+    service = "file"
+    synopsis = "[options]"
+    longdesc = (
+        "Stores and serves encrypted files. Needs PostgreSQL, NATS and an S3 (MinIO, SeaweedFS), "
+        "as [database], [nats], [s3] and [file] of the configuration say."
+    )
+
+
+def build(context: Context) -> Built:
+    """What the service consists of."""
+    reactor, settings = context.reactor, context.settings
+    shared = common(context, "file", settings.file.database_password, newest("file"))
+    threads = Threads(reactor, "s3", settings.file.threads, settings.file.queue)
+    blobs = Blobs(reactor, settings.s3, threads)
+    bounds = Bounds(
+        size=settings.file.size,
+        quota=settings.file.quota,
+        files=settings.file.files,
+        unshared=settings.file.unshared,
+        abandoned=settings.file.abandoned,
+    )
+    store = FileStore(shared.database, bounds, MAX_CONVERSATIONS)
+    files = Files(store, blobs, reactor, bounds, new_id=new_id, new_key=lambda: token_hex(16))
+    registry = CollectorRegistry()
+    system = SystemEndpoints(
+        reactor,
+        {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},
+        registry,
+    )
+    router = Router(
+        [system, FileEndpoints(files)],
+        authenticator=shared.tokens,
+        stream_limit=settings.file.size,
+    )
+
+    server = HttpServer(
+        reactor,
+        "file",
+        settings.file.listen,
+        router,
+        setting="[file] listen",
+        draining=system.drain,
+        metrics=HttpMetrics(registry),
+    )
+    sweep = Periodic(reactor, settings.file.sweep, "the sweep", files.sweep)
+    return Built("file", [*shared.parts, threads, blobs, sweep, server], router, system.check)
+
+
+def makeService(options: Options) -> Lifecycle:
+    """The service for `twist messenger-file`."""
+    return make_service(options, "file", build)
