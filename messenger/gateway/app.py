@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from messenger.core.http import Application, Check, Request, Router
+from messenger.core.http import Application, Check, NotReady, Request, Router
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
 from messenger.gateway.cors import Origins, answer_headers, preflight_headers
 from messenger.gateway.endpoints import GatewayEndpoints
@@ -144,7 +144,7 @@ def _check_of(upstream: Upstream) -> Check:
     """Whether at least one instance of the service says that it is ready."""
 
     async def check() -> None:
-        last: Exception = NotReady(upstream.name)
+        state = "no answer"
         for address in upstream.addresses:
             try:
                 connection = await upstream.connection(only=address)
@@ -153,13 +153,9 @@ def _check_of(upstream: Upstream) -> Check:
                 status, _ = await answer.wait
                 if status == 200:
                     return
-                last = NotReady(f"{upstream.name} answers {status}")
+                state = "not ready"
             except UpstreamError as error:
-                last = error
-        raise last
+                state = error.why.value
+        raise NotReady(state)
 
     return check
-
-
-class NotReady(Exception):
-    """A service says that it can't serve now."""

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from messenger.core.http import Request, attach, take_over
 from messenger.core.http.answers import head as head_text
+from messenger.core.http.wire import write_now
 from messenger.gateway.forwarding import answer_headers
 from messenger.gateway.proxy import Passage
 from messenger.gateway.response import Head
@@ -93,7 +94,7 @@ class Side(Protocol):
         self.transport.setTcpKeepAlive(True)
 
     def dataReceived(self, data: bytes) -> None:
-        self.peer.transport.write(data)
+        write_now(self.peer.transport, data)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._ended(self)

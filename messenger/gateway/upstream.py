@@ -10,17 +10,19 @@ Deadlines: 5 s to connect, `first_byte_seconds` from the complete request to the
 client holds us back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from messenger.core.http import Content
+from messenger.core.http.wire import write_now
 from messenger.gateway.response import BadResponse, Head, Receiver, ResponseParser
 
 CONNECT_SECONDS = 5.0
@@ -98,7 +100,7 @@ class Connection(Protocol):
         self._parser.expect(method, exchange)
         self._touched = False
         self.deadline = self._upstream.seconds() + self._upstream.first_byte_seconds
-        self.transport.write(head)
+        write_now(self.transport, head)
 
     def send_body(self, content: Content) -> None:
         """Send the request's body as it comes; it is held back while the upstream does not take it."""
@@ -268,7 +270,10 @@ class Address:
 
 
 class Upstream:
-    """All instances of the service `name`, at `addresses` of the form HOST:PORT."""
+    """All instances of the service `name`, at `addresses` of the form HOST:PORT.
+
+    `endpoint` makes what connects to a host and port, where that is not plain TCP.
+    """
 
     def __init__(
         self,
@@ -279,6 +284,7 @@ class Upstream:
         first_byte_seconds: float = FIRST_BYTE_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
         max_connections: int = MAX_CONNECTIONS,
+        endpoint: Callable[[str, int], IStreamClientEndpoint] | None = None,
     ) -> None:
         if not addresses:
             raise ValueError(f"the service {name} has no address")
@@ -291,6 +297,10 @@ class Upstream:
         self._reactor = reactor
         self._sweep: Any = None
         self._closed = False
+        self._endpoint = endpoint or self._tcp
+
+    def _tcp(self, host: str, port: int) -> IStreamClientEndpoint:
+        return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
 
     async def connection(self, *, fresh: bool = False, only: Address | None = None) -> Connection:
         """A connection that is ready for a request; UpstreamError where there is none to be had.
@@ -330,10 +340,9 @@ class Upstream:
     async def _connect(self, address: Address) -> Connection:
         factory = Factory.forProtocol(lambda: Connection(self, address))
         factory.noisy = False
-        endpoint = HostnameEndpoint(self._reactor, address.host, address.port, timeout=CONNECT_SECONDS)
         address.connecting += 1
         try:
-            attempt: Deferred[Any] = endpoint.connect(factory)
+            attempt: Deferred[Any] = self._endpoint(address.host, address.port).connect(factory)
             connection: Connection = await attempt.addTimeout(CONNECT_SECONDS, self._reactor)
         finally:
             address.connecting -= 1

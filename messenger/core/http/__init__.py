@@ -13,7 +13,7 @@ from messenger.core.http.router import Router
 from messenger.core.http.routing import Route, route, routes_of
 from messenger.core.http.server import HttpServer
 from messenger.core.http.site import Application, Site
-from messenger.core.http.system import Check, SystemEndpoints, readiness
+from messenger.core.http.system import Check, NotReady, SystemEndpoints, readiness
 from messenger.core.http.upgrade import attach, hand_over, take_over
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Download",
     "HttpMetrics",
     "HttpServer",
+    "NotReady",
     "Request",
     "Route",
     "Router",

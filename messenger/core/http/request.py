@@ -22,6 +22,7 @@ from twisted.web import http
 
 from messenger.core.http.answers import has_body, head, problem_parts
 from messenger.core.http.content import BodyLost, Content
+from messenger.core.http.wire import write_now
 from messenger.wire.errors import Problem
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Request(http.Request):
         if self._chunked:
             self.channel.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
         else:
-            self.channel.write(data)
+            write_now(self.channel.transport, data)
 
     def finish(self) -> None:
         if self._left or self._answered:
@@ -222,7 +223,7 @@ class Request(http.Request):
         if body and not self._bodyless:
             self.sent_bytes += len(body)
             raw += body
-        channel.write(raw)
+        write_now(channel.transport, raw)
 
     def _drainable(self) -> bool:
         body = self.body

@@ -23,6 +23,10 @@ READY = "ready"
 Check = Callable[[], Awaitable[object]]
 
 
+class NotReady(Exception):
+    """A check says no; its text, which clients see, says why in a few words."""
+
+
 async def readiness(reactor: IReactorTime, checks: Mapping[str, Check]) -> Readiness:
     """Run all checks side by side, each for at most 2 s. A check that returns is ready, one that raises is
     not."""
@@ -35,6 +39,8 @@ async def readiness(reactor: IReactorTime, checks: Mapping[str, Check]) -> Readi
             await Deferred.fromCoroutine(bare()).addTimeout(CHECK_SECONDS, reactor)
         except (TwistedTimeoutError, DeferTimeoutError):
             return f"no answer within {CHECK_SECONDS:g} s"
+        except NotReady as error:
+            return str(error)
         except Exception as error:
             return type(error).__name__
         return READY

@@ -97,6 +97,17 @@ class Connection:
             found.append(Reply(code, headers, body))
         return found
 
+    def reply_101(self):
+        """The answer that ends HTTP here."""
+        head, separator, rest = self.transport.value().partition(b"\r\n\r\n")
+        assert separator
+        assert rest == b""
+        self.transport.clear()
+        status, *lines = head.decode("latin-1").split("\r\n")
+        assert status.startswith("HTTP/1.1 101 ")
+        pairs = [line.partition(":") for line in lines]
+        return Reply(101, {name.lower(): value.strip() for name, _, value in pairs}, b"")
+
     def reply(self):
         [one] = self.replies()
         return one
