@@ -56,7 +56,7 @@ PART_BUFFERS = 2
 PART_WAITERS = 64
 PART_WAIT_SECONDS = 30.0
 PART_FILL_SECONDS = 15.0  # how long one may take over a part while others wait
-SLICE = 1 << 18
+PIECE = 1 << 16
 SINGLE_PUT = 5 << 30  # S3's bound on one PUT
 ANSWER_SECONDS = 10.0
 COMPLETE_SECONDS = 60.0
@@ -183,13 +183,14 @@ class Blobs:
         async with _Buffer(self._reactor, self._buffers) as buffer:
             await buffer.fill(chunks)
             if buffer.ended:
-                await self._send("PUT", key, _sliced(buffer.content), len(buffer.content))
+                await self._send("PUT", key, Pieces(buffer.pieces), buffer.size)
                 return
             upload_id = await self.begin_parts(key)
             await begun(upload_id)
             etags: list[str] = []
-            while buffer.content:
-                etags.append(await self.put_part(key, upload_id, len(etags) + 1, buffer.content))
+            while buffer.size:
+                part = Pieces(buffer.pieces)
+                etags.append(await self.put_part(key, upload_id, len(etags) + 1, part, buffer.size))
                 buffer.release()
                 if not buffer.ended:
                     await buffer.fill(chunks)
@@ -241,10 +242,12 @@ class Blobs:
             raise _away("S3 gave no upload id")
         return unescape(match[1].decode("utf-8", "replace"))
 
-    async def put_part(self, key: str, upload_id: str, number: int, content: bytearray) -> str:
-        """Store part `number` (from 1 on); gives its ETag."""
+    async def put_part(
+        self, key: str, upload_id: str, number: int, chunks: AsyncIterator[bytes], length: int
+    ) -> str:
+        """Store part `number` (from 1 on), of `length` bytes; gives its ETag."""
         query = {"partNumber": str(number), "uploadId": upload_id}
-        response = await self._send("PUT", key, _sliced(content), len(content), query)
+        response = await self._send("PUT", key, chunks, length, query)
         etags = response.headers.getRawHeaders("ETag")
         if not etags:
             raise _away("S3 gave no ETag for a part")
@@ -386,7 +389,8 @@ class _Buffer:
         self._reactor = reactor
         self._places = places
         self._held_since: float | None = None
-        self.content = bytearray()
+        self.pieces: list[bytearray] = []
+        self.size = 0
         self.ended = False
 
     async def __aenter__(self) -> "_Buffer":
@@ -402,8 +406,12 @@ class _Buffer:
                 await self._acquire()
             elif self._places.waiting and self._reactor.seconds() - self._held_since > PART_FILL_SECONDS:
                 raise unavailable("This upload is slow and others are waiting.", retry_after=30)
-            self.content += chunk
-            if len(self.content) >= PART:
+            # Neither one large array, which is copied as it grows, nor as many objects as a client likes.
+            if not self.pieces or len(self.pieces[-1]) >= PIECE:
+                self.pieces.append(bytearray())
+            self.pieces[-1] += chunk
+            self.size += len(chunk)
+            if self.size >= PART:
                 return
         self.ended = True
 
@@ -419,14 +427,11 @@ class _Buffer:
 
     def release(self) -> None:
         """The part is stored, or not wanted any more."""
-        self.content = bytearray()
+        self.pieces = []
+        self.size = 0
         if self._held_since is not None:
             self._held_since = None
             self._places.release()
-
-
-def _sliced(content: bytearray) -> Pieces:
-    return Pieces(bytes(content[at : at + SLICE]) for at in range(0, len(content), SLICE))
 
 
 def _away(reason: str) -> Problem:

@@ -69,7 +69,7 @@ class Debt:
 class Pieces:
     """Bytes that are there already, as an async iterator of chunks."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes | bytearray]) -> None:
         self._pieces = iter(pieces)
 
     def __aiter__(self) -> "Pieces":
@@ -77,7 +77,7 @@ class Pieces:
 
     async def __anext__(self) -> bytes:
         for piece in self._pieces:
-            return piece
+            return bytes(piece)
         raise StopAsyncIteration
 
 
