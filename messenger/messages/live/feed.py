@@ -89,7 +89,7 @@ class Feed:
         self.seq = stored.seq
         now = self._clock()
         shared: bytes | None = None
-        for connection in self.connections:
+        for connection in list(self.connections):
             device_id = connection.device_id
             if stored.sender_device_id == device_id or self.conversation_id in connection.behind:
                 continue

@@ -281,7 +281,7 @@ class Hub:
             if feed is not None:
                 self._reach(feed, head)
             for user_id in event.users:
-                for connection in self._users.get(user_id, ()):
+                for connection in list(self._users.get(user_id, ())):
                     ensureDeferred(self._join(connection, moved.conversation_id))
 
     async def _join(self, connection: Connection, conversation_id: str) -> None:
@@ -336,7 +336,7 @@ class Hub:
         feed = self._feeds.get(told.conversation_id)
         if feed is None:
             return
-        for connection in feed.connections:
+        for connection in list(feed.connections):
             same = connection.identity.user_id == told.user_id
             if (told.own if same else told.others) and connection.device_id != told.device_id:
                 connection.send(bytes(told.frame))

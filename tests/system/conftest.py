@@ -1,0 +1,29 @@
+"""Stacks that system tests share: each is started once, when the first test asks for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.stack import Stack, running
+
+
+@pytest.fixture(scope="session")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything in one process."""
+    with running(Stack(Path(tmp_path_factory.mktemp("one")), "one")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every service on its own, two gateways and two message services."""
+    with running(Stack(Path(tmp_path_factory.mktemp("apart")), "apart")) as stack:
+        yield stack
+
+
+@pytest.fixture(params=["one", "apart"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Both forms, one after the other."""
+    found: Stack = request.getfixturevalue(request.param)
+    return found
