@@ -10,6 +10,7 @@ Deadlines: 5 s to connect, `first_byte_seconds` from the complete request to the
 client holds us back.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
@@ -33,6 +34,7 @@ MAX_CONNECTIONS = 1_024  # to one address
 MAX_IDLE = 64  # kept for one address
 REST_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SWEEP_SECONDS = 1.0
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
 
 log = Logger(namespace="messenger.gateway")
 
@@ -249,11 +251,11 @@ class Address:
     """One instance of a service."""
 
     def __init__(self, text: str) -> None:
-        host, separator, port = text.strip().rpartition(":")
-        if not separator or not host or not port.isdigit():
+        match = _ADDRESS.fullmatch(text.strip())
+        if match is None or not 0 < int(match[2]) < 65_536:
             raise ValueError(f"an upstream is HOST:PORT, not {text!r}")
-        self.host = host.strip("[]")
-        self.port = int(port)
+        self.host = match[1].strip("[]")
+        self.port = int(match[2])
         self.connections: set[Connection] = set()
         self.connecting = 0
         self.idle: list[Connection] = []

@@ -1,0 +1,233 @@
+"""WebSockets through the gateway: who may open one, and bytes in both directions."""
+
+import pytest
+from gateway_wire import Bench
+from http_wire import Logged
+from twisted.trial.unittest import SynchronousTestCase
+
+from messenger.core.http import Router
+from messenger.gateway.app import Mount
+
+HANDSHAKE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nServer: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: messenger.v1\r\n\r\n"
+)
+
+
+class RelayCase(SynchronousTestCase):
+    def setUp(self):
+        self.logged = Logged(self)
+        self.bench = Bench(origins=["https://app.example"])
+        self.client = self.bench.client
+
+    def open(self, *headers, path="/ws"):
+        self.bench.request("GET", path, *HANDSHAKE, *headers)
+
+    def connect(self):
+        self.open()
+        self.bench.peer.got
+        self.bench.peer.send(ACCEPTED)
+        return self.client.reply_101()
+
+    @property
+    def client_side(self):
+        return self.client.transport.protocol
+
+    def test_handshake_crosses(self):
+        self.open(
+            "Authorization: Bearer x",
+            "Sec-WebSocket-Protocol: messenger.v1, bearer.y",
+            "Sec-WebSocket-Extensions: permessage-deflate",
+            "X-Forwarded-For: 6.6.6.6",
+            path="/ws?ticket=abc",
+        )
+        line, headers, rest = self.bench.peer.head()
+        assert line == "GET /ws?ticket=abc HTTP/1.1"
+        assert rest == b""
+        assert headers["upgrade"] == ["websocket"]
+        assert headers["connection"] == ["Upgrade"]
+        assert headers["sec-websocket-key"] == ["dGhlIHNhbXBsZSBub25jZQ=="]
+        assert headers["sec-websocket-protocol"] == ["messenger.v1, bearer.y"]
+        assert headers["authorization"] == ["Bearer x"]
+        assert headers["x-forwarded-for"] == ["192.0.2.7"]
+        assert self.client.replies() == []
+        self.bench.peer.send(ACCEPTED)
+        reply = self.client.reply_101()
+        assert reply.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        assert reply.headers["sec-websocket-protocol"] == "messenger.v1"
+        assert reply.headers["x-request-id"] == headers["x-request-id"][0]
+        assert "server" not in reply.headers
+        [event] = self.logged.requests()
+        assert (event["route"], event["status"]) == ("/ws", 101)
+        assert "abc" not in str(event)
+
+    def test_bytes_in_both_directions(self):
+        self.connect()
+        self.client_side.dataReceived(b"from the client")
+        assert self.bench.peer.got == b"from the client"
+        self.bench.peer.send(b"from the service")
+        assert self.client.transport.value() == b"from the service"
+        assert self.bench.gateway.relay.open == 1
+
+    def test_bytes_that_come_with_the_handshake(self):
+        self.open()
+        self.client.send(b"early")
+        self.bench.peer.got
+        self.bench.peer.send(ACCEPTED + b"hello")
+        assert self.bench.peer.got == b"early"
+        assert self.client.transport.value().endswith(b"\r\n\r\nhello")
+
+    def test_a_socket_is_not_subject_to_deadlines(self):
+        self.connect()
+        self.bench.pass_time(1000)
+        assert not self.client.closed
+        assert not self.bench.peer.closed
+
+    def test_each_side_holds_the_other_back(self):
+        self.connect()
+        up, down = self.bench.peer.transport, self.client.transport
+        up.producer.pauseProducing()
+        assert down.producerState == "paused"
+        up.producer.resumeProducing()
+        assert down.producerState == "producing"
+        down.producer.pauseProducing()
+        assert up.producerState == "paused"
+
+    def test_the_client_s_end_ends_the_service_s(self):
+        self.connect()
+        self.client_side.connectionLost(None)
+        assert self.bench.peer.transport.disconnecting
+        self.bench.pass_time(9)
+        assert not self.bench.peer.transport.disconnected
+        self.bench.pass_time(2)
+        assert self.bench.peer.transport.disconnected
+        self.bench.peer.leave()
+        assert self.bench.gateway.relay.open == 0
+
+    def test_the_service_s_end_ends_the_client_s(self):
+        self.connect()
+        self.bench.peer.leave()
+        assert self.client.transport.disconnecting
+        self.client_side.connectionLost(None)
+        self.bench.pass_time(20)
+        assert not self.client.transport.disconnected
+        assert self.bench.gateway.relay.open == 0
+
+    def test_refusals_of_the_service_are_ordinary_answers(self):
+        self.open()
+        self.bench.peer.answer(401, b'{"code":"unauthorized"}', "Content-Type: application/problem+json")
+        reply = self.client.reply()
+        assert (reply.status, reply.code) == (401, "unauthorized")
+        assert not self.client.closed
+
+    def test_unreachable(self):
+        self.bench.network.down.add("10.0.0.2:80")
+        self.open()
+        assert self.client.reply().status == 502
+
+    def test_no_answer(self):
+        self.open()
+        self.bench.pass_time(32)
+        assert self.client.reply().status == 504
+
+    def test_a_client_that_leaves_meanwhile(self):
+        self.open()
+        self.client.leave()
+        assert self.bench.peer.transport.disconnected
+        self.bench.peer.send(ACCEPTED)
+        assert self.bench.gateway.relay.open == 0
+
+    def test_an_upgrade_to_something_else(self):
+        self.open()
+        self.bench.peer.send(b"HTTP/1.1 101 Up\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+        assert self.client.reply().status == 502
+
+    def test_kept_connections_are_not_used_for_sockets(self):
+        self.bench.request("GET", "/api/v1/blocks")
+        self.bench.peer.answer(200)
+        self.client.replies()
+        self.connect()
+        assert len(self.bench.network.peers) == 2
+
+    def test_origins(self):
+        for origin, status in (
+            ("https://app.example", None),
+            ("http://example.org", None),
+            ("https://example.org", None),
+            ("https://evil.example", 403),
+            ("null", 403),
+            ("", 403),
+            ("http://example.org.evil", 403),
+        ):
+            self.bench = Bench(origins=["https://app.example"])
+            self.bench.request("GET", "/ws", *HANDSHAKE, f"Origin: {origin}")
+            if status is None:
+                assert self.bench.client.replies() == []
+                assert len(self.bench.network.peers) == 1
+            else:
+                assert self.bench.client.reply().status == status
+                assert self.bench.network.tried == []
+
+    def test_malformed_handshakes_reach_nobody(self):
+        for headers in ((), HANDSHAKE[:3], HANDSHAKE[1:], ("Upgrade: h2c", *HANDSHAKE[1:])):
+            self.bench.request("GET", "/ws", *headers)
+            assert self.client.reply().status in (400, 426)
+        assert self.bench.network.tried == []
+
+    def test_stop_ends_sockets(self):
+        self.connect()
+        with pytest.raises(StopIteration):
+            self.bench.gateway.stop().send(None)
+        assert self.client.transport.disconnected
+        assert self.bench.peer.transport.disconnected
+
+
+class MountCase(SynchronousTestCase):
+    """A service in the same process answers the request itself."""
+
+    def setUp(self):
+        from http_app import Authenticator, Endpoints
+
+        from messenger.core.http import route
+
+        class Blocks:
+            @route("GET", "/blocks", answer=dict)
+            async def blocks(self, call):
+                """Blocked people."""
+                return {"items": [call.identity.user_id]}
+
+        self.ready = True
+
+        async def check():
+            if not self.ready:
+                raise ConnectionError
+
+        router = Router([Blocks(), Endpoints()], authenticator=Authenticator())
+        self.bench = Bench(services={"message": Mount(router, check)}, origins=["https://app.example"])
+        self.client = self.bench.client
+
+    def test_dispatch(self):
+        self.bench.request(
+            "GET", "/api/v1/blocks", "Authorization: Bearer good", "Origin: https://app.example"
+        )
+        reply = self.client.reply()
+        assert reply.json == {"items": ["alice-id"]}
+        assert reply.headers["access-control-allow-origin"] == "https://app.example"
+        assert self.bench.network.tried == []
+
+    def test_what_the_table_does_not_name_is_not_reached(self):
+        self.bench.request("GET", "/api/v1/page")
+        assert self.client.reply().status == 404
+
+    def test_ready(self):
+        self.ready = False
+        self.bench.request("GET", "/ready")
+        for peer in self.bench.network.peers:
+            peer.answer(200)
+        assert self.client.reply().json["checks"]["message"] == "ConnectionError"
