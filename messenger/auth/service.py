@@ -18,13 +18,13 @@ from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.outbox import Outbox
 from messenger.core.periodic import Periodic
+from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service
 from messenger.core.threads import Threads
 from messenger.core.tokens import Tokens
 from messenger.wire.codec import encode
 from messenger.wire.events import SessionEnded
 
-SCHEMA = "0001"  # the version of schema `auth` that this code was written for
 SWEEP_SECONDS = 60.0
 
 log = Logger(namespace="messenger.auth")
@@ -33,6 +33,7 @@ log = Logger(namespace="messenger.auth")
 class Options(ServiceOptions):
     """The command line of `twist messenger-auth`."""
 
+    service = "auth"
     synopsis = "[options]"
     longdesc = (
         "Registers users, logs them in and signs their access tokens; holds the only private keys. Needs "
@@ -75,7 +76,7 @@ class Teller:
 def build(context: Context) -> Built:
     """The auth service, top to bottom."""
     reactor, settings = context.reactor, context.settings.auth
-    core = common(context, "auth", settings.database_password, SCHEMA)
+    core = common(context, "auth", settings.database_password, newest("auth"))
     registry = CollectorRegistry()
     keys = SigningKeys(
         reactor,
@@ -103,7 +104,7 @@ def build(context: Context) -> Built:
         new_id=new_id,
     )
     system = SystemEndpoints(
-        reactor, {"database": core.database.check, "bus": context.bus.check}, registry=registry
+        reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
     )
     router = Router([Endpoints(accounts), system], authenticator=core.tokens)
     server = HttpServer(
@@ -112,11 +113,14 @@ def build(context: Context) -> Built:
         settings.listen,
         router,
         setting="[auth] listen",
+        draining=system.drain,
         metrics=HttpMetrics(registry),
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of what has expired", accounts.sweep)
     # The keys come before the tokens that are verified with them: the very first start makes them.
-    return Built("auth", [core.database, keys, core.tokens, core.outbox, threads, sweep, server], router)
+    return Built(
+        "auth", [core.database, keys, core.tokens, core.outbox, threads, sweep, server], router, system.check
+    )
 
 
 def makeService(options: Options) -> Lifecycle:

@@ -13,8 +13,10 @@ log = Logger()
 
 
 class Periodic:
-    """A part that calls `work` every `seconds`, never twice at a time. A call that fails is logged; the next
-    one tries again. `name` is for the log."""
+    """A part that calls `work` at the start and every `seconds` from then on, never twice at a time.
+
+    A call that fails is logged; the next one tries again. `name` is for the log.
+    """
 
     def __init__(self, reactor: Any, seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self._seconds = seconds
@@ -25,7 +27,7 @@ class Periodic:
         self._ended: Deferred[Any] | None = None
 
     async def start(self) -> None:
-        self._ended = self._loop.start(self._seconds, now=False)
+        self._ended = self._loop.start(self._seconds, now=True)
 
     async def stop(self) -> None:
         """Let a call that runs come to its end."""

@@ -1,7 +1,8 @@
 """Identity keys, prekeys and bundles: the bodies under /keys.
 
 X3DH (Signal's specification, revision 1) on curve 25519. `identity_key` is an Ed25519 public key, prekeys are
-X25519 public keys, signatures are Ed25519 by the identity key over the prekey's bytes.
+X25519 public keys, signatures are Ed25519 by the identity key over the prekey's bytes. PQXDH (Signal's
+specification, revision 3) adds ML-KEM-1024 (FIPS 203) prekeys.
 """
 
 from typing import Annotated
@@ -44,6 +45,39 @@ class OneTimePrekeyCount(Struct, frozen=True):
     """How many one-time prekeys of the device are stored now."""
 
     one_time_prekeys: int
+
+
+class KemPrekey(Struct, frozen=True):
+    """An ML-KEM-1024 encapsulation key of 1,568 bytes, and its signature of 64."""
+
+    key_id: KeyId
+    public_key: Binary
+    signature: Binary
+
+
+class KemPrekeys(Struct, frozen=True):
+    """KEM prekeys to be stored, all or none of them; `last_resort` replaces the one before and stays."""
+
+    prekeys: Annotated[list[KemPrekey], Meta(max_length=100)]
+    last_resort: KemPrekey | None = None
+
+
+class KemPrekeyCount(Struct, frozen=True):
+    """How many one-time KEM prekeys of the device are stored now."""
+
+    kem_prekeys: int
+
+
+class AccountKey(Struct, frozen=True):
+    """A user's own Ed25519 public key, which vouches for its devices."""
+
+    account_key: Binary
+
+
+class Certificate(Struct, frozen=True):
+    """The account key's signature over a device's identity, 64 bytes."""
+
+    signature: Binary
 
 
 class KeyStatus(Struct, frozen=True, kw_only=True):

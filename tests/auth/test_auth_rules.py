@@ -7,7 +7,6 @@ import pytest
 from auth_fakes import run
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from messenger.auth import service
 from messenger.auth.passwords import BcryptPasswords
 from messenger.auth.refresh import RefreshTokens
 from messenger.auth.rules import checked_device_name, checked_password, folded_username, password_bytes
@@ -15,7 +14,6 @@ from messenger.auth.signing import NewKey, Seal, SigningKeys, new_key, thumbprin
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import StartError
-from messenger.core.migrate import newest
 from messenger.wire.errors import Code, Problem
 
 
@@ -197,7 +195,3 @@ def test_access_tokens_bear_the_contracts_claims() -> None:
 def test_the_thumbprint_is_rfc_8037s_example() -> None:
     public = urlsafe_b64decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
     assert thumbprint(public) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-
-
-def test_the_code_wants_the_newest_schema() -> None:
-    assert newest("auth") == service.SCHEMA

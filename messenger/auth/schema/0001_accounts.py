@@ -148,6 +148,7 @@ def upgrade() -> None:
         grant select, insert, update on auth.users to messenger_auth;
         grant select, insert, update, delete on auth.devices, auth.sessions to messenger_auth;
         grant select, insert, delete on auth.tickets, auth.outbox to messenger_auth;
+        grant update on auth.tickets to messenger_auth;  -- for update skip locked
         grant select, insert, update on auth.signing_keys to messenger_auth;
         grant select, insert on auth.secrets to messenger_auth;
         grant select, update on auth.invites to messenger_auth;

@@ -60,11 +60,12 @@ def upgrade() -> None:
 
         -- One row for each handing-out of the last hour, so that "20 an hour" is exactly that.
         create table key.claims (
-            device_id uuid not null references key.devices on delete cascade,
+            device_id uuid not null,
             asker_id uuid not null,
             claimed_at timestamptz not null default now()
         );
         create index claims_device on key.claims (device_id, claimed_at);
+        create index claims_time on key.claims using brin (claimed_at);
 
         create table key.outbox (
             id uuid primary key,
@@ -85,7 +86,8 @@ def upgrade() -> None:
         grant select, insert, update, delete on key.devices to messenger_key;
         grant select, insert, update, delete on key.accounts to messenger_key;
         grant select, insert, delete on key.one_time_prekeys, key.kem_prekeys to messenger_key;
-        grant update on key.one_time_prekeys, key.kem_prekeys to messenger_key;  -- for update skip locked
+        -- for update skip locked
+        grant update on key.one_time_prekeys, key.kem_prekeys, key.claims to messenger_key;
         grant select, insert, update, delete on key.last_resort_prekeys to messenger_key;
         grant select, insert, delete on key.claims, key.outbox to messenger_key;
         grant select on key.published_devices to messenger_key, messenger_message;

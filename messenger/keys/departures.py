@@ -1,0 +1,63 @@
+"""Hearing of removed devices and deleted accounts, so that their keys go at once.
+
+An event only says where to look: what is deleted is what auth's views no longer have. Whatever is missed here
+(the bus was away, too many at once) is found by the sweep; until then the views keep it from being shown.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+
+from messenger.core.bus import Bus
+from messenger.wire import events
+from messenger.wire.codec import Decoder
+from messenger.wire.errors import Problem
+
+MOST_PENDING = 10_000
+
+log = Logger()
+_device_changed = Decoder[events.DeviceChanged](events.DeviceChanged)
+_user_deleted = Decoder[events.UserDeleted](events.UserDeleted)
+
+
+class Departures:
+    """Calls `forget(device_ids, user_ids)` for those of whom the bus says that they went."""
+
+    def __init__(self, bus: Bus, forget: Callable[[Sequence[str], Sequence[str]], Awaitable[None]]) -> None:
+        self._forget = forget
+        self._devices: set[str] = set()
+        self._users: set[str] = set()
+        self._working = False
+        bus.on(events.DEVICE, self._hear_device)
+        bus.on(events.USER_DELETED, self._hear_user)
+
+    def _hear_device(self, _subject: str, payload: bytes) -> None:
+        event = _device_changed.decode(payload)
+        if event.event == "removed" and len(self._devices) < MOST_PENDING:
+            self._devices.add(event.device_id)
+            self._begin()
+
+    def _hear_user(self, _subject: str, payload: bytes) -> None:
+        if len(self._users) < MOST_PENDING:
+            self._users.add(_user_deleted.decode(payload).user_id)
+            self._begin()
+
+    def _begin(self) -> None:
+        if not self._working:
+            self._working = True
+            ensureDeferred(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._devices or self._users:
+                devices, users = sorted(self._devices), sorted(self._users)
+                self._devices.clear()
+                self._users.clear()
+                await self._forget(devices, users)
+        except Problem as problem:
+            log.warn("removed devices' keys wait for the sweep: {detail}", detail=problem.detail)
+        except Exception:
+            log.failure("removed devices' keys wait for the sweep")
+        finally:
+            self._working = False

@@ -1,0 +1,284 @@
+"""The rules of identity keys, prekeys, claims and certificates.
+
+Every key and signature is checked when it is published, so that whoever claims a bundle gets nothing that
+breaks a handshake. An identity key is set once. Key ids rise, for each kind of prekey, and within one call
+too: so no id ever names two keys of a device.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from messenger.core.identity import Identity
+from messenger.keys.points import ed25519_flaw, kem_flaw, x25519_flaw
+from messenger.keys.ports import Asking, Change, DeviceKeys, Outgoing, Store
+from messenger.wire.errors import Code, Problem, not_found
+from messenger.wire.keys import (
+    AccountKey,
+    Bundle,
+    Certificate,
+    Claim,
+    Identities,
+    IdentityKey,
+    KemPrekey,
+    KemPrekeys,
+    KeyStatus,
+    OneTimePrekeys,
+    SignedPrekey,
+)
+from messenger.wire.times import moment_text
+
+CERTIFICATE_CONTEXT = b"messenger-device-1\0"
+FRESH_LOGIN = 300  # seconds that a login may be old to replace an account key
+
+
+class Keys:
+    """All that the key service does.
+
+    `stored` is how many one-time prekeys of a kind a device may have, `low` where it is told to publish more;
+    `by_asker` and `of_device` bound what is claimed of a device within an hour. `tell` sends committed
+    events, `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        stored: int,
+        low: int,
+        by_asker: int,
+        of_device: int,
+        tell: Callable[[list[Outgoing]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._stored = stored
+        self._low = low
+        self._by_asker = by_asker
+        self._of_device = of_device
+        self._tell = tell
+        self._clock = clock
+
+    # publishing
+
+    async def set_identity(self, who: Identity, body: IdentityKey) -> None:
+        """Publish the device's identity key, once."""
+        given = bytes(body.identity_key)
+
+        def rule(device: DeviceKeys) -> Change:
+            if device.identity_key is None:
+                _check("The identity key", ed25519_flaw(given))
+                return _publishing(device, Change(identity_key=given))
+            if device.identity_key != given:
+                raise Problem(Code.identity_key_immutable)
+            return Change()
+
+        await self._alter(who, rule)
+
+    async def set_signed_prekey(self, who: Identity, body: SignedPrekey) -> None:
+        """Publish the device's signed prekey; it takes the place of the one before."""
+
+        def rule(device: DeviceKeys) -> Change:
+            _check("The prekey", x25519_flaw(body.public_key))
+            _check_signature(device, body)
+            _check_rising([body.key_id], device.signed_prekey_id)
+            return _publishing(device, Change(signed_prekey=body))
+
+        await self._alter(who, rule)
+
+    async def add_one_time_prekeys(self, who: Identity, body: OneTimePrekeys) -> int:
+        """Store one-time prekeys, all or none; how many the device has now."""
+        count = 0
+
+        def rule(device: DeviceKeys) -> Change:
+            nonlocal count
+            count = self._room(device.one_time_prekeys, body.prekeys)
+            for one in body.prekeys:
+                _check(f"Prekey {one.key_id}", x25519_flaw(one.public_key))
+            _check_rising([one.key_id for one in body.prekeys], device.highest_one_time_id)
+            return Change(one_time=body.prekeys)
+
+        await self._alter(who, rule)
+        return count
+
+    async def add_kem_prekeys(self, who: Identity, body: KemPrekeys) -> int:
+        """Store one-time KEM prekeys, all or none, and the last-resort one; how many the device has now."""
+        if not body.prekeys and body.last_resort is None:
+            raise Problem(Code.bad_request, "Neither prekeys nor a last-resort one are given.")
+        count = 0
+
+        def rule(device: DeviceKeys) -> Change:
+            nonlocal count
+            count = self._room(device.kem_prekeys, body.prekeys)
+            last = [] if body.last_resort is None else [body.last_resort]
+            for one in [*body.prekeys, *last]:
+                _check(f"KEM prekey {one.key_id}", kem_flaw(one.public_key))
+                _check_signature(device, one)
+            ids = [one.key_id for one in body.prekeys]
+            _check_rising(ids, device.highest_kem_id)
+            if body.last_resort is not None:
+                _check_rising([body.last_resort.key_id], device.highest_kem_id)
+                if body.last_resort.key_id in ids:
+                    raise _not_rising()
+            return Change(kem=body.prekeys, last_resort=body.last_resort)
+
+        await self._alter(who, rule)
+        return count
+
+    async def set_account_key(self, who: Identity, body: AccountKey) -> None:
+        """Publish the user's account key; replacing one wants a fresh login."""
+        given = bytes(body.account_key)
+        _check("The account key", ed25519_flaw(given))
+
+        def rule(_standing: bytes) -> None:
+            if self._clock() - who.auth_time >= FRESH_LOGIN:
+                raise Problem(Code.forbidden, "To replace the account key, log in again first.")
+
+        self._tell(await self._store.set_account_key(who.user_id, given, rule))
+
+    async def certify(self, who: Identity, device_id: str, body: Certificate) -> None:
+        """Publish the account key's certificate of one of the user's devices."""
+
+        def rule(device: DeviceKeys) -> Change:
+            if device.account_key is None or device.identity_key is None:
+                raise Problem(Code.unprocessable, "There is no account key, or no identity key to certify.")
+            text = certified_bytes(device.user_id, device.device_id, device.identity_key)
+            if not _holds(device.account_key, body.signature, text):
+                raise Problem(Code.unprocessable, "The signature does not hold.")
+            return _publishing(device, Change(certificate=bytes(body.signature)))
+
+        events = await self._store.alter(who.user_id, device_id, rule)
+        if events is None:
+            raise not_found("You have no such device.")
+        self._tell(events)
+
+    # asking
+
+    async def status(self, who: Identity) -> KeyStatus:
+        """What the asking device has published."""
+        device = await self._store.device(who.device_id)
+        if device is None:
+            device = DeviceKeys(user_id=who.user_id, device_id=who.device_id)
+        created_at = device.signed_prekey_created_at
+        ids = (device.signed_prekey_id, device.highest_one_time_id, device.highest_kem_id)
+        return KeyStatus(
+            identity_key=device.identity_key,
+            signed_prekey_id=device.signed_prekey_id,
+            signed_prekey_created_at=None if created_at is None else moment_text(created_at),
+            one_time_prekeys=device.one_time_prekeys,
+            kem_prekeys=device.kem_prekeys,
+            highest_key_id=max((one for one in ids if one is not None), default=None),
+        )
+
+    async def identities(self, user_id: str) -> Identities:
+        """The identity keys of a user's published devices; takes nothing."""
+        found = await self._store.identities(user_id)
+        if found is None:
+            raise not_found("There is no such user.")
+        return found
+
+    async def claim(self, who: Identity, body: Claim) -> list[Bundle]:
+        """Bundles, each with a one-time prekey that nobody else ever gets, as far as there are any."""
+        if (body.user_id is None) == (body.devices is None):
+            raise Problem(Code.bad_request, "Name either a user or devices.")
+        claimed = await self._store.claim(
+            Asking(
+                asker_id=who.user_id,
+                asker_device_id=who.device_id,
+                user_id=body.user_id,
+                device_ids=list(dict.fromkeys(body.devices or ())),
+                by_asker=self._by_asker,
+                of_device=self._of_device,
+                low=self._low,
+            )
+        )
+        if claimed.retry_after is not None:
+            raise Problem(
+                Code.rate_limited,
+                f"One user gets {self._by_asker} one-time prekeys of a device an hour.",
+                retry_after=claimed.retry_after,
+            )
+        self._tell(claimed.events)
+        if body.user_id is not None and not claimed.bundles:
+            await self._check_exists(body.user_id)
+        return claimed.bundles
+
+    # upkeep
+
+    async def forget(self, device_ids: Sequence[str], user_ids: Sequence[str]) -> None:
+        """Delete keys of removed devices and users, as far as auth no longer knows them."""
+        await self._store.forget(device_ids, user_ids)
+
+    async def sweep(self) -> None:
+        """Delete the keys of whoever auth no longer knows, heard of or not."""
+        await self._store.sweep()
+
+    async def sweep_claims(self) -> None:
+        """Delete claims that no longer count."""
+        await self._store.sweep_claims()
+
+    async def _alter(self, who: Identity, rule: Callable[[DeviceKeys], Change]) -> None:
+        events = await self._store.alter(who.user_id, who.device_id, rule)
+        if events is None:
+            raise Problem(Code.unauthorized, "The device was removed.")
+        self._tell(events)
+
+    async def _check_exists(self, user_id: str) -> None:
+        if not await self._store.user_exists(user_id):
+            raise not_found("There is no such user.")
+
+    def _room(self, standing: int, more: Sequence[object]) -> int:
+        if standing + len(more) > self._stored:
+            raise Problem(Code.unprocessable, f"A device has at most {self._stored}; {standing} are stored.")
+        return standing + len(more)
+
+
+def certified_bytes(user_id: str, device_id: str, identity_key: bytes) -> bytes:
+    """What an account key signs to vouch for a device."""
+    return CERTIFICATE_CONTEXT + UUID(user_id).bytes + UUID(device_id).bytes + identity_key
+
+
+def _publishing(device: DeviceKeys, change: Change) -> Change:
+    """`change`, which tells the others if it makes the device a published one."""
+    after = replace(
+        device,
+        identity_key=change.identity_key or device.identity_key,
+        signed_prekey_id=change.signed_prekey.key_id if change.signed_prekey else device.signed_prekey_id,
+        certificate=change.certificate or device.certificate,
+    )
+    return replace(change, publishes=after.published and not device.published)
+
+
+def _check(what: str, flaw: str | None) -> None:
+    if flaw is not None:
+        raise Problem(Code.unprocessable, f"{what} {flaw}.")
+
+
+def _check_signature(device: DeviceKeys, prekey: SignedPrekey | KemPrekey) -> None:
+    if device.identity_key is None:
+        raise Problem(Code.unprocessable, "There is no identity key yet that could have signed this.")
+    if not _holds(device.identity_key, prekey.signature, prekey.public_key):
+        raise Problem(Code.unprocessable, f"The signature of prekey {prekey.key_id} does not hold.")
+
+
+def _holds(key: bytes, signature: bytes, text: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _check_rising(ids: Sequence[int], highest: int | None) -> None:
+    before = -1 if highest is None else highest
+    for key_id in ids:
+        if key_id <= before:
+            raise _not_rising()
+        before = key_id
+
+
+def _not_rising() -> Problem:
+    return Problem(Code.conflict, "Key ids rise: one does not exceed all earlier ones of this device.")

@@ -1,0 +1,76 @@
+"""`twist messenger-key`: identity keys, prekeys and bundles."""
+
+import time
+
+from prometheus_client import CollectorRegistry
+
+from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.lifecycle import Lifecycle
+from messenger.core.periodic import Periodic
+from messenger.core.schemas import newest
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.keys.departures import Departures
+from messenger.keys.domain import Keys
+from messenger.keys.http import Endpoints
+from messenger.keys.ports import Outgoing
+from messenger.keys.store import KeyStore
+from messenger.wire.codec import encode
+
+SWEEP_SECONDS = 3600.0
+CLAIMS_SECONDS = 60.0
+
+
+class Options(ServiceOptions):
+    """The command line of `twist messenger-key`."""
+
+    service = "key"
+    synopsis = "[options]"
+    longdesc = (
+        "Keeps the public keys that end-to-end encryption starts from, and hands out each one-time prekey "
+        "once. Needs PostgreSQL (schema key, made by `messenger-admin migrate`) and NATS; listens where "
+        "[key] listen says, for the gateway. Settings: --config FILE, or MESSENGER_CONFIG, with "
+        "MESSENGER_SECTION__KEY in the environment on top; [key] database_password is a must."
+    )
+
+
+def build(context: Context) -> Built:
+    """The key service, top to bottom."""
+    reactor, settings = context.reactor, context.settings.key
+    core = common(context, "key", settings.database_password, newest("key"))
+    registry = CollectorRegistry()
+
+    def tell(events: list[Outgoing]) -> None:
+        for one in events:
+            core.outbox.send(one.event_id, one.subject, encode(one.event))
+
+    keys = Keys(
+        KeyStore(core.database),
+        stored=settings.one_time_prekeys,
+        low=settings.low_prekeys,
+        by_asker=settings.claims_by_asker,
+        of_device=settings.claims_of_device,
+        tell=tell,
+        clock=time.time,
+    )
+    Departures(context.bus, keys.forget)
+    system = SystemEndpoints(
+        reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
+    )
+    router = Router([Endpoints(keys), system], authenticator=core.tokens)
+    server = HttpServer(
+        reactor,
+        "key",
+        settings.listen,
+        router,
+        setting="[key] listen",
+        draining=system.drain,
+        metrics=HttpMetrics(registry),
+    )
+    sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", keys.sweep)
+    claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", keys.sweep_claims)
+    return Built("key", [*core.parts, sweep, claims, server], router, system.check)
+
+
+def makeService(options: Options) -> Lifecycle:
+    """What `twist` calls."""
+    return make_service(options, "key", build)
