@@ -327,6 +327,8 @@ class Blobs:
                 raise body.error from None
             raise _away("S3 does not take data") from None
         except (RequestTransmissionFailed, ResponseFailed) as error:
+            if any(why.check(CancelledError) for why in error.reasons):
+                raise _away("S3 does not answer") from None
             raise _StaleConnection(type(error).__name__) from None
         except _AWAY as error:
             raise _away(type(error).__name__) from None

@@ -76,13 +76,15 @@ class Files(Generic[BodyT]):
             found = await self._store.finish(draft.file_id, body.size, body.digest())
             if found is None:
                 raise swept()
-        except BaseException:
+        except BaseException as error:
             # Even a row that did become 'stored' goes, where the answer to that was lost: nobody knows of it.
-            await self._undo(draft.file_id)
+            # An S3 that has just failed is not asked to delete: the client would wait for that too.
+            away = isinstance(error, Problem) and error.code is Code.unavailable
+            await self._undo(draft.file_id, clear=not away)
             raise
         return found
 
-    async def _undo(self, file_id: str) -> None:
+    async def _undo(self, file_id: str, *, clear: bool = True) -> None:
         try:
             removal = await self._store.drop(file_id)
         except Problem:
@@ -90,7 +92,7 @@ class Files(Generic[BodyT]):
                 self._unresolved.add(file_id)  # the next sweep tries again
             return
         self._unresolved.discard(file_id)
-        if removal is not None:
+        if removal is not None and clear:
             await self._clear(removal)
 
     async def find(self, file_id: str, user_id: str) -> Found:
