@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from twisted.logger import LogLevel
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import Options
 
 from messenger.core.bus import Bus
 from messenger.core.config import load, require
@@ -20,33 +20,9 @@ from messenger.core.http import Check, Router
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError
 from messenger.core.log import json_lines
 from messenger.core.outbox import Outbox
+from messenger.core.reactor import install_reactor
 from messenger.core.settings import Settings
 from messenger.core.tokens import Tokens
-
-
-def install_reactor() -> None:
-    """Install Twisted's asyncio reactor, on uvloop, before `twist` takes its default one.
-
-    UsageError where another kind of reactor is already there.
-    """
-    import asyncio
-
-    import uvloop
-
-    if "twisted.internet.reactor" in sys.modules:
-        from twisted.internet import reactor
-
-        if type(reactor).__name__ != "AsyncioSelectorReactor":
-            raise UsageError(
-                f"the services run on the asyncio reactor, not on {type(reactor).__name__}: "
-                "start them by `twist NAME`, without --reactor"
-            )
-        return
-    from twisted.internet import asyncioreactor
-
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
-    asyncioreactor.install(loop)
 
 
 class ServiceOptions(Options):
