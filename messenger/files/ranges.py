@@ -62,4 +62,5 @@ def _suffix(length: int, size: int) -> Span | None:
 
 
 def _number(digits: str) -> int:
-    return int(digits) if len(digits.lstrip("0")) < 19 else _HUGE
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) < 19 else _HUGE
