@@ -1,0 +1,116 @@
+"""SeaweedFS: an S3 for encrypted blobs, all its parts in one process (`weed mini`).
+
+Loopback only. S3 wants the key pair; its other parts speak HTTP too, and are closed to whoever can't sign
+with a key that only they have (`security.toml`). Telemetry, on by default, is off, and so are the parts that
+nobody here needs. What remains open to other users of the same machine is gRPC between the parts, which knows
+TLS or nothing: whoever doesn't trust them runs an S3 of their own.
+
+It is sent away after three seconds by SIGKILL: its graceful stop waits for idle connections, half a minute if
+need be, and its files are in order at every moment.
+"""
+
+import json
+import signal
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from messenger.standalone.engines import probes
+from messenger.standalone.engines.account import HERE, Account, give
+from messenger.standalone.engines.credentials import EngineSecrets, write_private
+from messenger.standalone.engines.leftovers import Ladder
+from messenger.standalone.engines.ports import GRPC_OFFSET, HOST
+from messenger.standalone.engines.process import Command, Traces
+
+SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS's choice, which no flag changes
+
+FLAGS = {
+    "dir": HERE,
+    "ip": HOST,
+    "ip.bind": HOST,
+    "s3.config": "s3.json",
+    "s3.localSocket": "s3.sock",
+    "filer.localSocket": "filer.sock",
+    "master.telemetry": "false",
+    "webdav": "false",
+    "admin.ui": "false",
+    "s3.port.iceberg": "0",
+    "s3.port.lance": "0",
+    "volume.preStopSeconds": "0",
+}
+
+
+class SeaweedFS:
+    """The engine, with its volumes in the directory `home`; `ports` has s3, master, volume, filer, admin."""
+
+    title = "SeaweedFS"
+    ladder: Ladder = ((signal.SIGTERM, 3.0),)
+
+    def __init__(
+        self,
+        reactor: Any,
+        account: Account | None,
+        program: Path,
+        home: Path,
+        traces: Traces,
+        ports: Mapping[str, int],
+        secrets: EngineSecrets,
+    ) -> None:
+        self._reactor = reactor
+        self._account = account
+        self._program = program
+        self._home = home
+        self.traces = traces
+        self._ports = ports
+        self._secrets = secrets
+
+    async def prepare(self) -> None:
+        key = self._secrets.seaweedfs_key
+        sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+        identity = {
+            "name": "messenger",
+            "credentials": [
+                {"accessKey": self._secrets.s3_access_key, "secretKey": self._secrets.s3_secret_key}
+            ],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        files = {
+            "security.toml": "".join(f'[{section}]\nkey = "{key}"\n' for section in sections),
+            "s3.json": json.dumps({"identities": [identity]}),
+        }
+        for name, text in files.items():
+            write_private(self._home / name, text)
+            give(self._home / name, self._account)
+        self.tidy()
+
+    def command(self) -> Command:
+        flags = {**FLAGS, **{f"{name}.port": str(port) for name, port in self._ports.items()}}
+        return Command(
+            (
+                str(self._program),
+                "-logtostderr=true",
+                f"-config_dir={HERE}",
+                "mini",
+                *(f"-{name}={value}" for name, value in flags.items()),
+            ),
+            cwd=self._home,
+        )
+
+    async def serves(self) -> bool:
+        """S3 answers, and there is room to put something (`Max` counts the volumes that there may be)."""
+        s3 = probes.http(self._ports["s3"], "/healthz")
+        room = probes.http(self._ports["master"], "/dir/status", rb'"Topology":\{"Max":[1-9]')
+        return await probes.ask(self._reactor, s3) and await probes.ask(self._reactor, room)
+
+    def tidy(self) -> None:
+        """Remove the sockets in /tmp that bear our ports' numbers: killed, it leaves them there."""
+        for name, port in self._ports.items():
+            socket = SOCKETS / f"seaweedfs-{name}-grpc-{port + GRPC_OFFSET}.sock"
+            try:
+                status = socket.lstat()
+                owner = self._account.uid if self._account is not None else status.st_uid
+                if stat.S_ISSOCK(status.st_mode) and status.st_uid == owner:
+                    socket.unlink()
+            except (FileNotFoundError, PermissionError):
+                continue
