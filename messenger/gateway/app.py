@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from messenger.core.http import Application, Check, NotReady, Request, Router
+from messenger.core.http import Application, Check, NotReady, Request, Router, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
 from messenger.gateway.cors import Origins, answer_headers, preflight_headers
 from messenger.gateway.endpoints import GatewayEndpoints
@@ -16,9 +16,11 @@ from messenger.gateway.proxy import Passage
 from messenger.gateway.relay import Relay
 from messenger.gateway.routes import API, SERVICES, SOCKET_PATH, SOCKET_SERVICE, service_of
 from messenger.gateway.upstream import Collected, Upstream, UpstreamError
+from messenger.wire.codec import Decoder
 from messenger.wire.errors import Code, Problem
-from messenger.wire.system import Info
+from messenger.wire.system import Info, Readiness
 
+_READINESS = Decoder[Readiness](Readiness)
 _READY = b"GET /ready HTTP/1.1\r\nHost: %s\r\n\r\n"
 
 
@@ -150,9 +152,11 @@ def _check_of(upstream: Upstream) -> Check:
                 connection = await upstream.connection(only=address)
                 answer = Collected(connection)
                 connection.send(b"GET", _READY % str(address).encode("ascii"), answer)
-                status, _ = await answer.wait
+                status, body = await answer.wait
                 if status == 200:
                     return
+                state = why_not(_READINESS.decode(body))
+            except Problem:
                 state = "not ready"
             except UpstreamError as error:
                 state = error.why.value

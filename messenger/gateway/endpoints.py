@@ -26,12 +26,12 @@ class GatewayEndpoints:
     ) -> None:
         self.draining = False
         self._reactor = reactor
-        self._checks = checks
+        self.checks = checks
         self._info = info
         self._openapi = openapi
         self._known: tuple[float, Readiness] | None = None
 
-    @route("GET", "/", answer=bytes, open=True)
+    @route("GET", "/", answer=bytes, open=True, media="text/html")
     async def home(self, call: Call) -> Answer:
         """A page that says what this is and how to go on."""
         scheme = "https" if ISSLTransport.providedBy(call.request.channel.transport) else "http"
@@ -43,12 +43,12 @@ class GatewayEndpoints:
         """The gateway is up."""
         return Health(version=__version__)
 
-    @route("GET", "/ready", answer=Readiness, open=True)
+    @route("GET", "/ready", answer=Readiness, open=True, also=(503,))
     async def ready(self, _call: Call) -> Any:
         """Whether every service is ready, and the state of each."""
         now = self._reactor.seconds()
         if self._known is None or now - self._known[0] >= REMEMBER_SECONDS:
-            self._known = (now, await readiness(self._reactor, self._checks))
+            self._known = (now, await readiness(self._reactor, self.checks))
         found = self._known[1]
         if self.draining:
             found = Readiness(ready=False, checks={**found.checks, "gateway": "stopping"})

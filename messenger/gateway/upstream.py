@@ -403,6 +403,12 @@ class Upstream:
         """Requests under way at all instances."""
         return sum(address.in_flight for address in self.addresses)
 
+    @property
+    def resting(self) -> int:
+        """How many instances are left alone for now."""
+        now = self.seconds()
+        return sum(address.rests_until > now for address in self.addresses)
+
     def close(self) -> None:
         """Break off all connections."""
         self._closed = True

@@ -13,7 +13,7 @@ from messenger.core.http.router import Router
 from messenger.core.http.routing import Route, route, routes_of
 from messenger.core.http.server import HttpServer
 from messenger.core.http.site import Application, Site
-from messenger.core.http.system import Check, NotReady, SystemEndpoints, readiness
+from messenger.core.http.system import Check, NotReady, SystemEndpoints, readiness, why_not
 from messenger.core.http.upgrade import attach, hand_over, take_over
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "route",
     "routes_of",
     "take_over",
+    "why_not",
 ]

@@ -9,7 +9,7 @@ nothing that routes by prefix in front of this table can be led around.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -46,6 +46,9 @@ class Route:
     body_limit: int | None = None
     class_: str = "other"
     at_root: bool = False
+    also: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media: str | None = None
 
 
 def route(
@@ -62,6 +65,9 @@ def route(
     body_limit: int | None = None,
     class_: str = "other",
     at_root: bool = False,
+    also: tuple[int, ...] = (),
+    headers: Mapping[str, str] | None = None,
+    media: str | None = None,
 ) -> Callable[[F], F]:
     """Mark an `async def` method of an endpoints class as the answer to `method` on `path`.
 
@@ -70,6 +76,10 @@ def route(
     None. An `open` route asks for no access token. A `streamed` one gets its body as `call.content`,
     unbuffered. `body_limit` is in bytes; without it the router's own holds. `class_` names the limit of
     `[limits]` that counts this route. `at_root` keeps the path out of the router's prefix.
+
+    Three more are for the API's description alone: `also` are statuses beside `status` and those of
+    `errors`, `headers` are request headers that mean something here (and what), `media` is the answer's type
+    where it is neither JSON nor, for bytes, application/octet-stream.
     """
     if method not in _METHODS:
         raise ValueError(f"unknown method {method}")
@@ -96,6 +106,9 @@ def route(
             body_limit=body_limit,
             class_=class_,
             at_root=at_root,
+            also=also,
+            headers=headers or {},
+            media=media,
         )
         function.__dict__.setdefault(MARK, []).append(marked)
         return function

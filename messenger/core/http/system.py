@@ -14,7 +14,6 @@ from messenger import __version__
 from messenger.core.http.answers import Answer
 from messenger.core.http.call import Call
 from messenger.core.http.routing import route
-from messenger.wire.errors import unavailable
 from messenger.wire.system import Health, Readiness
 
 CHECK_SECONDS = 2.0
@@ -51,6 +50,11 @@ async def readiness(reactor: IReactorTime, checks: Mapping[str, Check]) -> Readi
     return Readiness(ready=all(state == READY for state in states), checks=found)
 
 
+def why_not(found: Readiness) -> str:
+    """A few words on what is not ready."""
+    return "not ready: " + ", ".join(name for name, state in found.checks.items() if state != READY)
+
+
 class SystemEndpoints:
     """`/health`, `/ready` and `/metrics`. `checks` are by name; `registry` is what `/metrics` shows.
 
@@ -66,10 +70,12 @@ class SystemEndpoints:
         self._registry = registry
 
     async def check(self) -> None:
-        """Return if requests can be served; else raise."""
+        """Return if requests can be served; else raise NotReady, which names what is missing."""
         found = await readiness(self._reactor, self._checks)
-        if not found.ready or self.draining:
-            raise unavailable("Not ready.")
+        if self.draining:
+            raise NotReady("stopping")
+        if not found.ready:
+            raise NotReady(why_not(found))
 
     def drain(self) -> None:
         """The process is about to stop: `/ready` says no from now on."""
@@ -80,7 +86,7 @@ class SystemEndpoints:
         """The process is up."""
         return Health(version=__version__)
 
-    @route("GET", "/ready", answer=Readiness, open=True, at_root=True)
+    @route("GET", "/ready", answer=Readiness, open=True, at_root=True, also=(503,))
     async def ready(self, _call: Call) -> Any:
         """Whether requests can be served, and the state of each engine."""
         found = await readiness(self._reactor, self._checks)
@@ -88,7 +94,7 @@ class SystemEndpoints:
             found = Readiness(ready=False, checks={**found.checks, "process": "stopping"})
         return found if found.ready else Answer(503, found, {"Retry-After": "1"})
 
-    @route("GET", "/metrics", answer=str, open=True, at_root=True)
+    @route("GET", "/metrics", answer=bytes, open=True, at_root=True, media="text/plain")
     async def metrics(self, _call: Call) -> Answer:
         """Metrics in Prometheus' text format."""
         raw = generate_latest(self._registry) if self._registry is not None else b""

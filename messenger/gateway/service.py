@@ -1,0 +1,139 @@
+"""`twist messenger-gateway`: the one entry, for HTTP and WebSocket, to all services."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from ipaddress import ip_network
+
+from prometheus_client import CollectorRegistry
+from twisted.internet.interfaces import IReactorTime
+
+from messenger import __version__
+from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
+from messenger.core.service import Built, Context, ServiceOptions, leave
+from messenger.core.settings import Settings
+from messenger.gateway.app import Gateway, Mount
+from messenger.gateway.cors import Origins
+from messenger.gateway.metrics import GatewayMetrics
+from messenger.gateway.routes import SERVICES
+from messenger.gateway.upstream import Upstream
+from messenger.wire.system import Info
+
+
+class Options(ServiceOptions):
+    """The command line of `twist messenger-gateway`."""
+
+    service = "gateway"
+    synopsis = "[options]"
+    longdesc = (
+        "Takes all requests and WebSockets, on port 8080 unless [gateway] listen says otherwise, and hands "
+        "them to the services at [gateway] auth, message, file and key. Needs no database; answers 502 for "
+        "a service that is away. Settings: --config FILE, or MESSENGER_CONFIG, with MESSENGER_SECTION__KEY "
+        "in the environment on top."
+    )
+
+
+def info_of(settings: Settings) -> Info:
+    """What `/api/v1/info` says of this configuration: sizes in bytes, the rest counts."""
+    return Info(
+        version=__version__,
+        protocols=["messenger.v1"],
+        registration=settings.auth.registration,
+        limits={
+            "body": 1 << 20,
+            "content": settings.message.content,
+            "file": settings.file.size,
+            "quota": settings.file.quota,
+            "devices": settings.auth.devices,
+            "members": settings.message.members,
+            "receipt_members": settings.message.receipt_members,
+            "one_time_prekeys": settings.key.one_time_prekeys,
+        },
+        features=["websocket", "files"],
+    )
+
+
+def openapi() -> bytes:
+    """The API's description, made by `python -m messenger.admin.openapi`."""
+    return files("messenger.gateway").joinpath("openapi.json").read_bytes()
+
+
+def _services(
+    reactor: IReactorTime, settings: Settings, mounted: Mapping[str, Built]
+) -> dict[str, Upstream | Mount]:
+    found: dict[str, Upstream | Mount] = {}
+    for name in SERVICES:
+        built = mounted.get(name)
+        if built is not None:
+            found[name] = Mount(built.router, built.check)
+            continue
+        try:
+            found[name] = Upstream(reactor, name, getattr(settings.gateway, name))
+        except ValueError as error:
+            raise StartError(f"[gateway] {name}: {error}", EX_CONFIG) from None
+    return found
+
+
+def _origins(settings: Settings) -> Origins:
+    try:
+        return Origins(settings.gateway.origins)
+    except ValueError as error:
+        raise StartError(f"[gateway] origins: {error}", EX_CONFIG) from None
+
+
+def _trusted(settings: Settings) -> list[str]:
+    for text in settings.gateway.trusted_proxies:
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            raise StartError(f"[gateway] trusted_proxies: {error}", EX_CONFIG) from None
+    return settings.gateway.trusted_proxies
+
+
+def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built:
+    """The gateway, top to bottom. The services in `mounted` live in this process."""
+    reactor, settings = context.reactor, context.settings
+    registry = CollectorRegistry()
+    services = _services(reactor, settings, mounted or {})
+    gateway = Gateway(
+        reactor,
+        services,
+        info=info_of(settings),
+        openapi=openapi(),
+        origins=_origins(settings),
+        max_sockets=settings.gateway.connections,
+    )
+    server = HttpServer(
+        reactor,
+        "gateway",
+        settings.gateway.listen,
+        gateway,
+        setting="[gateway] listen",
+        draining=gateway.drain,
+        metrics=HttpMetrics(registry),
+        max_connections=settings.gateway.connections,
+        trusted_proxies=_trusted(settings),
+    )
+    system = SystemEndpoints(reactor, gateway.endpoints.checks, registry)
+    metrics = HttpServer(
+        reactor,
+        "gateway-metrics",
+        settings.gateway.metrics_listen,
+        Router([system]),
+        setting="[gateway] metrics_listen",
+    )
+    GatewayMetrics(registry, gateway, services, server.site)
+    return Built("gateway", [gateway, metrics, server], Router([gateway.endpoints], prefix=""), system.check)
+
+
+def makeService(options: Options) -> Lifecycle:
+    """What `twist` calls. The gateway needs no bus: it hears of nothing but requests."""
+    from twisted.internet import reactor
+
+    from messenger.core.bus import Bus
+
+    try:
+        context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, "messenger-gateway"))
+        return Lifecycle(reactor, Ordered(reactor, build(context).parts))
+    except StartError as error:
+        leave(error)
