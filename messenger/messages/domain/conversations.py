@@ -65,7 +65,7 @@ class Conversations:
 
     async def create(self, user_id: str, new: wire.NewConversation) -> tuple[ConversationRow, bool]:
         """The conversation, and whether it was made just now."""
-        others: list[str] = sorted(set(new.members) - {user_id})
+        others = sorted({str(member) for member in new.members} - {user_id})
         creation = self._creation(user_id, others, new)
         standing = await self._store.standing(creation)
         if standing is not None:

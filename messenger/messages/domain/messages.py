@@ -107,9 +107,15 @@ class Messages:
             if first is None:
                 raise problem from None
             return _sent(first)
-        content = None if draft.content is None else bytes(draft.content)
+        # Plain str and bytes from here on: the wire's own types are for decoding.
         return Draft(
-            conversation_id, sender.user_id, sender.device_id, draft.client_id, draft.kind, content, envelopes
+            str(conversation_id),
+            sender.user_id,
+            sender.device_id,
+            str(draft.client_id),
+            draft.kind,
+            None if draft.content is None else bytes(draft.content),
+            envelopes,
         )
 
     async def commit(self, draft: Draft) -> tuple[wire.Sent, bool]:

@@ -258,7 +258,7 @@ class Hub:
     def changed(self, event_id: str, heads: events.Heads) -> None:
         """Conversations that this instance has just moved under `event_id`: look here, tell the others."""
         self._take_heads(heads)
-        self._outbox.send(event_id, events.HEADS, msgspec.json.encode(heads))
+        self._outbox.send(event_id, events.HEADS, encode(heads))
 
     # what the bus says
 
