@@ -30,6 +30,7 @@ from messenger.wire.errors import Code, Problem
 MAX_TOKEN = 4_096
 REMEMBERED = 20_000
 KEYS_SECONDS = 5.0  # how long an unknown `kid` waits before the keys are read again
+SKEW_SECONDS = 5.0  # how far the auth service's clock may be ahead; `identify` itself judges the expiry
 CLAIMS = ["iss", "aud", "sub", "did", "sid", "auth_time", "iat", "exp", "jti"]
 
 _KEYS = "select kid, public_key from auth.verification_keys"
@@ -104,7 +105,9 @@ class Tokens:
         kid = header.get("kid")
         if header.get("alg") != "EdDSA" or "crit" in header or not isinstance(kid, str):
             raise Problem(Code.unauthorized, "The access token is not one of ours.")
-        if kid not in self._keys and self._reactor.seconds() - self._keys_read > KEYS_SECONDS:
+        # Without any key the auth service has never run: it may make the first one at any moment.
+        waited = self._reactor.seconds() - self._keys_read
+        if kid not in self._keys and (not self._keys or waited > KEYS_SECONDS):
             await self._read_keys()
         if kid not in self._keys:
             raise Problem(Code.unauthorized, "The access token is not one of ours.")
@@ -119,7 +122,7 @@ class Tokens:
                 issuer=self._issuer,
                 audience=self._audience,
                 options={"require": CLAIMS},
-                leeway=0,
+                leeway=SKEW_SECONDS,
             )
             user_id, device_id, session_id = (uuid_text(claims[name]) for name in ("sub", "did", "sid"))
             if user_id is None or device_id is None or session_id is None:
