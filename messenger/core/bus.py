@@ -147,7 +147,8 @@ class Bus:
 
     async def _went(self) -> None:
         self._streams_made = False
-        log.warn("NATS is away")
+        if self._client is not None:
+            log.warn("NATS is away")
 
     async def _came_back(self) -> None:
         try:

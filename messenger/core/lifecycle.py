@@ -119,7 +119,7 @@ class Lifecycle(Service):
         except CancelledError:
             return
         except StartError as error:
-            sys.stderr.write(f"messenger: {error}\n")
+            say(str(error))
             exit_with(error.status)
             if self.running:
                 self._reactor.stop()
@@ -139,6 +139,14 @@ class Lifecycle(Service):
         elif self._starting is not None:
             # Still starting: what runs already is stopped by the part itself.
             self._starting.cancel()
+
+
+def say(line: str) -> None:
+    """Write a line for the administrator to standard error itself: `twist` makes sys.stderr log events."""
+    out = sys.__stderr__
+    if out is not None:
+        out.write(f"messenger: {line}\n")
+        out.flush()
 
 
 def exit_with(status: int) -> None:

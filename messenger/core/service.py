@@ -17,7 +17,7 @@ from messenger.core.bus import Bus
 from messenger.core.config import load, require
 from messenger.core.database import Database
 from messenger.core.http import Check, Router
-from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError
+from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.log import json_lines
 from messenger.core.outbox import Outbox
 from messenger.core.reactor import install_reactor
@@ -54,7 +54,7 @@ class ServiceOptions(Options):
 
 def leave(error: StartError) -> NoReturn:
     """End the process before its reactor runs, with the error's one line and status."""
-    sys.stderr.write(f"messenger: {error}\n")
+    say(str(error))
     raise SystemExit(error.status)
 
 

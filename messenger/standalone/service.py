@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from messenger.core.bus import Bus
 from messenger.core.config import load
 from messenger.core.database import versions
-from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError
+from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.service import Built, Context, ServiceOptions
 from messenger.core.settings import Settings
@@ -146,10 +146,8 @@ def makeService(options: Options) -> Lifecycle:
     def ready() -> None:
         where = standalone.settings.gateway.listen
         log.info("ready on {listen}", event="ready", listen=where)
-        sys.stderr.write(
-            f"\nSecure Messenger is ready: {_url(where)}\nIts data: {Path(options['data']).resolve()}\n"
-            "Stop it with Ctrl-C. README.md leads through a first conversation.\n\n"
-        )
+        say(f"ready at {_url(where)}, with its data in {Path(options['data']).resolve()}")
+        say("README.md leads through a first conversation; stop with Ctrl-C")
 
     return Lifecycle(reactor, standalone, ready)
 

@@ -51,7 +51,9 @@ class Person:
     def another_device(self) -> "Person":
         """The same user on a new device."""
         answer = httpx.post(
-            f"{self.url}/api/v1/auth/login", json={"username": self.username, "password": PASSWORD}, timeout=30
+            f"{self.url}/api/v1/auth/login",
+            json={"username": self.username, "password": PASSWORD},
+            timeout=30,
         )
         assert answer.status_code == 200, answer.text
         return Person(self.url, session=answer.json())

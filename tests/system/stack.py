@@ -105,12 +105,16 @@ class Process:
         assert self.popen is not None
         return self.popen.wait(seconds)
 
-    def stop(self) -> int | None:
-        """End it by SIGTERM, or where that is not obeyed in time by SIGKILL; the exit status."""
-        if not self.running():
-            return None if self.popen is None else self.popen.returncode
-        self.send(signal.SIGCONT)
-        self.send(signal.SIGTERM)
+    def terminate(self) -> None:
+        """Ask it to end, by SIGTERM."""
+        if self.running():
+            self.send(signal.SIGCONT)
+            self.send(signal.SIGTERM)
+
+    def ended(self) -> int | None:
+        """Its exit status, once it has ended after being asked to; AssertionError where it takes too long."""
+        if self.popen is None:
+            return None
         try:
             return self.wait()
         except subprocess.TimeoutExpired:
@@ -153,9 +157,7 @@ class Stack:
     # what runs
 
     def _process(self, name: str, arguments: list[str], extra: dict[str, str]) -> Process:
-        process = Process(
-            name, arguments, {**self._environment, **extra}, self.logs / f"{name}.log"
-        )
+        process = Process(name, arguments, {**self._environment, **extra}, self.logs / f"{name}.log")
         self.processes[name] = process
         return process
 
@@ -195,7 +197,9 @@ class Stack:
             extra = {f"MESSENGER_{service.upper()}__LISTEN": _endpoint(self.ports[name])}
             if service == "gateway":
                 extra |= upstreams
-                extra["MESSENGER_GATEWAY__METRICS_LISTEN"] = _endpoint(self.ports[f"gateway-metrics-{number}"])
+                extra["MESSENGER_GATEWAY__METRICS_LISTEN"] = _endpoint(
+                    self.ports[f"gateway-metrics-{number}"]
+                )
             self._process(name, [sys.executable, "-m", "twisted", f"messenger-{service}"], extra)
 
     # start and stop
@@ -282,13 +286,11 @@ class Stack:
         """Stop everything: services first, engines last."""
         names = [name for name in self.processes if name != "engines"]
         for name in names:
-            process = self.processes[name]
-            if process.running():
-                process.send(signal.SIGCONT)
-                process.send(signal.SIGTERM)
-        failed = [name for name in names if not _stops(self.processes[name])]
+            self.processes[name].terminate()
+        failed = [name for name in names if not _ends(self.processes[name])]
         if "engines" in self.processes:
-            self.processes["engines"].stop()
+            self.processes["engines"].terminate()
+            self.processes["engines"].ended()
         assert not failed, f"did not stop in time: {failed}"
 
     # faults
@@ -354,9 +356,9 @@ def _json_line(process: Process) -> dict[str, Any] | None:
     return None
 
 
-def _stops(process: Process) -> bool:
+def _ends(process: Process) -> bool:
     try:
-        process.stop()
+        process.ended()
     except AssertionError:
         return False
     return True

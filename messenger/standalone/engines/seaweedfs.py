@@ -95,6 +95,7 @@ class SeaweedFS:
                 *(f"-{name}={value}" for name, value in flags.items()),
             ),
             cwd=self._home,
+            environment={'GOGC': '50'},
         )
 
     async def serves(self) -> bool:
