@@ -91,7 +91,7 @@ def request_head(request: Request, *, upgrade: bool = False) -> bytes:
 
 def _forwarded(request: Request) -> list[bytes]:
     headers = request.requestHeaders
-    peer = getattr(request.client, "host", "")
+    peer = request.peer
     host = (headers.getRawHeaders(b"Host") or [b"localhost"])[0]
     proto = b"https" if ISSLTransport.providedBy(request.channel.transport) else b"http"
     chain, shown = peer.encode("ascii"), host

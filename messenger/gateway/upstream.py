@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
@@ -34,6 +35,7 @@ MAX_CONNECTIONS = 1_024  # to one address
 MAX_IDLE = 64  # kept for one address
 REST_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SWEEP_SECONDS = 1.0
+_ATTEMPT_SECONDS = 0.05
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
 
 log = Logger(namespace="messenger.gateway")
@@ -302,7 +304,14 @@ class Upstream:
         self._endpoint = endpoint or self._tcp
 
     def _tcp(self, host: str, port: int) -> IStreamClientEndpoint:
-        return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
+        if isIPAddress(host):
+            return TCP4ClientEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
+        if isIPv6Address(host):
+            return TCP6ClientEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
+        # The delay is that of happy eyeballs, and what a refused connection costs.
+        return HostnameEndpoint(
+            self._reactor, host, port, timeout=CONNECT_SECONDS, attemptDelay=_ATTEMPT_SECONDS
+        )
 
     async def connection(self, *, fresh: bool = False, only: Address | None = None) -> Connection:
         """A connection that is ready for a request; UpstreamError where there is none to be had.

@@ -122,6 +122,11 @@ class Request(http.Request):
     # What an application calls.
 
     @property
+    def peer(self) -> str:
+        """The IP address of whoever connected (IPv4 in its own form); empty on a Unix socket."""
+        return str(getattr(self.client, "host", "")).removeprefix("::ffff:")
+
+    @property
     def address(self) -> str:
         """The client's IP address, as far as trusted proxies vouch for it; empty on a Unix socket."""
         return self.site.address_of(self)

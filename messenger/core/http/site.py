@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from messenger.core.http.answers import INTERNAL, head, problem_parts
 from messenger.core.http.channel import Channel
@@ -19,6 +19,7 @@ from messenger.core.http.request import UNMATCHED, Request, new_request_id
 from messenger.wire.errors import Problem
 
 SWEEP_SECONDS = 1.0
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
 
 log = Logger(namespace="messenger.http")
 
@@ -102,7 +103,10 @@ class Site(ServerFactory):
         """A request was answered, or its client has left (status 499)."""
         seconds = self.timer() - request.began
         method = request.method.decode("ascii")
-        log.info(
+        # Probes and scrapes come every few seconds for ever; only what goes wrong with them is news.
+        quiet = request.route in _PROBES and status < 400
+        log.emit(
+            LogLevel.debug if quiet else LogLevel.info,
             "{method} {route} {status}",
             event="request",
             request_id=request.request_id,
@@ -137,7 +141,7 @@ class Site(ServerFactory):
 
     def address_of(self, request: Request) -> str:
         """The client's address: the last in `X-Forwarded-For` that no trusted proxy has, else the peer's."""
-        address = getattr(request.client, "host", "")
+        address = request.peer
         if not self._trusted or not self._trusts(address):
             return address
         hops = (
@@ -162,8 +166,7 @@ class Site(ServerFactory):
         if not _is_address(address):
             return False
         found = ip_address(address)
-        mapped = getattr(found, "ipv4_mapped", None)
-        return any((mapped or found) in network for network in self._trusted)
+        return any(found in network for network in self._trusted)
 
     # The end.
 
