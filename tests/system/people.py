@@ -112,13 +112,14 @@ class Socket:
     """A WebSocket as a client sees it: frames one by one, however they were packed."""
 
     def __init__(self, url: str, token: str, expect_hello: bool = True) -> None:
-        self.connection: ClientConnection = connect(
+        connecting: Any = connect(
             url.replace("http", "ws", 1) + "/ws",
             additional_headers={"Authorization": f"Bearer {token}"},
             open_timeout=20,
             close_timeout=5,
             max_size=None,
         )
+        self.connection: ClientConnection = connecting.__enter__()
         self._frames: list[dict[str, Any]] = []
         self.hello = self.next() if expect_hello else {}
 

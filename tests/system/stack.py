@@ -308,7 +308,7 @@ class Stack:
 
     def kill_engine(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send an engine a signal; it comes back by itself after a SIGKILL."""
-        os.kill(int((self.data / "run" / f"{name}.pid").read_text().split()[0]), number)
+        os.kill(json.loads((self.data / "run" / f"{name}.pid").read_text())["pid"], number)
 
     # addresses
 
