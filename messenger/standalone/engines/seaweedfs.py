@@ -25,6 +25,9 @@ from messenger.standalone.engines.process import Command, Traces
 
 SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS's choice, which no flag changes
 
+MEMORY_GOAL = "96MiB"
+"""What Go's collector aims at. Left alone, sixteen uploads of 40 MB at once took 1.4 GB, with this 0.3."""
+
 FLAGS = {
     "dir": HERE,
     "ip": HOST,
@@ -95,7 +98,7 @@ class SeaweedFS:
                 *(f"-{name}={value}" for name, value in flags.items()),
             ),
             cwd=self._home,
-            environment={'GOGC': '50'},
+            environment={"GOMEMLIMIT": MEMORY_GOAL},
         )
 
     async def serves(self) -> bool:
