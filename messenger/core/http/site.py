@@ -8,9 +8,10 @@ from ipaddress import ip_address, ip_network
 from time import perf_counter
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger, LogLevel
+from zope.interface import implementer
 
 from messenger.core.http.answers import INTERNAL, head, problem_parts
 from messenger.core.http.channel import Channel
@@ -31,6 +32,7 @@ class Application(Protocol):
         """Answer the request, now or later. Its head is complete, its body is not."""
 
 
+@implementer(IProtocolNegotiationFactory)
 class Site(ServerFactory):
     """Makes a `Channel` for each connection and hands its requests to `app`.
 
@@ -78,6 +80,10 @@ class Site(ServerFactory):
         channel.factory = self
         channel.requestFactory = Request
         return channel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        # Without an answer to ALPN (RFC 7301) Twisted breaks off the handshake of clients that ask.
+        return [b"http/1.1"]
 
     # What channels and requests call.
 

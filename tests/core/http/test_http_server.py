@@ -5,6 +5,7 @@ from http_wire import Connection, site
 from prometheus_client import CollectorRegistry, Counter
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -35,6 +36,10 @@ class ServerCase(SynchronousTestCase):
         [(port, factory, _backlog, interface)] = self.reactor.tcpServers
         assert (port, interface) == (8081, "127.0.0.1")
         assert factory is self.server.site
+
+    def test_tls_clients_are_told_that_this_is_http_1_1(self):
+        assert IProtocolNegotiationFactory.providedBy(self.server.site)
+        assert self.server.site.acceptableProtocols() == [b"http/1.1"]
 
     def test_a_taken_port_is_one_line(self):
         def taken(*arguments, **named):
