@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -212,7 +212,7 @@ def raw_upload(person: Person, head: str, body: bytes) -> bytes:
             "",
         ]
         connection.sendall("\r\n".join(lines).encode() + body)
-        connection.settimeout(0.5)
+        connection.settimeout(0.2)
         try:
             return connection.recv(65_536)
         except TimeoutError:
@@ -233,7 +233,7 @@ def test_too_large_is_refused_stated_or_not(ada: Person) -> None:
         pass  # the connection was closed while we were still sending
     else:
         assert code_of(answer) == "413 too_large"
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
 
 
 def test_a_client_that_leaves_leaves_nothing(ada: Person, stack: Stack) -> None:
@@ -259,17 +259,6 @@ def test_a_reader_that_leaves_or_stalls_harms_nobody(ada: Person) -> None:
         first = next(pieces)
         time.sleep(2)
         assert first + b"".join(pieces) == content
-
-
-def test_the_quota(apart: Stack) -> None:
-    ada = Person(apart.url)
-    block: Callable[[], Iterator[bytes]] = lambda: iter([bytes(1 << 20)] * 100)  # noqa: E731
-    size = {"Content-Length": str(100 << 20)}
-    paths = [stored(ada, block(), **size) for _ in range(10)]
-    assert code_of(upload(ada, b"x" * (25 << 20))) == "413 too_large"
-    stored(ada, b"x" * (24 << 20))
-    assert ada.http.delete(paths[0]).status_code == 204
-    stored(ada, b"x" * (25 << 20))
 
 
 def test_the_logs_bear_no_secret_of_a_file(apart: Stack) -> None:
