@@ -103,6 +103,8 @@ class Decoder(Generic[T]):
     def decode(self, raw: bytes) -> T:
         """The value; Problem `bad_request` for whatever does not fit the type, or is no JSON (RFC 8259)."""
         try:
+            if not raw.isascii():
+                raw.decode("utf-8")  # msgspec does not look into members that it passes over
             return self._decoder.decode(raw)
         except msgspec.ValidationError as error:
             raise Problem(Code.bad_request, f"The body does not fit: {error}.") from None

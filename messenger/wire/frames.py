@@ -129,7 +129,8 @@ class _Ref(Struct):
 
 
 _one = Decoder[ClientFrame](ClientFrame)
-_several = Decoder[list[msgspec.Raw]](list[msgspec.Raw])
+_several = msgspec.json.Decoder(list[msgspec.Raw])
+_any = msgspec.json.Decoder(msgspec.Raw)  # looks at the grammar only: a number of any size is JSON
 _ref = msgspec.json.Decoder(_Ref)
 
 
@@ -146,8 +147,10 @@ def split(raw: bytes) -> list[bytes]:
         return [raw]
     try:
         items = _several.decode(raw)
-    except Problem:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotJson() from None
+    except RecursionError:
+        raise Problem(Code.bad_request, "The frame is nested too deeply.") from None
     if len(items) > MAX_FRAMES:
         raise Problem(Code.bad_request, f"At most {MAX_FRAMES} frames in one message.")
     return [bytes(item) for item in items]
@@ -159,7 +162,8 @@ def decode(raw: bytes) -> ClientFrame:
         return _one.decode(raw)
     except Problem:
         try:
-            msgspec.json.decode(raw)
+            raw.decode("utf-8")
+            _any.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise NotJson() from None
         except RecursionError:

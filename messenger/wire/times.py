@@ -3,9 +3,11 @@
 Inside, a time is an int of milliseconds since 1970, or a datetime where a store hands one on.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import gmtime, strftime
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _last: tuple[int, str] = (-1, "")
 
 
@@ -19,8 +21,8 @@ def rfc3339(milliseconds: int) -> str:
 
 
 def milliseconds(moment: datetime) -> int:
-    """A datetime with a zone as milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
+    """A datetime with a zone as milliseconds since 1970; microseconds are cut off, as `moment_text` does."""
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def moment_text(moment: datetime) -> str:
