@@ -66,6 +66,16 @@ def _traceback(failure: Failure) -> str:
         return f"no traceback: {type(error).__name__}"
 
 
+def _message(event: LogEvent) -> str:
+    template = event.get("log_format")
+    if type(template) is str and "(" not in template:  # "()" in a template is Twisted's own: a call
+        try:
+            return template.format_map(event)
+        except Exception:
+            return formatEvent(event)  # which says what is wrong with it
+    return formatEvent(event)
+
+
 def line_of(event: LogEvent, service: str) -> bytes:
     """The event as a JSON object, without a line break."""
     level = event.get("log_level", LogLevel.info)
@@ -92,7 +102,7 @@ def line_of(event: LogEvent, service: str) -> bytes:
         "level": _LEVELS.get(level, "info"),
         "service": service,
         "logger": logger.removeprefix("messenger."),
-        "message": _bounded(formatEvent(shown)),
+        "message": _bounded(_message(shown)),
         **fields,
     }
     failure = event.get("log_failure")

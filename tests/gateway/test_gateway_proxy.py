@@ -284,6 +284,13 @@ class ProxyCase(SynchronousTestCase):
         self.bench.peer.leave(clean=False)
         assert self.client.transport.disconnected
 
+    def test_an_upstream_that_dies_behind_its_head(self):
+        self.ask("GET", FILES + "/x")
+        self.bench.peer.send(OK % 100)
+        self.bench.peer.leave(clean=False)
+        reply = self.assertProblem(502, "bad_gateway")
+        assert "etag" not in reply.headers
+
     def test_an_upstream_that_dies_before_its_answer(self):
         for method in ("GET", "POST"):
             self.ask(method, LOGIN)

@@ -14,8 +14,8 @@ connection lives on; a large or unbounded one, or one that waits for `100 Contin
 
 import re
 from collections.abc import Callable, Iterable
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -37,7 +37,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 def new_request_id() -> str:
     """A request id of our own making."""
-    return uuid4().hex
+    return token_hex(16)
 
 
 class Request(http.Request):
@@ -60,6 +60,7 @@ class Request(http.Request):
     _chunked = False
     _draining = False
     _bodyless = False
+    _held = b""
     _on_lost: Callable[[], object] | None = None
 
     # What the channel calls.
@@ -151,41 +152,49 @@ class Request(http.Request):
         """Answer in one piece. A client that has left is not told."""
         if self._left:
             return
-        self._open(status, headers, len(body), caches, body)
+        self._held = self._open(status, headers, len(body), caches)
+        self.write(body)
         self.finish()
 
     def refuse(self, problem: Problem, status: int | None = None) -> None:
-        """Answer with a problem; where an answer has begun already, cut the connection."""
+        """Answer with a problem; where another answer is partly sent, cut the connection."""
         if self._left:
             return
-        if self.startedWriting:
+        if self.startedWriting and not self._held:
             self.channel.transport.abortConnection()
             return
+        self._held = b""
         actual, headers, body = problem_parts(problem, self.request_id, status)
         self.respond(actual, headers, body)
 
     def start(
         self, status: int, headers: Iterable[tuple[str, str]], length: int | None, *, caches: bool = False
     ) -> None:
-        """Begin an answer of `length` bytes (None: chunked) that `write` and `finish` complete."""
+        """Begin an answer of `length` bytes (None: chunked) that `write` and `finish` complete.
+
+        Nothing is sent before the first of those: a head and a short body then travel together.
+        """
         if not self._left:
-            self._open(status, headers, length, caches, b"")
+            self._held = self._open(status, headers, length, caches)
 
     def write(self, data: bytes) -> None:
         if self._left or self._bodyless or not data:
             return
         self.sent_bytes += len(data)
         if self._chunked:
-            self.channel.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
-        else:
-            write_now(self.channel.transport, data)
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._held:
+            data, self._held = self._held + data, b""
+        write_now(self.channel.transport, data)
 
     def finish(self) -> None:
         if self._left or self._answered:
             return
         self._answered = True
-        if self._chunked and not self._bodyless:
-            self.channel.write(b"0\r\n\r\n")
+        last = b"0\r\n\r\n" if self._chunked and not self._bodyless else b""
+        if self._held or last:
+            last, self._held = self._held + last, b""
+            write_now(self.channel.transport, last)
         self._on_lost = None
         self._log_once(self.code)
         body = self.body
@@ -202,8 +211,8 @@ class Request(http.Request):
             self.channel.transport.abortConnection()
 
     def _open(
-        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, caches: bool, body: bytes
-    ) -> None:
+        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, caches: bool
+    ) -> bytes:
         channel = self.channel
         chunked = False
         lines = [*headers, *self.added]
@@ -225,10 +234,7 @@ class Request(http.Request):
         self.code = status
         self._chunked = chunked
         self._bodyless = self.method == b"HEAD" or not has_body(status)
-        if body and not self._bodyless:
-            self.sent_bytes += len(body)
-            raw += body
-        write_now(channel.transport, raw)
+        return raw
 
     def _drainable(self) -> bool:
         body = self.body

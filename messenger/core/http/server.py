@@ -70,6 +70,8 @@ class HttpServer:
             await stopped
         self.site.drain()
         deadline = self._reactor.seconds() + DRAIN_SECONDS
-        while self.site.connections and self._reactor.seconds() < deadline:
-            await deferLater(self._reactor, _POLL_SECONDS, lambda: None)
-        self.site.abort()
+        try:
+            while self.site.connections and self._reactor.seconds() < deadline:
+                await deferLater(self._reactor, _POLL_SECONDS, lambda: None)
+        finally:
+            self.site.abort()  # also where the process gives us less time than that

@@ -3,7 +3,7 @@
 from http_app import Endpoints, router
 from http_wire import Connection, site
 from prometheus_client import CollectorRegistry, Counter
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.testing import MemoryReactorClock
@@ -86,6 +86,15 @@ class ServerCase(SynchronousTestCase):
         for _ in range(60):
             self.reactor.advance(0.1)
         self.successResultOf(stopping)
+        assert busy.closed
+
+    def test_a_stop_that_is_cut_short_cuts_connections(self):
+        self.successResultOf(run(self.server.start()))
+        busy = Connection(self.server.site)
+        busy.request("GET", "/api/v1/slow")
+        stopping = run(self.server.stop())
+        stopping.cancel()
+        self.failureResultOf(stopping, CancelledError)
         assert busy.closed
 
 

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface.verify import verifyObject
 
-from messenger.core.http import BodyLost, Router, route
+from messenger.core.http import BodyLost, Router, StreamedAnswer, route
 from messenger.core.http.content import Content
 from messenger.wire.errors import Code, Problem
 
@@ -233,7 +233,6 @@ class DownloadCase(SynchronousTestCase):
             @route("GET", "/short", answer=bytes, open=True)
             async def short(self, call):
                 """Less than announced."""
-                from messenger.core.http import StreamedAnswer
 
                 async def write(out):
                     await out.send(b"abc")
@@ -244,6 +243,24 @@ class DownloadCase(SynchronousTestCase):
         client.request("GET", "/api/v1/short")
         assert client.transport.disconnected
         assert len(self.flushLoggedErrors(RuntimeError)) == 1
+
+    def test_a_writer_that_fails_before_its_first_byte_is_a_problem(self):
+        class Failing:
+            @route("GET", "/failing", answer=bytes, open=True)
+            async def failing(self, call):
+                """Fails in time."""
+
+                async def write(out):
+                    raise Problem(Code.unavailable, retry_after=1)
+
+                return StreamedAnswer(write, headers={"ETag": "x"}, length=5)
+
+        client = Connection(site(Router([Failing()])))
+        client.request("GET", "/api/v1/failing")
+        reply = client.reply()
+        assert (reply.status, reply.code) == (503, "unavailable")
+        assert "etag" not in reply.headers
+        assert not client.closed
 
 
 class Recorder:
