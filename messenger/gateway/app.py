@@ -10,12 +10,13 @@ from typing import Any
 
 from messenger.core.http import Application, Check, NotReady, Request, Router, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
+from messenger.gateway.connection import Collected, UpstreamError
 from messenger.gateway.cors import Origins, answer_headers, preflight_headers
 from messenger.gateway.endpoints import GatewayEndpoints
 from messenger.gateway.proxy import Passage
 from messenger.gateway.relay import Relay
 from messenger.gateway.routes import API, SERVICES, SOCKET_PATH, SOCKET_SERVICE, service_of
-from messenger.gateway.upstream import Collected, Upstream, UpstreamError
+from messenger.gateway.upstream import Upstream
 from messenger.wire.codec import Decoder
 from messenger.wire.errors import Code, Problem
 from messenger.wire.system import Info, Readiness

@@ -16,9 +16,10 @@ from twisted.python.failure import Failure
 
 from messenger.core.http import Request
 from messenger.core.http.answers import INTERNAL
+from messenger.gateway.connection import Connection, Exchange, UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers, length_of, request_head
 from messenger.gateway.response import Head
-from messenger.gateway.upstream import Connection, Exchange, Upstream, UpstreamError, Why
+from messenger.gateway.upstream import Upstream
 from messenger.wire.errors import Code, Problem
 
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})

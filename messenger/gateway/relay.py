@@ -22,10 +22,11 @@ from twisted.python.failure import Failure
 from messenger.core.http import Request, attach, take_over
 from messenger.core.http.answers import head as head_text
 from messenger.core.http.wire import write_now
+from messenger.gateway.connection import UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers
 from messenger.gateway.proxy import Passage
 from messenger.gateway.response import Head
-from messenger.gateway.upstream import Upstream, UpstreamError, Why
+from messenger.gateway.upstream import Upstream
 
 CLOSE_SECONDS = 10.0
 

@@ -12,20 +12,16 @@ client holds us back.
 
 import re
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from messenger.core.http import Content
-from messenger.core.http.wire import write_now
-from messenger.gateway.response import BadResponse, Head, Receiver, ResponseParser
+from messenger.gateway.connection import Connection, UpstreamError, Why
 
 CONNECT_SECONDS = 5.0
 FIRST_BYTE_SECONDS = 30.0
@@ -39,214 +35,6 @@ _ATTEMPT_SECONDS = 0.05
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
 
 log = Logger(namespace="messenger.gateway")
-
-
-class Why(StrEnum):
-    """Why an upstream did not answer."""
-
-    unreachable = "unreachable"
-    busy = "busy"
-    slow = "slow"
-    broken = "broken"
-
-
-class UpstreamError(Exception):
-    """No answer. `untouched` is true where the upstream surely saw nothing of the request, `stale` where a
-    kept connection turned out to have ended before anything came back."""
-
-    def __init__(self, why: Why, detail: str = "", *, untouched: bool = False, stale: bool = False) -> None:
-        super().__init__(detail or why.value)
-        self.why = why
-        self.untouched = untouched
-        self.stale = stale
-
-
-class Exchange(Receiver):
-    """A receiver that is also told of failure, instead of `end`."""
-
-    def failed(self, error: UpstreamError) -> None:
-        """The answer will not be complete."""
-
-    def body_failed(self, failure: Failure) -> None:
-        """The request's body will not be complete: BodyLost, or Problem says what is wrong."""
-
-
-class Connection(Protocol):
-    """One connection to an address; it carries one request at a time."""
-
-    transport: Any
-
-    def __init__(self, upstream: "Upstream", address: "Address") -> None:
-        self.address = address
-        self.deadline: float | None = None
-        self._upstream = upstream
-        self._parser = ResponseParser()
-        self._exchange: Exchange | None = None
-        self._sending = False
-        self._used = False
-        self._touched = False
-        self._paused = False
-        self._lost = False
-
-    @property
-    def usable(self) -> bool:
-        """Whether another request can be sent."""
-        return not self._lost and self._parser.persistent and not self._parser.busy
-
-    def connectionMade(self) -> None:
-        self.transport.setTcpNoDelay(True)
-
-    # The request.
-
-    def send(self, method: bytes, head: bytes, exchange: Exchange) -> None:
-        """Send a request's head; its answer goes to `exchange`."""
-        self._exchange = exchange
-        self._parser.expect(method, exchange)
-        self._touched = False
-        self.deadline = self._upstream.seconds() + self._upstream.first_byte_seconds
-        write_now(self.transport, head)
-
-    def send_body(self, content: Content) -> None:
-        """Send the request's body as it comes; it is held back while the upstream does not take it."""
-        self._sending = True
-        self.deadline = None  # the client's own deadlines hold while its body is under way
-        self.transport.registerProducer(_BodyFlow(self, content.producer()), True)
-        writer: Any = _Chunks(self.transport) if content.length is None else self.transport
-        content.write_to(writer).addCallbacks(self._body_sent, self._body_failed, (content,))
-
-    def _body_sent(self, _result: None, content: Content) -> None:
-        if self._lost or not self._sending:
-            return
-        self._sending = False
-        self.transport.unregisterProducer()
-        if content.length is None:
-            self.transport.write(b"0\r\n\r\n")
-        if not self._touched:
-            self.deadline = self._upstream.seconds() + self._upstream.first_byte_seconds
-
-    def _body_failed(self, failure: Failure) -> None:
-        if not self._sending:
-            return
-        self._sending = False
-        exchange, self._exchange = self._exchange, None
-        self.abort()
-        if exchange is not None:
-            exchange.body_failed(failure)
-
-    # The answer.
-
-    def dataReceived(self, data: bytes) -> None:
-        self._touched = True
-        if self._exchange is None:
-            self.transport.abortConnection()
-            return
-        if not self._paused and not self._sending:
-            self.deadline = self._upstream.seconds() + self._upstream.idle_seconds
-        try:
-            self._parser.feed(data)
-        except BadResponse as error:
-            self._fail(UpstreamError(Why.broken, str(error)))
-
-    def done(self) -> None:
-        """The answer is complete: keep the connection or close it."""
-        self._exchange = None
-        self.deadline = None
-        if self._sending:
-            # Answered before the request was complete: the rest is not wanted.
-            self._sending = False
-            self.abort()
-            return
-        self._used = True
-        self._upstream.release(self)
-
-    def detach(self) -> None:
-        """The connection speaks another protocol now, and is the caller's."""
-        self._exchange = None
-        self.deadline = None
-        self._lost = True
-        self._upstream.forget(self)
-
-    def pause(self) -> None:
-        """Stop reading: the client is behind."""
-        self._paused = True
-        self.deadline = None
-        if not self._lost:
-            self.transport.pauseProducing()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._paused = False
-        if not self._lost and self._exchange is not None:
-            self.deadline = self._upstream.seconds() + self._upstream.idle_seconds
-            self.transport.resumeProducing()
-
-    def stall(self, stalled: bool) -> None:
-        """The upstream does not take the body, or takes it again."""
-        self.deadline = self._upstream.seconds() + self._upstream.idle_seconds if stalled else None
-
-    def expire(self) -> None:
-        """The deadline has passed."""
-        self.deadline = None
-        if self._exchange is None:
-            self.transport.loseConnection()  # kept long enough
-        else:
-            self._fail(UpstreamError(Why.slow, "no answer in time"))
-
-    def abort(self) -> None:
-        """Break off: nobody waits for the answer."""
-        if not self._lost:
-            self.transport.abortConnection()
-
-    def _fail(self, error: UpstreamError) -> None:
-        exchange, self._exchange = self._exchange, None
-        self._sending = False
-        self.abort()
-        if exchange is not None:
-            exchange.failed(error)
-
-    def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: B008
-        if self._lost:
-            return
-        self._lost = True
-        self.deadline = None
-        self._upstream.forget(self)
-        exchange = self._exchange
-        if exchange is None:
-            return
-        try:
-            self._parser.eof()
-        except BadResponse as error:
-            stale = self._used and not self._touched
-            self._fail(UpstreamError(Why.broken, str(error), stale=stale))
-
-
-class _BodyFlow:
-    """Pauses the client's body when the upstream's socket is full, and starts the idle deadline."""
-
-    def __init__(self, connection: Connection, producer: Any) -> None:
-        self._connection = connection
-        self._producer = producer
-
-    def pauseProducing(self) -> None:
-        self._connection.stall(True)
-        self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self._connection.stall(False)
-        self._producer.resumeProducing()
-
-    def stopProducing(self) -> None:
-        self._producer.stopProducing()
-
-
-class _Chunks:
-    """Writes each piece as a chunk."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-
-    def write(self, data: bytes) -> None:
-        self._transport.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 class Address:
@@ -322,7 +110,7 @@ class Upstream:
         while True:
             address = only if only is not None and not tried else self._choose(tried)
             if address is None:
-                raise UpstreamError(Why.unreachable, f"{self.name} can't be reached", untouched=True)
+                raise UpstreamError(Why.unreachable, f"{self.name} can't be reached")
             while address.idle and not fresh:
                 connection = address.idle.pop()
                 if connection.usable:
@@ -330,7 +118,7 @@ class Upstream:
                     return connection
                 connection.abort()
             if len(address.connections) + address.connecting >= self._max_connections:
-                raise UpstreamError(Why.busy, f"{address} has too many requests", untouched=True)
+                raise UpstreamError(Why.busy, f"{address} has too many requests")
             try:
                 return await self._connect(address)
             except Exception as error:
@@ -427,41 +215,3 @@ class Upstream:
         for address in self.addresses:
             for connection in list(address.connections):
                 connection.abort()
-
-
-class Collected(Exchange):
-    """A short answer, read whole: `wait` gives its status and body."""
-
-    def __init__(self, connection: Connection, limit: int = 65_536) -> None:
-        self._connection = connection
-        self._limit = limit
-        self._status = 0
-        self._parts: list[bytes] = []
-        self._size = 0
-        self.wait: Deferred[tuple[int, bytes]] = Deferred(lambda _: connection.abort())
-
-    def proceed(self) -> None:
-        """Nothing waits for that."""
-
-    def head(self, head: Head) -> None:
-        self._status = head.status
-
-    def data(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._limit:
-            self._connection.abort()
-        else:
-            self._parts.append(data)
-
-    def end(self) -> None:
-        self._connection.done()
-        self.wait.callback((self._status, b"".join(self._parts)))
-
-    def switched(self, head: Head, rest: bytes) -> None:
-        self._connection.abort()
-
-    def failed(self, error: UpstreamError) -> None:
-        self.wait.errback(error)
-
-    def body_failed(self, failure: Failure) -> None:
-        self.wait.errback(failure)

@@ -1,10 +1,8 @@
 """One HTTP/1.1 connection (RFC 9112): twisted.web's parser, made strict and given deadlines.
 
-What Twisted lets through and this server does not, because two parsers in a row could disagree about it
-(RFC 9112 section 11.2): folded header lines, `Transfer-Encoding` other than `chunked` or on HTTP/1.0, header
-names that become framing ones when `_` is read as `-`, no Host or more than one or an odd one, an absolute
-target for another host, CONNECT and TRACE, an unknown expectation, absurd lengths and chunk sizes. Each is
-answered with a problem document and the connection is closed, as is whatever Twisted refuses by itself.
+What Twisted lets through and this server does not is in strict.py, and folded header lines and absurd chunk
+sizes. Each is answered with a problem document and the connection is closed, as is whatever Twisted refuses
+by itself.
 
 Deadlines: `header_seconds` for a request's head from its first byte on, or from the connection's beginning,
 however slowly bytes drip; `idle_seconds` between requests; for a body `body_idle_seconds` between two reads
@@ -20,7 +18,6 @@ take the answer with it.
 # mypy: allow-untyped-calls
 # What is overridden here is not annotated in Twisted.
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import ISSLTransport
@@ -28,6 +25,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.web.http import HTTPChannel
 
 from messenger.core.http.chunked import ChunkedDecoder
+from messenger.core.http.strict import Refusal, check_framing, check_head, closes, is_other_version
 from messenger.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
@@ -37,13 +35,6 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 2.0
 BODY_RATE = 500
 BODY_GRACE = 30.0
-_LONGEST_NUMBER = 15  # digits of a length: a petabyte
-
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_OTHER_VERSION = re.compile(rb"[A-Z]+ [!-~]+ HTTP/(?!1\.[01]$)[0-9](?:\.[0-9])?")
-_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
-_ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 class Channel(HTTPChannel):
@@ -123,44 +114,38 @@ class Channel(HTTPChannel):
         if self._refused:
             return
         if line[:1] in (b" ", b"\t"):
-            self.refuse(400, "A header line is folded, or has a space before its name.")
+            self.refuse(Refusal(400, "A header line is folded, or has a space before its name."))
             return
         self._line = line
         super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         del line
-        self.refuse(431 if hasattr(self, "_command") else 414, "A line of the head is too long.")
+        self.refuse(Refusal(431 if hasattr(self, "_command") else 414, "A line of the head is too long."))
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
-        if header == b"Content-Length":
-            if not data.isdigit():
-                self.refuse(400, "Content-Length is no number.")
-                return False
-            if len(data) > _LONGEST_NUMBER:
-                self.refuse(413, "Content-Length is too large.")
-                return False
-        elif header == b"Transfer-Encoding":
-            coding = data.lower()
-            if self._version != b"HTTP/1.1" or coding == b"identity":
-                self.refuse(400, "Transfer-Encoding is chunked or left out, and HTTP/1.1's.")
-                return False
-            if coding != b"chunked":
-                self.refuse(501, "The only transfer coding is chunked.")
-                return False
-            if self._transferDecoder is None:
-                request = self.requests[-1]
-                self.length = None
-                self._transferDecoder = ChunkedDecoder(request.handleContentChunk, self._finishRequestBody)
-                return True
+        try:
+            check_framing(header, data, self._version)
+        except Refusal as refusal:
+            return self.refuse(refusal)
+        if header == b"Transfer-Encoding" and self._transferDecoder is None:
+            request = self.requests[-1]
+            self.length = None
+            self._transferDecoder = ChunkedDecoder(request.handleContentChunk, self._finishRequestBody)
+            return True
         return bool(super()._maybeChooseTransferDecoder(header, data))
 
     def allHeadersReceived(self) -> None:
         if self._refused:
             return
         request = self.requests[-1]
-        if not self._check_head(request):
+        try:
+            target, waits = check_head(self._command, self._path, self._version, request.requestHeaders)
+        except Refusal as refusal:
+            self.refuse(refusal)
             return
+        request.expects_continue = waits and self.length != 0
+        request.begin(self._command, target, self._version)
         self.persistent = self.checkPersistence(request, self._version)
         if self.site.stopping:
             self.persistent = False
@@ -173,43 +158,11 @@ class Channel(HTTPChannel):
         self.deadline = self.site.seconds() + self.site.body_idle_seconds
         request.gotLength(self.length)
 
-    def _check_head(self, request: "Request") -> bool:  # noqa: PLR0911 - one line for each thing refused
-        target: bytes = self._path
-        headers = request.requestHeaders
-        hosts = headers.getRawHeaders(b"Host", [])
-        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
-            return self.refuse(400, "A request has exactly one Host.")
-        if hosts and not _HOST.fullmatch(hosts[0]):
-            return self.refuse(400, "Host is malformed.")
-        if self._command in _REFUSED_METHODS:
-            return self.refuse(405, "This method is not served here.", {"Allow": _ALLOW})
-        if target[:1] != b"/" and not (target == b"*" and self._command == b"OPTIONS"):
-            absolute = _ABSOLUTE.fullmatch(target)
-            if absolute is None:
-                return self.refuse(400, "The target is no path.")
-            if not hosts or absolute[1].lower() != hosts[0].lower():
-                return self.refuse(400, "The target's host is not the one in Host.")
-            target = absolute[2] if absolute[2][:1] == b"/" else b"/" + absolute[2]
-        if b"#" in target or max(target) > 126:
-            return self.refuse(400, "The target holds a character that must be percent-encoded.")
-        for name in (b"Transfer_Encoding", b"Content_Length"):
-            if headers.hasHeader(name):
-                return self.refuse(400, "A header name holds an underscore where a hyphen belongs.")
-        expectations = headers.getRawHeaders(b"Expect")
-        if expectations and self._version == b"HTTP/1.1":
-            if len(expectations) > 1 or expectations[0].lower() != b"100-continue":
-                return self.refuse(417, "The only expectation is 100-continue.")
-            request.expects_continue = self.length != 0
-        request.begin(self._command, target, self._version)
-        return True
-
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         if version != b"HTTP/1.1":
             return False
         values = request.requestHeaders.getRawHeaders(b"Connection")
-        if not values:
-            return True
-        return not any(token.strip().lower() == b"close" for value in values for token in value.split(b","))
+        return not values or not closes(values)
 
     def allContentReceived(self) -> None:
         if self._refused:
@@ -311,26 +264,26 @@ class Channel(HTTPChannel):
             transport.loseWriteConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        if not hasattr(self, "_command") and _OTHER_VERSION.fullmatch(self._line):
-            self.refuse(505, "The version of HTTP is 1.1.")
+        if not hasattr(self, "_command") and is_other_version(self._line):
+            self.refuse(Refusal(505, "The version of HTTP is 1.1."))
         elif self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
-            self.refuse(431, "The head is too large.")
+            self.refuse(Refusal(431, "The head is too large."))
         else:
-            self.refuse(400, "The request is not HTTP/1.1 as RFC 9112 has it.")
+            self.refuse(Refusal(400, "The request is not HTTP/1.1 as RFC 9112 has it."))
 
-    def refuse(self, status: int, detail: str, headers: dict[str, str] | None = None) -> bool:
+    def refuse(self, refusal: Refusal) -> bool:
         """Answer a request that can't be parsed, or must not be, and close the connection. Returns False."""
         if self._refused or self.transport is None:
             return False
         self._refused = True
-        code = {405: Code.method_not_allowed, 413: Code.too_large}.get(status, Code.bad_request)
-        problem = Problem(code, detail, headers=headers)
+        code = {405: Code.method_not_allowed, 413: Code.too_large}.get(refusal.status, Code.bad_request)
+        problem = Problem(code, refusal.detail, headers=refusal.headers)
         if self.requests and self.requests[-1].request_id:
             # Its body is what is wrong: whoever reads that will answer, and the connection ends with it.
             self.requests[-1].body.fail(problem)
             return False
         self.requests.clear()
-        self.site.refused(self, status, problem)
+        self.site.refused(self, refusal.status, problem)
         self.linger()
         return False
 
