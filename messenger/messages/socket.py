@@ -74,8 +74,9 @@ class Socket(WebSocketServerProtocol):
     # Channel
 
     def send(self, message: bytes) -> None:
-        """Write one WebSocket message."""
-        self.sendMessage(message)
+        """Write one WebSocket message; nothing where the client has begun to close."""
+        if self.state == self.STATE_OPEN:
+            self.sendMessage(message)
 
     def close(self, code: int, reason: str) -> None:
         """Say why and close; the transport is dropped if the client does not answer."""

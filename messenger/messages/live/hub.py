@@ -220,7 +220,12 @@ class Hub:
     def _flush(self) -> None:
         unflushed, self._unflushed = self._unflushed, []
         for connection in unflushed:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception:
+                # One broken socket must not keep the others of this turn from theirs.
+                log.failure("a socket could not be written to")
+                connection.gone()
 
     # what happened here
 

@@ -1,0 +1,446 @@
+"""Conversations and messages on the running system, in both forms."""
+
+import hashlib
+import json
+import threading
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.system.people import Person, b64
+from tests.system.stack import Stack, until
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def people(stack: Stack) -> list[Person]:
+    """Three people, on both gateways where there are two."""
+    urls = stack.urls * 3
+    return [Person(urls[number], name) for number, name in enumerate(("ann", "ben", "cat"))]
+
+
+def seqs(frames: list[dict[str, Any]]) -> list[int]:
+    return [frame["seq"] for frame in frames if frame["type"] == "message"]
+
+
+def test_a_direct_conversation_is_one(people: list[Person]) -> None:
+    ann, ben, _ = people
+    made = ann.ok("POST", "/conversations", 201, json={"type": "direct", "members": [ben.user_id]})
+    again = ben.ok("POST", "/conversations", 200, json={"type": "direct", "members": [ann.user_id]})
+    assert made["conversation_id"] == again["conversation_id"]
+    assert made["role"] == again["role"] == "owner"
+    assert (made["first_seq"], made["last_seq"], made["member_count"], made["unread"]) == (1, 0, 2, 0)
+
+
+def test_bad_conversations(people: list[Person]) -> None:
+    ann, ben, cat = people
+
+    def status(body: dict[str, Any]) -> int:
+        return ann.http.post("/conversations", json=body).status_code
+
+    assert status({"type": "direct", "members": []}) == 422
+    assert status({"type": "direct", "members": [ann.user_id]}) == 422
+    assert status({"type": "direct", "members": [ben.user_id, cat.user_id]}) == 422
+    assert status({"type": "direct", "members": [str(uuid4())]}) == 404
+    assert status({"type": "group", "members": [ben.user_id, str(uuid4())]}) == 404
+    assert status({"type": "other", "members": [ben.user_id]}) == 400
+    assert status({"type": "group", "members": [ben.user_id], "metadata": b64(b"x" * 4097)}) == 413
+
+
+def test_a_group_is_made_once_for_a_client_id(people: list[Person]) -> None:
+    ann, ben, _ = people
+    body = {"type": "group", "members": [ben.user_id], "client_id": str(uuid4()), "metadata": b64(b"name")}
+    first = ann.ok("POST", "/conversations", 201, json=body)
+    assert ann.ok("POST", "/conversations", 200, json=body)["conversation_id"] == first["conversation_id"]
+    assert first["metadata"] == b64(b"name")
+
+
+def test_conversations_come_latest_first_in_pages(people: list[Person]) -> None:
+    ann, ben, _ = people
+    made = [ann.group(ben) for _ in range(5)]
+    ann.send(made[1])
+    found, cursor = [], None
+    while True:
+        page = ann.ok("GET", "/conversations", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
+        found += [one["conversation_id"] for one in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == [made[1], made[4], made[3], made[2], made[0]]
+
+
+def test_a_repeat_is_the_same_message(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    client_id = str(uuid4())
+    path = f"/conversations/{conversation_id}/messages"
+    draft = {"client_id": client_id, "kind": "text", "content": b64(b"first")}
+    first = ann.ok("POST", path, 201, json=draft)
+    assert ann.ok("POST", path, 200, json=draft) == first
+    # Whatever its body, and by the socket too.
+    assert ann.ok("POST", path, 200, json={**draft, "kind": "No Kind", "content": None}) == first
+    with ann.socket() as own:
+        answer = own.send(conversation_id, b"other", client_id=client_id)
+        assert (answer["type"], answer["seq"], answer["created_at"]) == (
+            "sent",
+            first["seq"],
+            first["created_at"],
+        )
+    # Another sender's is another message.
+    assert ben.ok("POST", path, 201, json=draft)["seq"] == 2
+
+
+def test_history_goes_both_ways(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    for number in range(1, 11):
+        ann.send(conversation_id, f"{number}".encode())
+
+    def pages(**query: Any) -> list[list[int]]:
+        found = []
+        while True:
+            page = ben.ok("GET", f"/conversations/{conversation_id}/messages", params=query)
+            found.append([item["seq"] for item in page["items"]])
+            if page["next"] is None:
+                return found
+            query["cursor"] = page["next"]
+
+    assert pages(limit=4) == [[7, 8, 9, 10], [3, 4, 5, 6], [1, 2]]
+    assert pages(limit=4, before=6) == [[2, 3, 4, 5], [1]]
+    assert pages(limit=4, after=3) == [[4, 5, 6, 7], [8, 9, 10]]
+    assert pages(after=10) == [[]]
+    assert pages(limit=5, after=0) == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+    both = ben.http.get(f"/conversations/{conversation_id}/messages", params={"after": 1, "before": 3})
+    assert both.status_code == 400
+
+
+def test_a_device_gets_what_it_has_not_acknowledged(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    for _ in range(5):
+        ann.send(conversation_id)
+    with ben.socket() as own:
+        frames = own.all_until("synced")
+        assert [frame["type"] for frame in frames] == ["change"] + ["message"] * 5
+        own.say(type="ack", conversation_id=conversation_id, seq=3, change=1)
+    with ben.socket() as own:
+        assert seqs(own.all_until("synced")) == [4, 5]
+        own.say(type="resend", conversation_id=conversation_id, after=1)
+        assert [own.until("message")["seq"] for _ in range(4)] == [2, 3, 4, 5]
+        # An acknowledgement never goes back.
+        own.say(type="ack", conversation_id=conversation_id, seq=1)
+    with ben.socket() as own:
+        assert seqs(own.all_until("synced")) == [4, 5]
+
+
+def test_a_new_device_starts_where_it_was_made(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    ann.send(conversation_id)
+    second = ben.another_device()
+    ann.send(conversation_id)
+    with second.socket() as own:
+        assert seqs(own.all_until("synced")) == [2]
+    history = second.ok("GET", f"/conversations/{conversation_id}/messages")["items"]
+    assert [item["seq"] for item in history] == [1, 2]
+
+
+def test_own_other_devices_get_what_this_one_sends(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    second = ann.another_device()
+    with ann.socket() as one, second.socket() as other:
+        one.until("synced")
+        other.until("synced")
+        sent = one.send(conversation_id)
+        assert other.until("message")["seq"] == sent["seq"]
+        # The sending device itself does not: `sent` stands for the message.
+        ben.send(conversation_id)
+        assert one.until("message")["seq"] == 2
+    with ann.socket() as one:
+        assert seqs(one.all_until("synced")) == [2]
+
+
+def test_receipts_rise_and_reach_the_sender(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    with ann.socket() as own, ben.socket() as other:
+        own.until("synced")
+        other.until("synced")
+        for _ in range(3):
+            own.send(conversation_id)
+        other.say(type="ack", conversation_id=conversation_id, seq=99)
+        receipt = own.until("receipt")
+        assert (receipt["kind"], receipt["seq"], receipt["user_id"]) == ("delivered", 3, ben.user_id)
+        other.say(type="read", conversation_id=conversation_id, seq=2)
+        receipt = own.until("receipt")
+        assert (receipt["kind"], receipt["seq"]) == ("read", 2)
+    assert ben.ok("GET", f"/conversations/{conversation_id}")["unread"] == 1
+    progress = ann.ok("GET", f"/conversations/{conversation_id}/members")["items"]
+    mine = next(one for one in progress if one["user_id"] == ben.user_id)
+    assert (mine["delivered_seq"], mine["read_seq"]) == (3, 2)
+
+
+def test_a_new_conversation_reaches_open_sockets(people: list[Person]) -> None:
+    ann, ben, cat = people
+    with ben.socket() as one, cat.socket() as other:
+        one.until("synced")
+        other.until("synced")
+        conversation_id = ann.group(ben, cat)
+        for own in (one, other):
+            change = own.until("change")
+            assert (change["event"], change["conversation_id"]) == ("created", conversation_id)
+            assert change["conversation"]["member_count"] == 3
+        ann.send(conversation_id)
+        assert one.until("message")["seq"] == other.until("message")["seq"] == 1
+
+
+def test_membership_of_a_group(people: list[Person]) -> None:
+    ann, ben, cat = people
+    conversation_id = ann.group(ben)
+    path = f"/conversations/{conversation_id}/members"
+    ann.send(conversation_id)
+    assert ben.http.post(path, json={"user_id": cat.user_id}).status_code == 403
+    assert cat.http.get(f"/conversations/{conversation_id}").status_code == 404
+    with cat.socket() as own, ben.socket() as watching:
+        own.until("synced")
+        watching.until("synced")
+        ann.ok("POST", path, 201, json={"user_id": cat.user_id})
+        added = own.until("change")
+        assert (added["event"], added["user_id"], added["at_seq"]) == ("member_added", cat.user_id, 1)
+        ann.send(conversation_id)
+        assert own.until("message")["seq"] == 2
+        # What lies below the joining is out of sight.
+        items = cat.ok("GET", f"/conversations/{conversation_id}/messages")["items"]
+        assert [item["seq"] for item in items] == [2]
+        assert cat.ok("GET", f"/conversations/{conversation_id}")["first_seq"] == 2
+        # Removed: told so, and of nothing after.
+        ann.ok("DELETE", f"{path}/{cat.user_id}", 204)
+        assert own.until("change")["event"] == "member_removed"
+        ann.send(conversation_id)
+        assert watching.until(lambda frame: frame.get("seq") == 3)["type"] == "message"
+        assert cat.http.get(f"/conversations/{conversation_id}").status_code == 404
+        assert own.send(conversation_id)["code"] == "not_found"
+    with cat.socket() as own:
+        left = own.all_until("synced")
+        assert [frame.get("event") or frame["seq"] for frame in left] == ["member_added", 2, "member_removed"]
+        last = left[-1]
+        own.say(type="ack", conversation_id=conversation_id, seq=2, change=last["change"])
+    with cat.socket() as own:
+        assert own.all_until("synced") == []
+
+
+def test_roles(people: list[Person]) -> None:
+    ann, ben, cat = people
+    conversation_id = ann.group(ben, cat)
+    path = f"/conversations/{conversation_id}/members"
+
+    def give(who: Person, target: Person, role: str) -> int:
+        return who.http.patch(f"{path}/{target.user_id}", json={"role": role}).status_code
+
+    assert give(ben, cat, "admin") == 403
+    assert give(ann, ben, "admin") == 200
+    assert give(ben, cat, "admin") == 403
+    assert give(ben, ann, "member") == 403
+    assert ben.http.delete(f"{path}/{ann.user_id}").status_code == 403
+    assert give(ann, ben, "owner") == 200
+    roles = {one["user_id"]: one["role"] for one in cat.ok("GET", path)["items"]}
+    assert roles == {ann.user_id: "admin", ben.user_id: "owner", cat.user_id: "member"}
+    # An owner who leaves hands the group to an admin; the last to leave ends it.
+    ben.ok("DELETE", f"{path}/{ben.user_id}", 204)
+    roles = {one["user_id"]: one["role"] for one in cat.ok("GET", path)["items"]}
+    assert roles == {ann.user_id: "owner", cat.user_id: "member"}
+    ann.ok("DELETE", f"{path}/{ann.user_id}", 204)
+    assert cat.ok("GET", f"/conversations/{conversation_id}")["role"] == "owner"
+    events = [one["event"] for one in cat.ok("GET", f"/conversations/{conversation_id}/changes")["items"]]
+    assert events[0] == "created"
+    assert events[-2:] == ["member_removed", "role_changed"]
+    cat.ok("DELETE", f"{path}/{cat.user_id}", 204)
+    assert cat.http.get(f"/conversations/{conversation_id}").status_code == 404
+
+
+def test_a_direct_conversation_has_fixed_members(people: list[Person]) -> None:
+    ann, ben, cat = people
+    path = f"/conversations/{ann.direct(ben)}/members"
+    assert ann.http.post(path, json={"user_id": cat.user_id}).status_code == 409
+    assert ann.http.delete(f"{path}/{ann.user_id}").status_code == 409
+
+
+def test_metadata_and_lifetime(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.group(ben)
+    path = f"/conversations/{conversation_id}"
+    assert ben.http.patch(path, json={"message_ttl": 60}).status_code == 403
+    for ttl in (0, -1, 31_536_001):
+        assert ann.http.patch(path, json={"message_ttl": ttl}).status_code == 422
+    with ben.socket() as own:
+        own.until("synced")
+        changed = ann.ok("PATCH", path, 200, json={"metadata": b64(b"new"), "message_ttl": 60})
+        assert (changed["metadata"], changed["message_ttl"]) == (b64(b"new"), 60)
+        assert own.until("change")["conversation"]["message_ttl"] == 60
+    ann.send(conversation_id)
+    assert ben.ok("GET", f"{path}/messages")["items"][0]["expires_at"] is not None
+    # What is left out stays; null is a value.
+    assert ann.ok("PATCH", path, 200, json={"message_ttl": None})["metadata"] == b64(b"new")
+    assert ann.ok("PATCH", path, 200, json={"metadata": None})["metadata"] is None
+
+
+def test_an_expired_message_has_no_content(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    path = f"/conversations/{conversation_id}"
+    ann.ok("PATCH", path, 200, json={"message_ttl": 1})
+    ann.send(conversation_id)
+
+    def hidden() -> bool:
+        return ben.ok("GET", f"{path}/messages")["items"][0]["content"] is None
+
+    until(hidden, 5)
+    with ben.socket() as own:
+        assert own.until("message")["content"] is None
+
+
+def test_deleting(people: list[Person]) -> None:
+    ann, ben, cat = people
+    conversation_id = ann.group(ben, cat)
+    ben.send(conversation_id)
+    path = f"/conversations/{conversation_id}/messages"
+    assert cat.http.delete(f"{path}/1").status_code == 403
+    assert cat.http.delete(f"{path}/2").status_code == 404
+    with cat.socket() as own:
+        own.until("synced")
+        ann.ok("DELETE", f"{path}/1", 204)
+        change = own.until("change")
+        assert (change["event"], change["seq"]) == ("deleted", 1)
+    ben.ok("DELETE", f"{path}/1", 204)
+    item = cat.ok("GET", path)["items"][0]
+    assert (item["deleted"], item["content"], item["seq"]) == (True, None, 1)
+
+
+def test_blocks(people: list[Person]) -> None:
+    ann, ben, cat = people
+    conversation_id = ann.direct(ben)
+    ann.ok("PUT", f"/blocks/{ben.user_id}", 204)
+    ann.ok("PUT", f"/blocks/{ben.user_id}", 204)
+    assert ann.ok("GET", "/blocks") == {"items": [ben.user_id]}
+    draft = {"client_id": str(uuid4()), "kind": "text", "content": b64(b"x")}
+    for who in (ann, ben):
+        answer = who.http.post(f"/conversations/{conversation_id}/messages", json=draft)
+        assert (answer.status_code, answer.json()["code"]) == (403, "blocked")
+    ann.ok("PUT", f"/blocks/{cat.user_id}", 204)
+    opened = cat.http.post("/conversations", json={"type": "direct", "members": [ann.user_id]})
+    assert opened.json()["code"] == "blocked"
+    grouped = cat.http.post("/conversations", json={"type": "group", "members": [ann.user_id]})
+    assert grouped.json()["code"] == "blocked"
+    ann.ok("DELETE", f"/blocks/{ben.user_id}", 204)
+    ben.send(conversation_id)
+
+
+def test_envelopes_name_exactly_the_published_devices(people: list[Person]) -> None:
+    ann, ben, cat = people
+    for one in (ann, ben, cat):
+        one.publish()
+    second = ben.another_device()
+    conversation_id = ann.group(ben, cat)
+    found = ann.ok("GET", f"/conversations/{conversation_id}/devices")
+    ids = sorted(one["device_id"] for one in found["items"])
+    assert ids == sorted(one.device_id for one in (ann, ben, cat))
+    digest = hashlib.sha256(b"".join(sorted(UUID(name).bytes for name in ids))).digest()
+    assert found["digest"] == b64(digest)
+
+    def draft(*devices: str, **more: Any) -> dict[str, Any]:
+        sealed = [{"device_id": name, "content": b64(name.encode())} for name in devices]
+        return {"client_id": str(uuid4()), "kind": "text", "envelopes": sealed, **more}
+
+    path = f"/conversations/{conversation_id}/messages"
+    short = ann.http.post(path, json=draft(ben.device_id))
+    assert short.status_code == 409
+    assert (short.json()["missing"], short.json()["extra"]) == ([cat.device_id], [])
+    wide = ann.http.post(path, json=draft(ben.device_id, cat.device_id, second.device_id))
+    assert (wide.json()["missing"], wide.json()["extra"]) == ([], [second.device_id])
+    assert wide.json()["digest"] == b64(digest)
+    ann.ok("POST", path, 201, json=draft(ben.device_id, cat.device_id))
+    ann.ok("POST", path, 201, json=draft(ben.device_id, partial=True))
+    assert ben.ok("GET", path)["items"][0]["envelope"] == b64(ben.device_id.encode())
+    assert [item["envelope"] for item in cat.ok("GET", path)["items"]] == [b64(cat.device_id.encode()), None]
+    # A new device is published: yesterday's digest does not hold any more.
+    second.publish()
+
+    def refused() -> bool:
+        body = {
+            "client_id": str(uuid4()),
+            "kind": "text",
+            "content": b64(b"x"),
+            "devices_digest": b64(digest),
+        }
+        return ann.http.post(path, json=body).status_code == 409
+
+    until(refused, 4, 0.5)
+
+
+def test_many_senders_leave_no_gap(people: list[Person], stack: Stack) -> None:
+    ann, ben, cat = people
+    conversation_id = ann.group(ben, cat)
+    each = 60
+    failures: list[BaseException] = []
+
+    def work(who: Person, number: int) -> None:
+        try:
+            with who.socket(stack.urls[number % len(stack.urls)]) as own:
+                own.until("synced")
+                for index in range(each):
+                    assert own.send(conversation_id, f"{index}".encode())["type"] == "sent"
+        except BaseException as error:
+            failures.append(error)
+
+    devices = [ann, ben, cat, ann.another_device(), ben.another_device(), cat.another_device()]
+    listener = ben.another_device()
+    with listener.socket() as listening:
+        listening.until("synced")
+        threads = [threading.Thread(target=work, args=(who, n)) for n, who in enumerate(devices)]
+        for thread in threads:
+            thread.start()
+        received = [listening.until("message", 30) for _ in range(each * len(devices))]
+        for thread in threads:
+            thread.join()
+    assert not failures, failures[0]
+    assert [frame["seq"] for frame in received] == list(range(1, each * len(devices) + 1))
+    for who in devices:
+        mine = [frame for frame in received if frame["sender_device_id"] == who.device_id]
+        assert [frame["content"] for frame in mine] == [b64(f"{index}".encode()) for index in range(each)]
+
+
+def test_frames_in_an_array(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    with ann.socket() as own:
+        own.until("synced")
+        drafts: list[dict[str, Any]] = [
+            {
+                "type": "send",
+                "ref": f"r{number}",
+                "conversation_id": conversation_id,
+                "client_id": str(uuid4()),
+                "kind": "text",
+                "content": b64(b"x"),
+            }
+            for number in range(20)
+        ]
+        own.connection.send(json.dumps(drafts))
+        answers = [own.until("sent") for _ in range(20)]
+        assert [(one["ref"], one["seq"]) for one in answers] == [(f"r{n}", n + 1) for n in range(20)]
+
+
+def test_a_fresh_token_on_an_open_socket(people: list[Person]) -> None:
+    ann, ben, _ = people
+    with ann.socket() as own:
+        own.until("synced")
+        fresh = ann.ok("POST", "/auth/refresh", json={"refresh_token": ann.session["refresh_token"]})
+        own.say(type="token", ref="t", access_token=fresh["access_token"])
+        answer = own.until(lambda frame: frame.get("ref") == "t")
+        assert answer["type"] == "token"
+        assert 0 < answer["expires_in"] <= 900
+        own.say(type="token", ref="u", access_token=ben.token)
+        assert own.until(lambda frame: frame.get("ref") == "u")["code"] == "unauthorized"
