@@ -38,6 +38,8 @@ def load(
             values.setdefault(name, {}).update(section)
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX) and "__" in variable:
+            if f"{variable}__FILE" in environ:
+                raise _wrong(f"{variable} and {variable}__FILE are both set: which of them is meant?")
             section_name, key, value = _from_environment(variable, text)
             values.setdefault(section_name, {})[key] = value
     return _convert(values, chosen)
@@ -59,7 +61,7 @@ def _read_file(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise _wrong(f"the configuration {path} can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _wrong(f"the configuration {path} is no TOML: {error}") from None
 
 
@@ -73,8 +75,12 @@ def _from_environment(variable: str, text: str) -> tuple[str, str, Any]:
             raise _wrong(f"{variable}: {text} can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise _wrong(f"{variable}: {text} is not UTF-8") from None
+        except ValueError:  # a NUL in the name
+            raise _wrong(f"{variable}: this names no file") from None
     elif len(parts) != 2:
         raise _wrong(f"{variable}: expected {PREFIX}SECTION__KEY or {PREFIX}SECTION__KEY__FILE")
+    if any("\udc80" <= character <= "\udcff" for character in text):
+        raise _wrong(f"{variable}: its value is not UTF-8")
     section, key = parts[0], parts[1]
     kind = _kind_of(section, key, variable)
     if msgspec.inspect.is_struct_type(kind):  # pragma: no cover - sections hold no sections
@@ -112,4 +118,5 @@ def _convert(values: dict[str, dict[str, Any]], source: str | None) -> Settings:
 
 
 def _wrong(message: str) -> StartError:
-    return StartError(message, EX_CONFIG)
+    # One line, whatever a key in the file looks like.
+    return StartError(" ".join(message.split()), EX_CONFIG)
