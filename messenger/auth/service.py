@@ -16,6 +16,7 @@ from messenger.auth.store import AuthStore
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
+from messenger.core.metrics import ServiceMetrics
 from messenger.core.outbox import Outbox
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
@@ -86,6 +87,7 @@ def build(context: Context) -> Built:
         audience=settings.audience,
     )
     threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue)
+    ServiceMetrics(registry, core.database, context.bus, core.outbox, {"bcrypt": threads})
     accounts = Accounts(
         AuthStore(core.database),
         BcryptPasswords(threads, settings.bcrypt_cost, settings.pepper),

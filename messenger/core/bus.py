@@ -33,6 +33,7 @@ LIVE = "messenger.live"
 PENDING_BYTES = 32 * 1024 * 1024
 PUBLISH_SECONDS = 5.0
 STOP_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 MAX_PAYLOAD = 900_000  # below the server's default of 1 MiB, headers included
 
 log = Logger()
@@ -61,6 +62,7 @@ class Bus:
         self._gaps: list[GapListener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams_made = False
+        self.gaps = 0
 
     def on(self, subject: str, listener: Listener) -> None:
         """Call `listener(subject, payload)` for each event on `subject` (or wildcard); before `start`."""
@@ -82,6 +84,9 @@ class Bus:
 
     async def start(self) -> None:
         """Connect, make the streams and subscribe, within `settings.wait` seconds."""
+        waiting = self._reactor.callLater(
+            PATIENCE_SECONDS, log.warn, "waiting for NATS at {where}", where=self._where
+        )
         try:
             await within(self._reactor, self._settings.wait, from_asyncio(self._connect()))
         except TimeoutError:
@@ -90,6 +95,9 @@ class Bus:
             raise StartError(f"NATS at {self._where}: {error}; see [nats]") from None
         except nats.js.errors.Error as error:  # pragma: no cover - a server without JetStream
             raise StartError(f"NATS at {self._where}: JetStream: {error}; see [nats]") from None
+        finally:
+            if waiting.active():
+                waiting.cancel()
 
     @property
     def _where(self) -> str:
@@ -168,6 +176,7 @@ class Bus:
             await self._came_back()
 
     def _tell_gap(self) -> None:
+        self.gaps += 1
         for listener in self._gaps:
             listener()
 

@@ -208,6 +208,22 @@ class Database:
         self._waiting: deque[Deferred[_Connection]] = deque()
         self._stopping = False
         self._connecting: set[Deferred[None]] = set()
+        self.lost = 0
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._all)
+
+    @property
+    def idle(self) -> int:
+        """How many of them nobody uses."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for one."""
+        return len(self._waiting)
 
     # start and stop
 
@@ -290,7 +306,8 @@ class Database:
             await connection.run("commit", None)
         except Lost:
             raise unavailable("The database went away.") from None
-        except psycopg2.extensions.QueryCanceledError:
+        except (psycopg2.extensions.QueryCanceledError, psycopg2.extensions.TransactionRollbackError):
+            # A statement time-out; a deadlock or a serialization failure (class 40).
             raise unavailable("The database is too busy.") from None
         finally:
             self._release(connection)
@@ -304,7 +321,8 @@ class Database:
         connection = await self._lease()
         try:
             return await connection.run(sql, parameters)
-        except psycopg2.extensions.QueryCanceledError:
+        except (psycopg2.extensions.QueryCanceledError, psycopg2.extensions.TransactionRollbackError):
+            # A statement time-out; a deadlock or a serialization failure (class 40).
             raise unavailable("The database is too busy.") from None
         finally:
             self._release(connection)
@@ -354,6 +372,7 @@ class Database:
         if connection in self._idle:
             self._idle.remove(connection)
         if not self._stopping:
+            self.lost += 1
             self._replace()
 
     def _replace(self) -> None:

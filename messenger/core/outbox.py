@@ -37,11 +37,18 @@ class Outbox:
         self._done: list[str] = []
         self._deleting = False
         self._idle: list[Deferred[None]] = []
+        self.published = 0
+        self.oldest = 0.0  # seconds
         self._select = (
-            f"select id, subject, payload from {schema}.outbox"  # noqa: S608 - a constant of the code
+            f"select id, subject, payload, extract(epoch from now() - created_at) from {schema}.outbox"  # noqa: S608 - a constant of the code
             " where created_at < now() - interval '2 seconds' order by created_at limit %s"
         )
         self._delete = f"delete from {schema}.outbox where id = any(%s::uuid[])"  # noqa: S608
+
+    @property
+    def in_flight(self) -> int:
+        """How many events are on their way."""
+        return len(self._flying)
 
     async def start(self) -> None:
         self._relaying.start(RELAY_SECONDS, now=False).addErrback(lambda why: log.failure("relay ended", why))
@@ -64,6 +71,7 @@ class Outbox:
         try:
             await self._bus.publish(subject, payload, event_id)
             self._done.append(event_id)
+            self.published += 1
         except BusAway as error:
             log.debug("event {id} waits in the outbox: {error}", id=event_id, error=str(error))
         finally:
@@ -94,12 +102,11 @@ class Outbox:
         return ensureDeferred(self._relay_left_over())
 
     async def _relay_left_over(self) -> None:
-        if not self._bus.connected:
-            return
         try:
             rows = await self._database.read(self._select, (RELAY_BATCH,))
         except Problem as problem:
             log.debug("the outbox can't be read: {detail}", detail=problem.detail)
             return
-        for event_id, subject, payload in rows:
+        self.oldest = float(rows[0][3]) if rows else 0.0
+        for event_id, subject, payload, _ in rows:
             self.send(event_id, subject, payload)

@@ -8,6 +8,7 @@ from messenger.core.blobs import Blobs
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
+from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service
@@ -45,6 +46,7 @@ def build(context: Context) -> Built:
     store = FileStore(shared.database, bounds, MAX_CONVERSATIONS)
     files = Files(store, blobs, reactor, bounds, new_id=new_id, new_key=lambda: token_hex(16))
     registry = CollectorRegistry()
+    ServiceMetrics(registry, shared.database, context.bus, shared.outbox, {"s3": threads})
     system = SystemEndpoints(
         reactor,
         {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},

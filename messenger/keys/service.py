@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle
+from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service
@@ -38,6 +39,7 @@ def build(context: Context) -> Built:
     reactor, settings = context.reactor, context.settings.key
     core = common(context, "key", settings.database_password, newest("key"))
     registry = CollectorRegistry()
+    ServiceMetrics(registry, core.database, context.bus, core.outbox)
 
     def tell(events: list[Outgoing]) -> None:
         for one in events:

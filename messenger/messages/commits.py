@@ -62,13 +62,17 @@ class Commits:
     """Commits drafts in batches.
 
     `committed(event_id, [(draft, outcome), ...])` is called once for each batch that stored something, before
-    those who wait are answered.
+    those who wait are answered; `observe(count)` for each batch that is tried.
     """
 
     def __init__(
-        self, messages: Log, committed: Callable[[str, list[tuple[Draft, Outcome]]], object]
+        self,
+        messages: Log,
+        committed: Callable[[str, list[tuple[Draft, Outcome]]], object],
+        observe: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._messages = messages
+        self._observe = observe
         self._committed = committed
         self._queue: deque[_Waiting] = deque()
         self._pending: dict[Key, _Waiting] = {}
@@ -76,6 +80,7 @@ class Commits:
         self._running = 0
         self._stopping = False
         self._idle: list[Deferred[None]] = []
+        self.stored = 0
 
     async def start(self) -> None:
         self._stopping = False
@@ -132,6 +137,7 @@ class Commits:
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:
+        self._observe(len(batch))
         event_id = new_id()
         drafts = [waiting.draft for waiting in batch]
         wait = any(waiting.rounds >= PATIENCE for waiting in batch)
@@ -161,6 +167,7 @@ class Commits:
             if outcome.outcome == "stored"
         ]
         if stored:
+            self.stored += len(stored)
             self._committed(event_id, stored)
         again: list[_Waiting] = []
         for waiting, outcome in zip(batch, outcomes, strict=True):

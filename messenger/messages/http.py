@@ -24,6 +24,7 @@ class ConversationEndpoints:
         body=wire.NewConversation,
         answer=wire.Conversation,
         status=201,
+        also=(200,),
         errors=(Code.not_found, Code.blocked, Code.unprocessable, Code.too_large),
     )
     async def create(self, call: Call, body: wire.NewConversation) -> Answer:
@@ -133,6 +134,7 @@ class MessageEndpoints:
         body=wire.Draft,
         answer=wire.Sent,
         status=201,
+        also=(200,),
         class_="send",
         errors=(
             Code.not_found,

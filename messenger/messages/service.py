@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from messenger.core.http import Call, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle
+from messenger.core.metrics import ServiceMetrics
 from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service
 from messenger.messages.commits import Commits
@@ -13,6 +14,7 @@ from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
 from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
 from messenger.messages.live.hub import Hub
+from messenger.messages.metrics import MessageMetrics, batch_sizes
 from messenger.messages.model import Moved
 from messenger.messages.progress import Progress
 from messenger.messages.session import Parts
@@ -59,7 +61,8 @@ def build(context: Context) -> Built:
     def moved(what: Moved) -> None:
         hub.changed(what.event_id, what.heads)
 
-    commits = Commits(message_store, hub.committed)
+    registry = CollectorRegistry()
+    commits = Commits(message_store, hub.committed, batch_sizes(registry).observe)
     progress = Progress(reactor, places, hub.risen)
     devices = Devices(conversation_store, now)
     messages = Messages(message_store, conversation_store, commits, devices, now, moved, settings.content)
@@ -73,7 +76,8 @@ def build(context: Context) -> Built:
     async def let_in(call: Call, socket: Socket) -> None:
         await accept(call, socket, parts, tickets)
 
-    registry = CollectorRegistry()
+    ServiceMetrics(registry, base.database, context.bus, base.outbox)
+    MessageMetrics(registry, hub, commits)
     system = SystemEndpoints(
         reactor, {"postgresql": base.database.check, "nats": context.bus.check}, registry
     )

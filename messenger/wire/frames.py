@@ -111,6 +111,14 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt", tag_field="type"
     seq: int
 
 
+class DeviceFrame(Struct, frozen=True, kw_only=True, tag="device", tag_field="type"):
+    """A peer's device was published or removed: time to look at keys again."""
+
+    event: str
+    user_id: str
+    device_id: str
+
+
 class PrekeysFrame(Struct, frozen=True, kw_only=True, tag="prekeys", tag_field="type"):
     """This device has few one-time prekeys left."""
 

@@ -37,6 +37,7 @@ RETRY_SECONDS = 0.5
 log = Logger()
 _heads_event = Decoder[events.Heads](events.Heads)
 _told_event = Decoder[events.Told](events.Told)
+_device_event = Decoder[events.DeviceChanged](events.DeviceChanged)
 _prekeys_event = Decoder[events.PrekeysLow](events.PrekeysLow)
 _pack = msgspec.msgpack.Encoder()
 
@@ -74,6 +75,9 @@ class Places(Protocol):
     ) -> list[Membership]:
         """See store.places.Places.memberships."""
 
+    async def conversations_of(self, user_id: str) -> list[str]:
+        """See store.places.Places.conversations_of."""
+
 
 class Hub:
     """All feeds and connections of this instance."""
@@ -107,6 +111,7 @@ class Hub:
         self._healing.clock = reactor
         bus.on(events.HEADS, self._hear_heads)
         bus.on(events.BATCH, self._hear_batch)
+        bus.on(events.DEVICE, self._hear_device)
         bus.on(events.PREKEYS, self._hear_prekeys)
         bus.on(events.TOLD, self._hear_told)
         bus.on_gap(self._heal)
@@ -126,6 +131,11 @@ class Hub:
     def sockets(self) -> int:
         """How many sockets are open here."""
         return len(self._devices)
+
+    @property
+    def feeds(self) -> int:
+        """How many conversations have sockets here."""
+        return len(self._feeds)
 
     def _now(self) -> int:
         return int(self._reactor.seconds() * 1000)
@@ -302,6 +312,33 @@ class Hub:
             if not connection.closed:
                 self._enter(connection, membership)
         await self._backlog.bring_up(connection)
+
+    def _hear_device(self, _subject: str, payload: bytes) -> None:
+        event = _device_event.decode(payload)
+        if event.event == "removed":
+            mine = self._devices.get(event.device_id)
+            if mine is not None:
+                mine.close(frames.TOKEN_EXPIRED, "the device was removed")
+        ensureDeferred(self._tell_device(event))
+
+    async def _tell_device(self, event: events.DeviceChanged) -> None:
+        """Tell those here who share a conversation with the device's user, and its other devices."""
+        try:
+            names = await self._places.conversations_of(event.user_id)
+        except Problem as problem:
+            log.warn("a device's change stays untold: {detail}", detail=problem.detail)
+            return
+        reached = set(self._users.get(event.user_id, ()))
+        for name in names:
+            feed = self._feeds.get(name)
+            if feed is not None:
+                reached.update(feed.connections)
+        frame = encode(
+            frames.DeviceFrame(event=event.event, user_id=event.user_id, device_id=event.device_id)
+        )
+        for connection in reached:
+            if connection.device_id != event.device_id:
+                connection.send(frame)
 
     def _hear_prekeys(self, _subject: str, payload: bytes) -> None:
         event = _prekeys_event.decode(payload)

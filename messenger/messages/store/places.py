@@ -127,6 +127,13 @@ class Places:
         rows = await self._database.read(_MEMBERSHIPS, parameters)
         return [Membership(row[0], Head(row[1], row[2]), Head(row[3], row[4]), row[5]) for row in rows]
 
+    async def conversations_of(self, user_id: str) -> list[str]:
+        """All conversations that the user is in."""
+        rows = await self._database.read(
+            "select conversation_id from message.members where user_id = %s and left_seq is null", (user_id,)
+        )
+        return [row[0] for row in rows]
+
     async def acknowledge(self, acks: Sequence[Ack]) -> list[Risen]:
         """Move places up; gives the members whose delivered_seq has risen.
 
