@@ -1,0 +1,21 @@
+"""How often anybody may do a thing: the one place that counts (gcra.py says how, limits.py what for whom)."""
+
+from messenger.core.limits.gcra import ENDLESS, Charge, Outcome, Rate, Verdict, parse_rate, refusal, wait_for
+from messenger.core.limits.limits import Limit, Limits, network_of
+from messenger.core.limits.stores import LocalCounts, SharedCounts
+
+__all__ = [
+    "ENDLESS",
+    "Charge",
+    "Limit",
+    "Limits",
+    "LocalCounts",
+    "Outcome",
+    "Rate",
+    "SharedCounts",
+    "Verdict",
+    "network_of",
+    "parse_rate",
+    "refusal",
+    "wait_for",
+]

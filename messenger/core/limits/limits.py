@@ -1,0 +1,138 @@
+"""Who may do how much: the classes of `[limits]`, each with its rate, its subject and its place.
+
+`register` and `login` count by the client's address; `claim`, `send`, `upload` and `other` by user, or by
+address where nobody is logged in; `guess` and `guess_address` are the auth service's (auth/guesses.py).
+
+Counts are shared by all instances where Redis is configured. Only `send` is always counted in the process, by
+each message instance for itself: a message must not wait for a round trip.
+
+When Redis fails or hangs, each class goes on at once on the process's own count, without an error: traffic
+flows, and guesses stay bounded, at worst once for each instance. That count does not begin at zero: what
+Redis accepted here is counted here too, with what the others had done until then. It is also asked first: who
+is over the limit by this instance's own count is refused without a round trip. When Redis is back, what was
+counted meanwhile still holds in this instance.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from messenger.core.limits.gcra import Charge, Outcome, Rate, Verdict, parse_rate
+from messenger.core.limits.stores import CacheAway, LocalCounts, SharedCounts
+from messenger.core.settings import Limits as LimitSettings
+
+if TYPE_CHECKING:
+    from messenger.core.cache import Cache
+
+IN_PROCESS = frozenset({"send"})
+
+
+class Limit:
+    """One class that is not `off`."""
+
+    def __init__(self, limits: "Limits", name: str, rate: Rate) -> None:
+        self._limits = limits
+        self.name = name
+        self.rate = rate
+        self.in_process = name in IN_PROCESS
+
+    def charge(self, subject: str, *, forced: bool = False) -> Charge:
+        """One event of `subject`, to be charged together with others."""
+        return Charge(self.name, subject, self.rate.increment, self.rate.bound, forced)
+
+    async def take(self, subject: str) -> Verdict:
+        """Count one event of `subject`, if it is allowed."""
+        if self.in_process:
+            return self.take_now(subject)
+        outcome = await self._limits.charge((self.charge(subject),))
+        return self._verdict(outcome.allowed, outcome.debts[0])
+
+    def take_now(self, subject: str) -> Verdict:
+        """Count one event of `subject`, if it is allowed by the process's own count alone."""
+        rate = self.rate
+        allowed, debt = self._limits.local.take(self.name, subject, rate.increment, rate.bound)
+        return self._verdict(allowed, debt)
+
+    def _verdict(self, allowed: bool, debt: int) -> Verdict:
+        if not allowed:
+            self._limits.refused[self.name] += 1
+        return Verdict(self.rate, allowed, debt)
+
+
+class Limits:
+    """All classes. `clock` gives seconds and never goes back; `cache` is None where there is no Redis.
+
+    A part of the process: it starts and stops the cache. `refused` counts refusals by class, `fallbacks`
+    the charges that Redis should have judged and the process did.
+    """
+
+    def __init__(
+        self, settings: LimitSettings, clock: Callable[[], float], cache: "Cache | None" = None
+    ) -> None:
+        self._cache = cache
+        self._shared = None if cache is None else SharedCounts(cache)
+        self.local = LocalCounts(clock)
+        self.refused: Counter[str] = Counter()
+        self.fallbacks = 0
+        self._limits: dict[str, Limit | None] = {}
+        for name in settings.__struct_fields__:
+            rate = parse_rate(getattr(settings, name))
+            self._limits[name] = None if rate is None else Limit(self, name, rate)
+
+    def of(self, name: str) -> Limit | None:
+        """The class of this name, None where it is off; KeyError where there is none."""
+        return self._limits[name]
+
+    @property
+    def names(self) -> list[str]:
+        """All classes."""
+        return list(self._limits)
+
+    @property
+    def shared(self) -> bool | None:
+        """Whether Redis judges at this moment; None where there is none."""
+        return None if self._cache is None else self._cache.up
+
+    async def charge(self, charges: Sequence[Charge]) -> Outcome:
+        """Add all of these charges, or none where one does not fit."""
+        if self._shared is None:
+            return self.local.charge(charges)
+        known = self.local.fits(charges)
+        if not known.allowed:
+            return known
+        try:
+            outcome = await self._shared.charge(charges)
+        except CacheAway:
+            self.fallbacks += 1
+            return self.local.charge(charges)
+        if outcome.allowed:
+            self.local.learn(charges, outcome.debts)
+        return outcome
+
+    async def start(self) -> None:
+        if self._cache is not None:
+            await self._cache.start()
+
+    async def stop(self) -> None:
+        if self._cache is not None:
+            await self._cache.stop()
+
+
+def network_of(address: str) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits (RFC 4291 section 2.5.4).
+
+    Whoever has one IPv6 address has 2^64 of them. IPv4 addresses mapped into IPv6 are IPv4; anything that is
+    no address is itself.
+    """
+    if ":" not in address:
+        return address
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
