@@ -116,16 +116,23 @@ class Lifecycle(Service):
     async def _start(self) -> None:
         try:
             await self._part.start()
-        except CancelledError:
-            return
         except StartError as error:
-            say(str(error))
-            exit_with(error.status)
-            if self.running:
-                self._reactor.stop()
+            self._give_up(str(error), error.status)
+            return
+        except Exception as error:
+            if self.running or not isinstance(error, CancelledError):
+                log.failure("the start failed")
+                self._give_up("the start failed; the log above says why", EX_FAILURE)
             return
         self._started = True
-        self._ready()
+        if self.running:
+            self._ready()
+
+    def _give_up(self, why: str, status: int) -> None:
+        say(why)
+        exit_with(status)
+        if self.running:
+            self._reactor.stop()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]
@@ -134,11 +141,12 @@ class Lifecycle(Service):
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
+        if self._starting is not None and not self._starting.called:
+            # What runs already is stopped by the part itself; the reactor must not end before that.
+            self._starting.cancel()
+            await self._starting
         if self._started:
             await self._part.stop()
-        elif self._starting is not None:
-            # Still starting: what runs already is stopped by the part itself.
-            self._starting.cancel()
 
 
 def say(line: str) -> None:
