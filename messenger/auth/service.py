@@ -13,6 +13,7 @@ from messenger.auth.ports import Outgoing, Policy
 from messenger.auth.refresh import RefreshTokens
 from messenger.auth.signing import Seal, SigningKeys
 from messenger.auth.store import AuthStore
+from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
@@ -20,7 +21,7 @@ from messenger.core.metrics import ServiceMetrics
 from messenger.core.outbox import Outbox
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
 from messenger.core.threads import Threads
 from messenger.core.tokens import Tokens
 from messenger.wire.codec import encode
@@ -108,7 +109,8 @@ def build(context: Context) -> Built:
     system = SystemEndpoints(
         reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
     )
-    router = Router([Endpoints(accounts), system], authenticator=core.tokens)
+    admission = route_limits(context, "auth", registry)
+    router = Router([Endpoints(accounts), system], authenticator=core.tokens, admission=admission)
     server = HttpServer(
         reactor,
         "auth",
@@ -117,6 +119,7 @@ def build(context: Context) -> Built:
         setting="[auth] listen",
         draining=system.drain,
         metrics=HttpMetrics(registry),
+        trusted_proxies=trusted_networks(settings.trusted_proxies, "auth"),
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of what has expired", accounts.sweep)
     # The keys come before the tokens that are verified with them: the very first start makes them.

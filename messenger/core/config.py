@@ -7,7 +7,8 @@ Kubernetes injects others of that beginning. Whatever is wrong is one line that 
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def require(value: str, section: str, key: str) -> str:
             f"[{section}] {key} is missing: set it in the file, in {variable} or in {variable}__FILE"
         )
     return value
+
+
+def trusted_networks(texts: Sequence[str], section: str) -> list[str]:
+    """These addresses and networks as they are, or StartError where one is neither."""
+    for text in texts:
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            raise _wrong(f"[{section}] trusted_proxies: {error}") from None
+    return list(texts)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -6,18 +6,21 @@ A service's own `service.py` has `build(context)`, which says top to bottom what
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from prometheus_client import CollectorRegistry
 from twisted.logger import LogLevel
 from twisted.python.usage import Options
 
 from messenger.core.bus import Bus
 from messenger.core.config import load, require
 from messenger.core.database import Database
-from messenger.core.http import Check, Router
+from messenger.core.http import Check, RouteLimits, Router
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
+from messenger.core.limits import Limits, LimitsMetrics
 from messenger.core.log import json_lines
 from messenger.core.outbox import Outbox
 from messenger.core.reactor import install_reactor
@@ -60,11 +63,20 @@ def leave(error: StartError) -> NoReturn:
 
 @dataclass
 class Context:
-    """What the services of one process share."""
+    """What the services of one process share; bus and limits start before them."""
 
     reactor: Any
     settings: Settings
     bus: Bus
+    limits: Limits = field(init=False)
+
+    def __post_init__(self) -> None:
+        cache = None
+        if self.settings.redis.url:
+            from messenger.core.cache import Cache
+
+            cache = Cache(self.reactor, self.settings.redis)
+        self.limits = Limits(self.settings.limits, time.monotonic, cache)
 
 
 @dataclass
@@ -75,6 +87,12 @@ class Common:
     tokens: Tokens
     outbox: Outbox
     parts: list[Part] = field(default_factory=list)
+
+
+def route_limits(context: Context, section: str, registry: CollectorRegistry) -> RouteLimits:
+    """The admission of the service that `section` configures; the limits' metrics go to `registry`."""
+    LimitsMetrics(registry, context.limits)
+    return RouteLimits(context.limits, f"[{section}] trusted_proxies")
 
 
 @dataclass
@@ -111,6 +129,6 @@ def make_service(options: ServiceOptions, name: str, build: Callable[[Context], 
 
     try:
         context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, f"messenger-{name}"))
-        return Lifecycle(reactor, Ordered(reactor, [context.bus, *build(context).parts]))
+        return Lifecycle(reactor, Ordered(reactor, [context.bus, context.limits, *build(context).parts]))
     except StartError as error:
         leave(error)

@@ -84,10 +84,14 @@ class Gateway(Section, frozen=True, kw_only=True):
 
 
 class Service(Section, frozen=True, kw_only=True):
-    """What each service behind the gateway has."""
+    """What each service behind the gateway has.
+
+    `trusted_proxies` are the gateways' addresses or networks: a client's address is what they say it is.
+    """
 
     listen: Endpoint
     database_password: Text = ""
+    trusted_proxies: list[Text] = field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
 
 
 class Auth(Service, frozen=True, kw_only=True):

@@ -5,13 +5,14 @@ from secrets import token_hex
 from prometheus_client import CollectorRegistry
 
 from messenger.core.blobs import Blobs
+from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
 from messenger.core.threads import Threads
 from messenger.files.domain import MAX_CONVERSATIONS, Files
 from messenger.files.http import FileEndpoints
@@ -52,9 +53,11 @@ def build(context: Context) -> Built:
         {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},
         registry,
     )
+    admission = route_limits(context, "file", registry)
     router = Router(
         [system, FileEndpoints(files)],
         authenticator=shared.tokens,
+        admission=admission,
         stream_limit=settings.file.size,
     )
 
@@ -66,6 +69,7 @@ def build(context: Context) -> Built:
         setting="[file] listen",
         draining=system.drain,
         metrics=HttpMetrics(registry),
+        trusted_proxies=trusted_networks(settings.file.trusted_proxies, "file"),
     )
     sweep = Periodic(reactor, settings.file.sweep, "the sweep", files.sweep)
     return Built("file", [*shared.parts, threads, blobs, sweep, server], router, system.check)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from messenger.core.http import Application, Check, NotReady, Request, Router, why_not
+from messenger.core.http import Admission, Application, Check, NotReady, Request, Router, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
 from messenger.gateway.connection import Collected, UpstreamError
 from messenger.gateway.cors import Origins, answer_headers, preflight_headers
@@ -37,8 +37,8 @@ class Gateway:
     """Dispatches to `services` by name (see routes.SERVICES).
 
     `origins` are those that may use us from browsers, beside our own. `info` and `openapi` (JSON) are
-    answered as they are. `max_sockets` bounds the WebSockets that are relayed (a mounted service has its own
-    bound).
+    answered as they are. `admission` judges what the gateway answers itself. `max_sockets`
+    bounds the WebSockets that are relayed (a mounted service has its own bound).
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Gateway:
         info: Info,
         openapi: bytes = b"{}",
         origins: Origins | None = None,
+        admission: Admission | None = None,
         max_sockets: int = 20_000,
     ) -> None:
         missing = [name for name in SERVICES if name not in services]
@@ -60,7 +61,7 @@ class Gateway:
         for name, service in services.items():
             checks[name] = service.check if isinstance(service, Mount) else _check_of(service)
         self.endpoints = GatewayEndpoints(reactor, checks, info, openapi)
-        self._own = Router([self.endpoints], prefix="")
+        self._own = Router([self.endpoints], prefix="", admission=admission)
         socket = services[SOCKET_SERVICE]
         self.relay = Relay(reactor, socket, max_sockets) if isinstance(socket, Upstream) else None
 

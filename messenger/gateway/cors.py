@@ -32,6 +32,7 @@ _EXPOSED = ", ".join(
         "RateLimit-Limit",
         "RateLimit-Remaining",
         "RateLimit-Reset",
+        "RateLimit-Policy",
     )
 )
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")

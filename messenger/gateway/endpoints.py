@@ -38,12 +38,12 @@ class GatewayEndpoints:
         body = page.page(__version__, f"{scheme}://{call.header('Host') or 'localhost'}")
         return Answer(200, body, page.HEADERS, "text/html; charset=utf-8")
 
-    @route("GET", "/health", answer=Health, open=True)
+    @route("GET", "/health", answer=Health, open=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The gateway is up."""
         return Health(version=__version__)
 
-    @route("GET", "/ready", answer=Readiness, open=True, also=(503,))
+    @route("GET", "/ready", answer=Readiness, open=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:
         """Whether every service is ready, and the state of each."""
         now = self._reactor.seconds()

@@ -3,8 +3,9 @@
 What belongs to one connection stays on it: the hop-by-hop headers, and those that `Connection` names. What
 the gateway itself says of a request can't be said by its client: `X-Request-ID`, `X-Forwarded-For`, `-Proto`
 and `-Host` are set here, whatever `Connection` names, and `Forwarded` and `X-Real-IP` are dropped; only a
-trusted proxy in front of us is heard. Names with an underscore are dropped too, for they turn into others in
-some servers.
+trusted proxy in front of us is heard. `X-Forwarded-For` becomes one address, the client's as far as trusted
+proxies vouch for it: the services need not know who stands in front of the gateway. Names with an underscore
+are dropped too, for they turn into others in some servers.
 """
 
 from typing import Final
@@ -94,17 +95,15 @@ def _forwarded(request: Request) -> list[bytes]:
     peer = request.peer
     host = (headers.getRawHeaders(b"Host") or [b"localhost"])[0]
     proto = b"https" if ISSLTransport.providedBy(request.channel.transport) else b"http"
-    chain, shown = peer.encode("ascii"), host
+    shown = host
     if request.site.trusts(peer):
-        before = b", ".join(headers.getRawHeaders(b"X-Forwarded-For", []))
-        chain = before + b", " + chain if before else chain
         given = headers.getRawHeaders(b"X-Forwarded-Proto", [proto])[-1].lower()
         proto = given if given in (b"http", b"https") else proto
         shown = headers.getRawHeaders(b"X-Forwarded-Host", [host])[-1]
     return [
         b"Host: " + host,
         b"X-Request-ID: " + request.request_id.encode("ascii"),
-        b"X-Forwarded-For: " + chain,
+        b"X-Forwarded-For: " + request.address.encode("ascii"),
         b"X-Forwarded-Proto: " + proto,
         b"X-Forwarded-Host: " + shown,
     ]

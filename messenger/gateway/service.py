@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
-from ipaddress import ip_network
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
 
 from messenger import __version__
+from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
-from messenger.core.service import Built, Context, ServiceOptions, leave
+from messenger.core.service import Built, Context, ServiceOptions, leave, route_limits
 from messenger.core.settings import Settings
 from messenger.gateway.app import Gateway, Mount
 from messenger.gateway.cors import Origins
@@ -81,15 +81,6 @@ def _origins(settings: Settings) -> Origins:
         raise StartError(f"[gateway] origins: {error}", EX_CONFIG) from None
 
 
-def _trusted(settings: Settings) -> list[str]:
-    for text in settings.gateway.trusted_proxies:
-        try:
-            ip_network(text, strict=False)
-        except ValueError as error:
-            raise StartError(f"[gateway] trusted_proxies: {error}", EX_CONFIG) from None
-    return settings.gateway.trusted_proxies
-
-
 def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built:
     """The gateway, top to bottom. The services in `mounted` live in this process."""
     reactor, settings = context.reactor, context.settings
@@ -101,6 +92,7 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         info=info_of(settings),
         openapi=openapi(),
         origins=_origins(settings),
+        admission=route_limits(context, "gateway", registry),
         max_sockets=settings.gateway.connections,
     )
     server = HttpServer(
@@ -112,7 +104,7 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         draining=gateway.drain,
         metrics=HttpMetrics(registry),
         max_connections=settings.gateway.connections,
-        trusted_proxies=_trusted(settings),
+        trusted_proxies=trusted_networks(settings.gateway.trusted_proxies, "gateway"),
     )
     system = SystemEndpoints(reactor, gateway.endpoints.checks, registry)
     metrics = HttpServer(
@@ -134,6 +126,6 @@ def makeService(options: Options) -> Lifecycle:
 
     try:
         context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, "messenger-gateway"))
-        return Lifecycle(reactor, Ordered(reactor, build(context).parts))
+        return Lifecycle(reactor, Ordered(reactor, [context.limits, *build(context).parts]))
     except StartError as error:
         leave(error)

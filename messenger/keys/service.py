@@ -4,12 +4,13 @@ import time
 
 from prometheus_client import CollectorRegistry
 
+from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
 from messenger.keys.departures import Departures
 from messenger.keys.domain import Keys
 from messenger.keys.http import Endpoints
@@ -58,7 +59,8 @@ def build(context: Context) -> Built:
     system = SystemEndpoints(
         reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
     )
-    router = Router([Endpoints(keys), system], authenticator=core.tokens)
+    admission = route_limits(context, "key", registry)
+    router = Router([Endpoints(keys), system], authenticator=core.tokens, admission=admission)
     server = HttpServer(
         reactor,
         "key",
@@ -67,6 +69,7 @@ def build(context: Context) -> Built:
         setting="[key] listen",
         draining=system.drain,
         metrics=HttpMetrics(registry),
+        trusted_proxies=trusted_networks(settings.trusted_proxies, "key"),
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", keys.sweep)
     claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", keys.sweep_claims)

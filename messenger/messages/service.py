@@ -1,12 +1,16 @@
 """`twist messenger-message`: conversations, messages and the WebSocket."""
 
+import time
+
 from prometheus_client import CollectorRegistry
 
+from messenger.core.config import trusted_networks
 from messenger.core.http import Call, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle
+from messenger.core.limits import LocalCounts
 from messenger.core.metrics import ServiceMetrics
 from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service
+from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
 from messenger.messages.commits import Commits
 from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Conversations
@@ -70,11 +74,17 @@ def build(context: Context) -> Built:
     blocks = Blocks(BlockStore(base.database), conversation_store)
     base.tokens.on_ended(hub.end_session)
 
-    parts = Parts(reactor, hub, messages, progress, base.tokens, int(settings.heartbeat))
+    send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
+    parts = Parts(
+        reactor, hub, messages, progress, base.tokens, int(settings.heartbeat), send_limit, refusals
+    )
     tickets = Tickets(base.database)
+
+    admission = route_limits(context, "message", registry)
 
     async def let_in(call: Call, socket: Socket) -> None:
         await accept(call, socket, parts, tickets)
+        await admission(call)  # the router asks for no token here, so it can't count by user
 
     ServiceMetrics(registry, base.database, context.bus, base.outbox)
     MessageMetrics(registry, hub, commits)
@@ -89,6 +99,7 @@ def build(context: Context) -> Built:
             system,
         ],
         authenticator=base.tokens,
+        admission=admission,
     )
     router.websocket("/ws", SocketFactory(parts, settings.sockets), let_in)
     server = HttpServer(
@@ -99,6 +110,7 @@ def build(context: Context) -> Built:
         setting="[message] listen",
         draining=system.drain,
         metrics=HttpMetrics(registry),
+        trusted_proxies=trusted_networks(settings.trusted_proxies, "message"),
     )
     return Built("message", [*base.parts, commits, progress, hub, server], router, system.check)
 

@@ -3,6 +3,11 @@
 Frames are judged one after the other, so that messages of one socket are committed in the order in which they
 were sent; while they are being committed the next ones are judged already. A client that sends faster than
 that is not read from: at most `UNANSWERED` messages of a socket wait.
+
+Each `send` counts in the class `send` of its user, by this process's own count: no message waits for Redis.
+One too many is answered by an `error` `rate_limited` with `retry_after`, and nothing is stored. A device that
+goes on regardless has its socket closed with 4429: it may be refused `REFUSALS.count` times at once, and that
+often again in each `REFUSALS.period` seconds. A new socket does not start that count afresh.
 """
 
 from collections import deque
@@ -13,6 +18,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.identity import Authenticator, Identity
+from messenger.core.limits import Limit, LocalCounts, Rate, refusal
 from messenger.messages.domain.messages import Messages, Sender
 from messenger.messages.live.connection import Channel
 from messenger.messages.live.hub import Hub
@@ -24,13 +30,14 @@ from messenger.wire.errors import Code, Problem
 from messenger.wire.times import rfc3339
 
 UNANSWERED = 256
+REFUSALS = Rate.of(100, 10)
 
 log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all sessions of an instance share. `heartbeat` is in seconds."""
+    """What all sessions of an instance share. `heartbeat` is in seconds; a `send_limit` of None is none."""
 
     reactor: Any
     hub: Hub
@@ -38,6 +45,8 @@ class Parts:
     progress: Progress
     authenticator: Authenticator
     heartbeat: int
+    send_limit: Limit | None
+    refusals: LocalCounts
 
 
 class ReadingChannel(Channel, Protocol):
@@ -161,7 +170,25 @@ class Session:
         else:
             await self._renew(frame)
 
+    def _admit(self) -> bool:
+        """Whether one more message may be sent; Problem `rate_limited`. False: the socket was closed."""
+        limit = self._parts.send_limit
+        if limit is None:
+            return True
+        verdict = limit.take_now(self._identity.user_id)
+        if verdict.allowed:
+            return True
+        patient, _ = self._parts.refusals.take(
+            "refusal", self._identity.device_id, REFUSALS.increment, REFUSALS.bound
+        )
+        if patient:
+            raise refusal(verdict, "Messages are coming too fast.")
+        self.connection.close(frames.TOO_FAST, "sending too fast")
+        return False
+
     async def _send(self, frame: frames.Send) -> None:
+        if not self._admit():
+            return
         sender = Sender(self._identity.user_id, self._identity.device_id)
         admitted = await self._parts.messages.admit(sender, frame.conversation_id, frame)
         if isinstance(admitted, Draft):

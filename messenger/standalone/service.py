@@ -59,7 +59,7 @@ class Standalone(Ordered):
         bus = Bus(self._reactor, settings.nats, "messenger")
         context = Context(self._reactor, settings, bus)
         services = _services(context)
-        parts: list[Part] = [bus]
+        parts: list[Part] = [bus, context.limits]
         for service in services:
             parts += service.parts
         return [*parts, *_gateway(context, services).parts]

@@ -3,6 +3,7 @@
 `route` marks endpoints, a `Router` serves them, an `HttpServer` listens. See each module's own page.
 """
 
+from messenger.core.http.admission import RouteLimits
 from messenger.core.http.answers import Answer, StreamedAnswer
 from messenger.core.http.call import Admission, Call
 from messenger.core.http.content import BodyLost, Content
@@ -30,6 +31,7 @@ __all__ = [
     "NotReady",
     "Request",
     "Route",
+    "RouteLimits",
     "Router",
     "Site",
     "StreamedAnswer",

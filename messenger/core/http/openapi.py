@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from messenger.core.http.admission import FREE
 from messenger.core.http.answers import JSON_TYPE
 from messenger.core.http.routing import Route, parameters_of
 from messenger.wire.codec import schema_of
@@ -232,6 +233,8 @@ def _implied(route: Route) -> Iterable[Code]:
         yield from (Code.unauthorized, Code.token_expired)
     if parameters_of(route.path):
         yield Code.not_found
+    if route.class_ != FREE:
+        yield Code.rate_limited
     if route.body is not None:
         yield from (Code.too_large, Code.unsupported_media_type)
     elif route.streamed:

@@ -75,7 +75,7 @@ def route(
     mark names their types. `status` goes with an ordinary answer: 200 unless given, or 204 where `answer` is
     None. An `open` route asks for no access token. A `streamed` one gets its body as `call.content`,
     unbuffered. `body_limit` is in bytes; without it the router's own holds. `class_` names the limit of
-    `[limits]` that counts this route. `at_root` keeps the path out of the router's prefix.
+    `[limits]` that counts this route, or is `free`. `at_root` keeps the path out of the router's prefix.
 
     Three more are for the API's description alone: `also` are statuses beside `status` and those of
     `errors`, `headers` are request headers that mean something here (and what), `media` is the answer's type

@@ -81,12 +81,12 @@ class SystemEndpoints:
         """The process is about to stop: `/ready` says no from now on."""
         self.draining = True
 
-    @route("GET", "/health", answer=Health, open=True, at_root=True)
+    @route("GET", "/health", answer=Health, open=True, at_root=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The process is up."""
         return Health(version=__version__)
 
-    @route("GET", "/ready", answer=Readiness, open=True, at_root=True, also=(503,))
+    @route("GET", "/ready", answer=Readiness, open=True, at_root=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:
         """Whether requests can be served, and the state of each engine."""
         found = await readiness(self._reactor, self._checks)
@@ -94,7 +94,7 @@ class SystemEndpoints:
             found = Readiness(ready=False, checks={**found.checks, "process": "stopping"})
         return found if found.ready else Answer(503, found, {"Retry-After": "1"})
 
-    @route("GET", "/metrics", answer=bytes, open=True, at_root=True, media="text/plain")
+    @route("GET", "/metrics", answer=bytes, open=True, at_root=True, class_="free", media="text/plain")
     async def metrics(self, _call: Call) -> Answer:
         """Metrics in Prometheus' text format."""
         raw = generate_latest(self._registry) if self._registry is not None else b""

@@ -2,6 +2,7 @@
 
 from messenger.core.limits.gcra import ENDLESS, Charge, Outcome, Rate, Verdict, parse_rate, refusal, wait_for
 from messenger.core.limits.limits import Limit, Limits, network_of
+from messenger.core.limits.metrics import LimitsMetrics
 from messenger.core.limits.stores import LocalCounts, SharedCounts
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Charge",
     "Limit",
     "Limits",
+    "LimitsMetrics",
     "LocalCounts",
     "Outcome",
     "Rate",
