@@ -1,228 +1,10 @@
-"""Files in PostgreSQL: the only SQL of this service.
-
-Locks are taken in one order, a file's row and then its uploader's usage, and a transaction holds one of each
-at most: no two can wait for each other. Who is in which conversation is read from the message service's views
-at the moment of asking.
-"""
+"""Files in PostgreSQL. The statements are in sql.py."""
 
 from typing import Any
 
 from messenger.core.database import Database, Row
+from messenger.files import sql
 from messenger.files.model import Bounds, Draft, Found, Removal, Reserved, Shared
-
-# What a deletion does besides: the quota is given back and the blob is noted for removal. The blob of a
-# broken-off upload may still be on its way, so it is removed once more later.
-_DROP = """
-with gone as (
-    delete from file.files where file_id = ({which})
-    returning blob_key, upload_id, uploader_id, size, state = 'stored' as final
-), given_back as (
-    update file.usage u set bytes = u.bytes - gone.size, files = u.files - 1
-    from gone where u.user_id = gone.uploader_id
-), noted as (
-    insert into file.removals (blob_key, upload_id, due_at)
-    select blob_key, upload_id,
-        now() + case when final then interval '1 minute' else make_interval(secs => %(abandoned)s) end
-    from gone
-)
-select blob_key, upload_id, final from gone
-"""
-_DROP_ONE = _DROP.format(which="%(file_id)s")
-_DROP_ABANDONED = _DROP.format(
-    which="""
-    select file_id from file.files
-    where state = 'uploading' and touched_at < now() - make_interval(secs => %(abandoned)s)
-    order by touched_at limit 1 for update skip locked
-    """
-)
-_DROP_EXPIRED = _DROP.format(
-    which="""
-    select file_id from file.files where state = 'stored' and expires_at <= now()
-    order by expires_at limit 1 for update skip locked
-    """
-)
-_DROP_OWNERLESS = _DROP.format(
-    which="""
-    select f.file_id from auth.deleted_users d
-    join file.usage u on u.user_id = d.user_id and u.files > 0
-    join file.files f on f.uploader_id = d.user_id
-    limit 1 for update of f skip locked
-    """
-)
-
-# A conversation's messages live for message_ttl seconds, or for ever where that is null.
-_BEGIN = """
-with conversation as (
-    select t.message_ttl from message.memberships m
-    join message.conversation_ttls t on t.conversation_id = m.conversation_id
-    where m.conversation_id = %(conversation_id)s and m.user_id = %(uploader_id)s
-), allowed as (
-    select 1 as one where %(conversation_id)s::uuid is null or exists (select from conversation)
-), room as (
-    insert into file.usage as u (user_id, bytes, files)
-    select %(uploader_id)s, %(reserved)s, 1 from allowed where %(reserved)s <= %(quota)s
-    on conflict (user_id) do update set bytes = u.bytes + excluded.bytes, files = u.files + 1
-        where u.bytes + excluded.bytes <= %(quota)s and u.files < %(files)s
-    returning 1
-), made as (
-    insert into file.files
-        (file_id, uploader_id, state, blob_key, size, metadata, conversations, expires_at)
-    select %(file_id)s, %(uploader_id)s, 'uploading', %(blob_key)s, %(reserved)s, %(metadata)s,
-        (%(conversation_id)s::uuid is not null)::integer,
-        now() + case when %(conversation_id)s::uuid is null then make_interval(secs => %(unshared)s)
-            else make_interval(secs => (select message_ttl from conversation)) end
-    from room
-    returning file_id
-), shared as (
-    insert into file.shares (file_id, conversation_id)
-    select file_id, %(conversation_id)s from made where %(conversation_id)s::uuid is not null
-)
-select exists (select from allowed), exists (select from room)
-"""
-
-_GROW = """
-with upload as (
-    select file_id, uploader_id from file.files
-    where file_id = %(file_id)s and state = 'uploading' for update
-), room as (
-    update file.usage u set bytes = u.bytes + %(more)s from upload
-    where u.user_id = upload.uploader_id and u.bytes + %(more)s <= %(quota)s
-    returning 1
-), grown as (
-    update file.files f set size = f.size + %(more)s, touched_at = now() from upload, room
-    where f.file_id = upload.file_id
-)
-select exists (select from upload), exists (select from room)
-"""
-
-_TOUCH = """
-update file.files set touched_at = now() where file_id = %s and state = 'uploading' returning 1
-"""
-
-_NOTE_PARTS = "update file.files set upload_id = %s, touched_at = now() where file_id = %s"
-
-_FINISH = """
-with upload as (
-    select file_id, uploader_id, size from file.files
-    where file_id = %(file_id)s and state = 'uploading' for update
-), corrected as (
-    update file.usage u set bytes = u.bytes + %(size)s - upload.size from upload
-    where u.user_id = upload.uploader_id and upload.size <> %(size)s
-), stored as (
-    update file.files f
-    set state = 'stored', size = %(size)s, sha256 = %(sha256)s, upload_id = null, touched_at = now()
-    from upload where f.file_id = upload.file_id
-    returning f.*
-)
-select f.file_id, f.blob_key, f.size, f.sha256, f.metadata,
-    array(select s.conversation_id from file.shares s where s.file_id = f.file_id),
-    f.created_at, f.expires_at, true, f.conversations > 0, f.conversations > 0
-from stored f
-"""
-
-_FIND = """
-select f.file_id, f.blob_key, f.size, f.sha256, f.metadata,
-    array(
-        select s.conversation_id from file.shares s
-        where s.file_id = f.file_id and (
-            f.uploader_id = %(user_id)s or exists (
-                select from message.memberships m
-                where m.conversation_id = s.conversation_id and m.user_id = %(user_id)s
-            )
-        )
-        order by s.conversation_id
-    ),
-    f.created_at, f.expires_at,
-    f.uploader_id = %(user_id)s,
-    exists (
-        select from file.shares s
-        join message.memberships m on m.conversation_id = s.conversation_id and m.user_id = %(user_id)s
-        where s.file_id = f.file_id
-    ),
-    exists (
-        select from file.shares s join message.memberships m on m.conversation_id = s.conversation_id
-        where s.file_id = f.file_id
-    )
-from file.files f
-where f.file_id = %(file_id)s and f.state = 'stored' and (f.expires_at is null or f.expires_at > now())
-    and not exists (select from auth.deleted_users d where d.user_id = f.uploader_id)
-"""
-
-# The lock comes first, so that `conversations` and `expires_at` are the latest there are.
-_SHARE = """
-with found as (
-    select file_id, conversations, expires_at from file.files
-    where file_id = %(file_id)s and uploader_id = %(user_id)s and state = 'stored'
-        and (expires_at is null or expires_at > now())
-    for update
-), conversation as (
-    select now() + make_interval(secs => t.message_ttl) as expires_at from message.memberships m
-    join message.conversation_ttls t on t.conversation_id = m.conversation_id
-    where m.conversation_id = %(conversation_id)s and m.user_id = %(user_id)s
-), shared as (
-    insert into file.shares (file_id, conversation_id)
-    select found.file_id, %(conversation_id)s from found, conversation
-    where found.conversations < %(most)s
-    on conflict do nothing
-    returning 1
-), counted as (
-    update file.files f
-    set conversations = f.conversations + 1,
-        expires_at = case
-            when found.conversations = 0 then conversation.expires_at
-            when found.expires_at is null or conversation.expires_at is null then null
-            else greatest(found.expires_at, conversation.expires_at)
-        end
-    from found, conversation, shared where f.file_id = found.file_id
-)
-select exists (select from found), exists (select from conversation),
-    exists (select from found where conversations >= %(most)s) and not exists (
-        select from file.shares where file_id = %(file_id)s and conversation_id = %(conversation_id)s
-    )
-"""
-
-_LET_GO = """
-with aged as (
-    select file_id from file.shares where checked_at < now() - interval '1 hour'
-    order by checked_at limit %(limit)s
-), locked as (
-    select f.file_id from file.files f where f.file_id in (select file_id from aged)
-    for update skip locked
-), kept as (
-    update file.shares s set checked_at = now() from locked
-    where s.file_id = locked.file_id and exists (
-        select from message.memberships m where m.conversation_id = s.conversation_id
-    )
-), ended as (
-    delete from file.shares s using locked
-    where s.file_id = locked.file_id and not exists (
-        select from message.memberships m where m.conversation_id = s.conversation_id
-    )
-    returning s.file_id
-), fewer as (
-    select file_id, count(*) as ended from ended group by file_id
-)
-update file.files f
-set conversations = f.conversations - fewer.ended,
-    expires_at = case
-        when f.conversations > fewer.ended then f.expires_at
-        else least(f.expires_at, now() + make_interval(secs => %(unshared)s))
-    end
-from fewer where f.file_id = fewer.file_id
-"""
-
-# Whoever takes a removal has five minutes for it before others try.
-_DUE = """
-update file.removals r set due_at = now() + interval '5 minutes'
-from (
-    select blob_key from file.removals where due_at <= now()
-    order by due_at limit %s for update skip locked
-) d
-where r.blob_key = d.blob_key
-returning r.blob_key, r.upload_id
-"""
-
-_CLEARED = "delete from file.removals where blob_key = %s"
 
 
 class FileStore:
@@ -238,7 +20,7 @@ class FileStore:
 
     async def begin(self, draft: Draft) -> Reserved:
         rows = await self._database.write(
-            _BEGIN,
+            sql.BEGIN,
             {
                 "file_id": draft.file_id,
                 "blob_key": draft.blob_key,
@@ -255,27 +37,27 @@ class FileStore:
         return Reserved.done if room else Reserved.over_quota if allowed else Reserved.no_conversation
 
     async def grow(self, file_id: str, more: int) -> Reserved:
-        rows = await self._database.write(_GROW, {"file_id": file_id, "more": more, "quota": self._quota})
+        rows = await self._database.write(sql.GROW, {"file_id": file_id, "more": more, "quota": self._quota})
         found, room = rows[0]
         return Reserved.done if room else Reserved.over_quota if found else Reserved.gone
 
     async def touch(self, file_id: str) -> bool:
-        return bool(await self._database.write(_TOUCH, (file_id,)))
+        return bool(await self._database.write(sql.TOUCH, (file_id,)))
 
     async def note_parts(self, file_id: str, upload_id: str) -> None:
-        await self._database.write(_NOTE_PARTS, (upload_id, file_id))
+        await self._database.write(sql.NOTE_PARTS, (upload_id, file_id))
 
     async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | None:
         return _found(
-            await self._database.write(_FINISH, {"file_id": file_id, "size": size, "sha256": sha256})
+            await self._database.write(sql.FINISH, {"file_id": file_id, "size": size, "sha256": sha256})
         )
 
     async def find(self, file_id: str, user_id: str) -> Found | None:
-        return _found(await self._database.read(_FIND, {"file_id": file_id, "user_id": user_id}))
+        return _found(await self._database.read(sql.FIND, {"file_id": file_id, "user_id": user_id}))
 
     async def share(self, file_id: str, user_id: str, conversation_id: str) -> Shared:
         rows = await self._database.write(
-            _SHARE,
+            sql.SHARE,
             {
                 "file_id": file_id,
                 "user_id": user_id,
@@ -291,30 +73,30 @@ class FileStore:
         return Shared.too_many if full else Shared.done
 
     async def drop(self, file_id: str) -> Removal | None:
-        return await self._drop(_DROP_ONE, file_id=file_id)
+        return await self._drop(sql.DROP_ONE, file_id=file_id)
 
     async def drop_abandoned(self) -> Removal | None:
-        return await self._drop(_DROP_ABANDONED)
+        return await self._drop(sql.DROP_ABANDONED)
 
     async def drop_expired(self) -> Removal | None:
-        return await self._drop(_DROP_EXPIRED)
+        return await self._drop(sql.DROP_EXPIRED)
 
     async def drop_ownerless(self) -> Removal | None:
-        return await self._drop(_DROP_OWNERLESS)
+        return await self._drop(sql.DROP_OWNERLESS)
 
-    async def _drop(self, sql: str, **parameters: Any) -> Removal | None:
-        rows = await self._database.write(sql, {"abandoned": self._abandoned, **parameters})
+    async def _drop(self, statement: str, **parameters: Any) -> Removal | None:
+        rows = await self._database.write(statement, {"abandoned": self._abandoned, **parameters})
         return Removal(*rows[0]) if rows else None
 
     async def let_go(self, limit: int) -> None:
-        await self._database.write(_LET_GO, {"limit": limit, "unshared": self._unshared})
+        await self._database.write(sql.LET_GO, {"limit": limit, "unshared": self._unshared})
 
     async def due(self, limit: int) -> list[Removal]:
-        rows = await self._database.write(_DUE, (limit,))
+        rows = await self._database.write(sql.DUE, (limit,))
         return [Removal(blob_key, upload_id, True) for blob_key, upload_id in rows]
 
     async def cleared(self, blob_key: str) -> None:
-        await self._database.write(_CLEARED, (blob_key,))
+        await self._database.write(sql.CLEARED, (blob_key,))
 
 
 def _found(rows: list[Row]) -> Found | None:

@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone, ResponseNeverReceived
 from twisted.web.http_headers import Headers
 
-from messenger.core import blobs as module
-from messenger.core.blobs import PART, PART_BUFFERS, PART_FILL_SECONDS, PART_WAIT_SECONDS, Blobs
+from messenger.core import part_buffers
+from messenger.core.blobs import Blobs
 from messenger.core.lifecycle import EX_CONFIG, StartError
+from messenger.core.part_buffers import PART, PART_BUFFERS, PART_FILL_SECONDS, PART_WAIT_SECONDS
 from messenger.core.settings import S3
 from messenger.core.streams import Pieces
 from messenger.core.threads import Threads
@@ -103,7 +104,7 @@ class BlobTests(SynchronousTestCase):
     def blobs(self, answer: Callable[[str, dict[str, str]], Answer] = s3) -> tuple[Blobs, Agent]:
         blobs = Blobs(self.clock, SETTINGS, Threads(self.clock, "s3", 1, 1))
         agent = Agent(answer)
-        blobs._agent = agent  # type: ignore[assignment]
+        blobs._requests.agent = agent
         return blobs, agent
 
     async def begun(self, upload_id: str) -> None:
@@ -192,7 +193,7 @@ class BlobTests(SynchronousTestCase):
 
     def test_the_line_for_buffers_is_bounded(self) -> None:
         blobs, _ = self.blobs(lambda method, query: None)
-        self.patch(module, "PART_WAITERS", 3)
+        self.patch(part_buffers, "PART_WAITERS", 3)
         held = [self.put(blobs, [b"x"], None) for _ in range(PART_BUFFERS + 3)]
         self.refused(self.put(blobs, [b"x"], None))
         for one in held:
