@@ -5,8 +5,9 @@ with a key that only they have (`security.toml`). Telemetry, on by default, is o
 nobody here needs. What remains open to other users of the same machine is gRPC between the parts, which knows
 TLS or nothing: whoever doesn't trust them runs an S3 of their own.
 
-It is sent away after three seconds by SIGKILL: its graceful stop waits for idle connections, half a minute if
-need be, and its files are in order at every moment.
+It is sent away by SIGKILL after three seconds, and at once when the server has crashed: its graceful stop
+waits for idle connections, half a minute if need be. Its files are in order at every moment: of what it had
+acknowledged before each of ten kills in the middle of uploads, nothing was lost, nothing deleted came back.
 """
 
 import json
@@ -99,6 +100,7 @@ class SeaweedFS:
             ),
             cwd=self._home,
             environment={"GOMEMLIMIT": MEMORY_GOAL},
+            death=signal.SIGKILL,
         )
 
     async def serves(self) -> bool:

@@ -114,7 +114,7 @@ class Supervisor:
             await self._wait(ASK_AGAIN, process)
         if not self._wanted:
             raise self._failure("was stopped before it served")
-        raise self._failure(f"ended at once ({process.exit})", process)
+        raise self._failure(f"ended before it served ({process.exit})", process)
 
     async def _keep(self) -> None:
         """Start the engine again whenever it ends, until it is no longer wanted."""

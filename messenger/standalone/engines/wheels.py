@@ -129,7 +129,10 @@ def _copy(site: Path, home: Path, trees: Iterable[Path]) -> None:
                 path = Path(place, name)
                 if not path.is_symlink():
                     path.chmod(0o755 if path.parent.name == "bin" else 0o644)
+        os.sync()  # a power failure must not leave empty files under the final name
         os.rename(draft, home)
-    except BaseException:
+    except OSError:
+        if not home.exists():  # otherwise another server was quicker
+            raise
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise
