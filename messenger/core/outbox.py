@@ -10,7 +10,7 @@ At most `IN_FLIGHT` events of one instance are on their way; what comes beyond w
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -33,6 +33,7 @@ class Outbox:
         self._bus = bus
         self._relaying = LoopingCall(self._relay)
         self._relaying.clock = reactor
+        self._relayed: Deferred[Any] | None = None
         self._flying: set[str] = set()
         self._done: list[str] = []
         self._deleting = False
@@ -51,11 +52,13 @@ class Outbox:
         return len(self._flying)
 
     async def start(self) -> None:
-        self._relaying.start(RELAY_SECONDS, now=False).addErrback(lambda why: log.failure("relay ended", why))
+        self._relayed = self._relaying.start(RELAY_SECONDS, now=False)
 
     async def stop(self) -> None:
         """Let what is on its way arrive; what does not is relayed by others."""
         self._relaying.stop()
+        if self._relayed is not None:
+            await self._relayed  # a read that is under way
         if self._flying or self._deleting:
             waiting: Deferred[None] = Deferred()
             self._idle.append(waiting)
@@ -74,6 +77,10 @@ class Outbox:
             self.published += 1
         except BusAway as error:
             log.debug("event {id} waits in the outbox: {error}", id=event_id, error=str(error))
+        except CancelledError:
+            log.debug("event {id} waits in the outbox: the bus has stopped", id=event_id)
+        except Exception:
+            log.failure("event {id} waits in the outbox", id=event_id)
         finally:
             self._flying.discard(event_id)
             if self._done and not self._deleting:
@@ -89,6 +96,8 @@ class Outbox:
                 await self._database.write(self._delete, (done,))
         except Problem as problem:
             log.warn("published events stay in the outbox: {detail}", detail=problem.detail)
+        except Exception:
+            log.failure("published events stay in the outbox")
         finally:
             self._deleting = False
             self._tell_idle()
@@ -106,6 +115,12 @@ class Outbox:
             rows = await self._database.read(self._select, (RELAY_BATCH,))
         except Problem as problem:
             log.debug("the outbox can't be read: {detail}", detail=problem.detail)
+            return
+        except Exception:
+            # The loop must go on: nobody else would relay what this instance leaves.
+            log.failure("the outbox can't be read")
+            return
+        if not self._relaying.running:
             return
         self.oldest = float(rows[0][3]) if rows else 0.0
         for event_id, subject, payload, _ in rows:
