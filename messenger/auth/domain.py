@@ -14,6 +14,8 @@ from hashlib import sha256
 from messenger.auth.ports import (
     AccessTokens,
     Credentials,
+    Guesser,
+    Guesses,
     InviteRefused,
     LoginState,
     NewAccount,
@@ -55,7 +57,8 @@ TICKET_SECONDS = 30
 class Accounts:
     """All that the auth service does.
 
-    `tell` sends committed events, `clock` gives seconds since 1970, `new_id` a fresh UUID.
+    `tell` sends committed events, `clock` gives seconds since 1970, `new_id` a fresh UUID. Where a method
+    takes an `address`, it is the client's.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Accounts:
         passwords: Passwords,
         access_tokens: AccessTokens,
         refresh_tokens: RefreshTokens,
+        guesses: Guesses,
         policy: Policy,
         *,
         tell: Callable[[list[Outgoing]], None],
@@ -75,6 +79,7 @@ class Accounts:
         self._passwords = passwords
         self._access_tokens = access_tokens
         self._refresh_tokens = refresh_tokens
+        self._guesses = guesses
         self._policy = policy
         self._tell = tell
         self._note = note
@@ -83,7 +88,7 @@ class Accounts:
 
     # sessions
 
-    async def register(self, body: Register) -> Session:
+    async def register(self, body: Register, address: str = "") -> Session:
         """A new account, its first device and session."""
         invite = self._invite(body.invite)
         username = checked_username(body.username)
@@ -101,15 +106,22 @@ class Accounts:
             raise Problem(Code.forbidden, "The invite is not good (any more).") from None
         if user is None:
             raise Problem(Code.username_taken)
+        await self._guesses.trust(username, address)
         return self._session(user, session.device_id, session.session_id, session.auth_time, refresh_token)
 
-    async def login(self, body: Login) -> Session:
+    async def login(self, body: Login, address: str = "") -> Session:
         """A session of a new device, or of `device_id`, whose older session ends."""
         device_name = checked_device_name(body.device_name)
         username = folded_username(body.username)
-        found = None if username is None else await self._store.credentials(username)
         password = password_bytes(body.password)
-        if not await self._passwords.matches(password, found.password_hash if found else None):
+        found: Credentials | None = None
+
+        async def compare() -> bool:
+            nonlocal found
+            found = None if username is None else await self._store.credentials(username)
+            return await self._passwords.matches(password, found.password_hash if found else None)
+
+        if not await self._guesses.judge(Guesser(username or body.username, address), compare):
             self._note("login_failed", user_id=found.user.user_id if found else "")
             raise _wrong_credentials()
         assert found is not None
@@ -132,7 +144,7 @@ class Accounts:
             found.user, session.device_id, session.session_id, session.auth_time, refresh_token
         )
 
-    async def refresh(self, body: Refresh) -> Session:
+    async def refresh(self, body: Refresh, address: str = "") -> Session:
         """The session goes on with a new refresh token; the given one is spent."""
         presented = self._refresh_tokens.read(body.refresh_token)
         if presented is None:
@@ -152,6 +164,7 @@ class Accounts:
                 self._note("refresh_reused", user_id=done.user.user_id, session_id=presented.session_id)
             self._tell(done.events)
             raise Problem(Code.refresh_reused)
+        await self._guesses.trust(done.user.username, address)
         return self._session(
             done.user, done.device_id, presented.session_id, done.auth_time, presented.successor
         )
@@ -176,10 +189,10 @@ class Accounts:
             raise Problem(Code.unauthorized, "The account was deleted.")
         return found[0]
 
-    async def change_password(self, who: Identity, body: PasswordChange) -> None:
+    async def change_password(self, who: Identity, body: PasswordChange, address: str = "") -> None:
         """Set a new password and end all of the user's other sessions."""
         new = checked_password(body.new_password)
-        held = await self._held(who, body.current_password)
+        held = await self._held(who, body.current_password, address)
         events = await self._store.set_password(
             who.user_id, held.password_hash, await self._passwords.hash(new), who.session_id
         )
@@ -187,9 +200,9 @@ class Accounts:
             raise _wrong_password()
         self._tell(events)
 
-    async def delete(self, who: Identity, body: AccountDeletion) -> None:
+    async def delete(self, who: Identity, body: AccountDeletion, address: str = "") -> None:
         """Delete the bearer's account; its name stays taken."""
-        held = await self._held(who, body.password)
+        held = await self._held(who, body.password, address)
         events = await self._store.delete_account(who.user_id, held.password_hash)
         if events is None:
             raise _wrong_password()
@@ -245,11 +258,13 @@ class Accounts:
             raise Problem(Code.forbidden, "Registration is by invite.")
         return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
-    async def _held(self, who: Identity, password: str) -> Credentials:
+    async def _held(self, who: Identity, password: str, address: str) -> Credentials:
         """The bearer's credentials, once the password has held; Problem `forbidden`."""
         found = await self._store.credentials_of(who.user_id)
-        if not await self._passwords.matches(
-            password_bytes(password), found.password_hash if found else None
+        guesser = Guesser(found.user.username if found else who.user_id, address, who.device_id)
+        stored = found.password_hash if found else None
+        if not await self._guesses.judge(
+            guesser, lambda: self._passwords.matches(password_bytes(password), stored)
         ):
             self._note("password_wrong", user_id=who.user_id)
             raise _wrong_password()

@@ -36,9 +36,9 @@ class Endpoints:
         class_="register",
         errors=(Code.username_taken, Code.unprocessable, Code.forbidden),
     )
-    async def register(self, _call: Call, body: Register) -> Session:
+    async def register(self, call: Call, body: Register) -> Session:
         """Create an account and its first device."""
-        return await self._accounts.register(body)
+        return await self._accounts.register(body, call.address)
 
     @route(
         "POST",
@@ -49,14 +49,14 @@ class Endpoints:
         class_="login",
         errors=(Code.not_found, Code.device_limit, Code.unprocessable),
     )
-    async def login(self, _call: Call, body: Login) -> Session:
+    async def login(self, call: Call, body: Login) -> Session:
         """Log in as a new device, or go on as an old one."""
-        return await self._accounts.login(body)
+        return await self._accounts.login(body, call.address)
 
     @route("POST", "/auth/refresh", body=Refresh, answer=Session, open=True, errors=(Code.refresh_reused,))
-    async def refresh(self, _call: Call, body: Refresh) -> Session:
+    async def refresh(self, call: Call, body: Refresh) -> Session:
         """Spend a refresh token for a new one and an access token."""
-        return await self._accounts.refresh(body)
+        return await self._accounts.refresh(body, call.address)
 
     @route("POST", "/auth/logout")
     async def logout(self, call: Call) -> None:
@@ -71,12 +71,12 @@ class Endpoints:
     @route("DELETE", "/auth/me", body=AccountDeletion, errors=(Code.forbidden,))
     async def delete_me(self, call: Call, body: AccountDeletion) -> None:
         """Delete the account for good."""
-        await self._accounts.delete(call.identity, body)
+        await self._accounts.delete(call.identity, body, call.address)
 
     @route("POST", "/auth/password", body=PasswordChange, errors=(Code.forbidden, Code.unprocessable))
     async def change_password(self, call: Call, body: PasswordChange) -> None:
         """Change the password and end all other sessions."""
-        await self._accounts.change_password(call.identity, body)
+        await self._accounts.change_password(call.identity, body, call.address)
 
     @route("GET", "/auth/devices", answer=Items[Device])
     async def devices(self, call: Call) -> Items[Device]:

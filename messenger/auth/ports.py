@@ -4,7 +4,7 @@ Times are datetimes with a zone where they come from the store (one clock for al
 `auth_time` is in seconds since 1970, life spans are in seconds. Hashes are SHA-256.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -212,6 +212,28 @@ class AccessTokens(Protocol):
 
     async def verification_keys(self) -> list[VerificationKey]:
         """The public keys whose tokens are good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guesser:
+    """Who states a password for the account `username`, which need not exist.
+
+    `device_id` is a device of that user with a live session, where one asks.
+    """
+
+    username: str
+    address: str
+    device_id: str | None = None
+
+
+class Guesses(Protocol):
+    """Bounds how many wrong passwords are tried."""
+
+    async def judge(self, guesser: Guesser, compare: Callable[[], Awaitable[bool]]) -> bool:
+        """What `compare` says of a password; Problem `rate_limited` where it may not be asked."""
+
+    async def trust(self, username: str, address: str) -> None:
+        """A session of this user is used from this address."""
 
 
 class Note(Protocol):

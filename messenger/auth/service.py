@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter
 from twisted.logger import Logger
 
 from messenger.auth.domain import Accounts
+from messenger.auth.guesses import PasswordGuesses
 from messenger.auth.http import Endpoints
 from messenger.auth.key_store import AuthKeyStore
 from messenger.auth.passwords import BcryptPasswords
@@ -89,11 +90,13 @@ def build(context: Context) -> Built:
     )
     threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue)
     ServiceMetrics(registry, core.database, context.bus, core.outbox, {"bcrypt": threads})
+    note = SecurityLog(registry)
     accounts = Accounts(
         AuthStore(core.database),
         BcryptPasswords(threads, settings.bcrypt_cost, settings.pepper),
         keys,
         RefreshTokens(lambda: keys.refresh_key),
+        PasswordGuesses(context.limits, note),
         Policy(
             registration=settings.registration,
             access_token=int(settings.access_token),
@@ -102,7 +105,7 @@ def build(context: Context) -> Built:
             device_unseen=settings.device_unseen,
         ),
         tell=Teller(core.outbox, core.tokens),
-        note=SecurityLog(registry),
+        note=note,
         clock=time.time,
         new_id=new_id,
     )

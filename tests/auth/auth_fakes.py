@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from messenger.auth.domain import Accounts
+from messenger.auth.guesses import PasswordGuesses
 from messenger.auth.ports import (
     Credentials,
     EndReason,
@@ -24,6 +25,8 @@ from messenger.auth.ports import (
 from messenger.auth.refresh import RefreshTokens
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
+from messenger.core.limits import Limits
+from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.auth import Device, Session, User, VerificationKey
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted
 from messenger.wire.times import moment_text
@@ -302,7 +305,9 @@ class PlainTokens:
 class House:
     """Accounts and all that they stand on."""
 
-    def __init__(self, registration: str = "open", devices: int = 3) -> None:
+    def __init__(
+        self, registration: str = "open", devices: int = 3, limits: dict[str, str] | None = None
+    ) -> None:
         self.clock = Clock()
         self.store = MemoryStore(self.clock)
         self.passwords = PlainPasswords()
@@ -321,12 +326,16 @@ class House:
             self.passwords,
             self.tokens,
             RefreshTokens(lambda: b"k" * 32),
+            PasswordGuesses(Limits(LimitSettings(**(limits or {})), self.clock), self.note),
             policy,
             tell=lambda events: self.told.extend(one.event for one in events),
-            note=lambda event, **ids: self.notes.append(event),
+            note=self.note,
             clock=self.clock,
             new_id=new_id,
         )
+
+    def note(self, event: str, **ids: str) -> None:
+        self.notes.append(event)
 
     def who(self, session: Session) -> Identity:
         """The bearer of the session's access token."""

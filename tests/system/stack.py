@@ -37,6 +37,8 @@ OPEN = {
     "MESSENGER_LIMITS__SEND": "off",
     "MESSENGER_LIMITS__UPLOAD": "off",
     "MESSENGER_LIMITS__OTHER": "off",
+    "MESSENGER_LIMITS__GUESS": "off",
+    "MESSENGER_LIMITS__GUESS_ADDRESS": "off",
 }
 
 

@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from messenger.core.limits.gcra import Charge, Outcome, Rate, Verdict, parse_rate
+from messenger.core.limits.gcra import Charge, Outcome, Rate, Verdict, parse_rate, refusal
 from messenger.core.limits.stores import CacheAway, LocalCounts, SharedCounts
 from messenger.core.settings import Limits as LimitSettings
+from messenger.wire.errors import Problem
 
 if TYPE_CHECKING:
     from messenger.core.cache import Cache
@@ -53,6 +54,11 @@ class Limit:
         rate = self.rate
         allowed, debt = self._limits.local.take(self.name, subject, rate.increment, rate.bound)
         return self._verdict(allowed, debt)
+
+    def refuse(self, wait: int, detail: str) -> Problem:
+        """The Problem `rate_limited` for what has to wait so many microseconds; it counts as refused."""
+        self._limits.refused[self.name] += 1
+        return refusal(Verdict(self.rate, False, self.rate.bound - self.rate.increment + wait), detail)
 
     def _verdict(self, allowed: bool, debt: int) -> Verdict:
         if not allowed:
@@ -96,7 +102,7 @@ class Limits:
 
     async def charge(self, charges: Sequence[Charge]) -> Outcome:
         """Add all of these charges, or none where one does not fit."""
-        if self._shared is None:
+        if self._shared is None or not charges:
             return self.local.charge(charges)
         known = self.local.fits(charges)
         if not known.allowed:
