@@ -6,40 +6,64 @@ signature check twice. An ended session is refused before its tokens expire: the
 `auth.ended_sessions` at the start, after a gap, and each second while the bus is away.
 
 The algorithm is ours, never the token's; `kid` only chooses among known keys; other headers are not looked at
-and `crit` is refused (RFC 7515 section 4.1.11).
+and `crit` is refused (RFC 7515 section 4.1.11). PyJWT checks the signature; the claims (RFC 7519 section 4.1)
+are decoded here, into the types that auth gave them, and judged by the reactor's clock. Nothing is added to
+`exp`; `iat`, `nbf` and `auth_time` may lie SKEW_SECONDS ahead, since machines' clocks differ.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from messenger.core.bus import Bus
 from messenger.core.database import Database
 from messenger.core.identity import Identity
 from messenger.wire import events
-from messenger.wire.codec import Decoder, uuid_text
-from messenger.wire.errors import Code, Problem
+from messenger.wire.codec import Decoder, Uuid
+from messenger.wire.errors import Code, Problem, unavailable
 
 MAX_TOKEN = 4_096
 REMEMBERED = 20_000
 KEYS_SECONDS = 5.0  # how long an unknown `kid` waits before the keys are read again
-SKEW_SECONDS = 5.0  # how far the auth service's clock may be ahead; `identify` itself judges the expiry
-CLAIMS = ["iss", "aud", "sub", "did", "sid", "auth_time", "iat", "exp", "jti"]
+SKEW_SECONDS = 5.0  # how far the auth service's clock may be ahead; nothing is added to the expiry
 
 _KEYS = "select kid, public_key from auth.verification_keys"
 _ENDED = "select session_id, user_id, device_id from auth.ended_sessions"
 
 log = Logger()
+_jws = jwt.PyJWS(algorithms=["EdDSA"])
 _ended_event = Decoder[events.SessionEnded](events.SessionEnded)
 
 EndedListener = Callable[[events.SessionEnded], object]
+
+Time = Annotated[int, Meta(ge=0, le=2**53)]  # seconds since 1970
+
+
+class Claims(Struct, frozen=True, kw_only=True):
+    """What an access token says, all of which must be there but `nbf`."""
+
+    iss: str
+    aud: str | list[str]
+    sub: Uuid
+    did: Uuid
+    sid: Uuid
+    auth_time: Time
+    iat: Time
+    exp: Time
+    jti: str
+    nbf: Time = 0
+
+
+_claims = Decoder[Claims](Claims)
 
 
 class Tokens:
@@ -59,6 +83,8 @@ class Tokens:
         self._lifetime = lifetime
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._keys_read = float("-inf")
+        self._reading = False
+        self._asking: list[Deferred[None]] = []
         self._remembered: OrderedDict[str, Identity] = OrderedDict()
         self._ended: OrderedDict[str, float] = OrderedDict()  # session -> when its last token has expired
         self._listeners: list[EndedListener] = []
@@ -105,43 +131,60 @@ class Tokens:
         kid = header.get("kid")
         if header.get("alg") != "EdDSA" or "crit" in header or not isinstance(kid, str):
             raise Problem(Code.unauthorized, "The access token is not one of ours.")
-        # Without any key the auth service has never run: it may make the first one at any moment.
-        waited = self._reactor.seconds() - self._keys_read
-        if kid not in self._keys and (not self._keys or waited > KEYS_SECONDS):
-            await self._read_keys()
+        if kid not in self._keys:
+            await self._look_for_keys()
         if kid not in self._keys:
             raise Problem(Code.unauthorized, "The access token is not one of ours.")
         return self._keys[kid]
 
     def _verify(self, token: str, key: Ed25519PublicKey) -> Identity:
         try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=["EdDSA"],
-                issuer=self._issuer,
-                audience=self._audience,
-                options={"require": CLAIMS},
-                leeway=SKEW_SECONDS,
-            )
-            user_id, device_id, session_id = (uuid_text(claims[name]) for name in ("sub", "did", "sid"))
-            if user_id is None or device_id is None or session_id is None:
-                raise ValueError("an id is no UUID")
-            return Identity(user_id, device_id, session_id, int(claims["auth_time"]), int(claims["exp"]))
-        except jwt.ExpiredSignatureError:
-            raise Problem(Code.token_expired) from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            claims = _claims.decode(_jws.decode(token, key, algorithms=["EdDSA"]))
+        except (jwt.PyJWTError, Problem, ValueError, TypeError, RecursionError):
             raise Problem(Code.unauthorized, "The access token is not one of ours.") from None
+        now = self._reactor.seconds()
+        audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+        begins = max(claims.iat, claims.nbf, claims.auth_time)
+        if claims.iss != self._issuer or self._audience not in audience or begins > now + SKEW_SECONDS:
+            raise Problem(Code.unauthorized, "The access token is not one of ours.")
+        if claims.exp <= now:
+            raise Problem(Code.token_expired)
+        return Identity(str(claims.sub), str(claims.did), str(claims.sid), claims.auth_time, claims.exp)
+
+    async def _look_for_keys(self) -> None:
+        """Read the keys again unless that was just done. Who comes meanwhile waits for the same read."""
+        # Without any key the auth service has never run: it may make the first one at any moment.
+        waited = self._reactor.seconds() - self._keys_read
+        if not self._reading and self._keys and waited <= KEYS_SECONDS:
+            return
+        waiting: Deferred[None] = Deferred()
+        self._asking.append(waiting)
+        if not self._reading:
+            self._reading = True
+            ensureDeferred(self._read_keys()).addBoth(self._tell_asking)
+        await waiting
+
+    def _tell_asking(self, result: object) -> None:
+        self._reading = False
+        asking, self._asking = self._asking, []
+        if isinstance(result, Failure) and not result.check(Problem):
+            log.failure("the verification keys can't be read", result)
+        for waiting in asking:
+            # Nobody can tell now: 503, where 401 would make a client log its user out.
+            if isinstance(result, Failure):
+                waiting.errback(unavailable("Access tokens can't be verified at the moment."))
+            else:
+                waiting.callback(None)
 
     async def _read_keys(self) -> None:
-        self._keys_read = self._reactor.seconds()
+        asked = self._reactor.seconds()
         keys = {}
         for kid, raw in await self._database.read(_KEYS):
             try:
                 keys[kid] = Ed25519PublicKey.from_public_bytes(raw)
             except (ValueError, UnsupportedAlgorithm):
                 log.error("verification key {kid} is no Ed25519 key", kid=kid)
-        self._keys = keys
+        self._keys, self._keys_read = keys, asked
 
     # ended sessions
 
@@ -160,11 +203,16 @@ class Tokens:
         return ensureDeferred(self._poll_view())
 
     async def _poll_view(self) -> None:
+        self._stale = False  # a gap from now on asks for another read
         try:
             await self._read_ended()
-            self._stale = False
         except Problem as problem:
+            self._stale = True
             log.debug("ended sessions can't be read: {detail}", detail=problem.detail)
+        except Exception:
+            # The polling must go on: sessions would live on for as long as NATS is away.
+            self._stale = True
+            log.failure("ended sessions can't be read")
 
     async def _read_ended(self) -> None:
         for session_id, user_id, device_id in await self._database.read(_ENDED):
@@ -176,4 +224,7 @@ class Tokens:
             return
         self._ended[event.session_id] = self._reactor.seconds() + self._lifetime
         for listener in self._listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                log.failure("the end of session {session} was not heard by all", session=event.session_id)
