@@ -114,7 +114,9 @@ def _kind_of(section: str, key: str, variable: str) -> Any:
 
 
 def _is_list(kind: Any) -> bool:
-    return isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.ListType)
+    found = msgspec.inspect.type_info(kind)
+    kinds = found.types if isinstance(found, msgspec.inspect.UnionType) else (found,)
+    return any(isinstance(one, msgspec.inspect.ListType) for one in kinds)
 
 
 def _convert(values: dict[str, dict[str, Any]], source: str | None) -> Settings:

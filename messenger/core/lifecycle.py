@@ -89,7 +89,10 @@ class Ordered:
         deadline = self._reactor.seconds() + STOP_SECONDS
         while self._running:
             part = self._running.pop()
-            left = max(0.5, (deadline - self._reactor.seconds()) / (len(self._running) + 1))
+            # A part that drains has that time on top.
+            grace = float(getattr(part, "grace", 0.0))
+            deadline += grace
+            left = max(0.5, (deadline - grace - self._reactor.seconds()) / (len(self._running) + 1)) + grace
             try:
                 await within(self._reactor, left, part.stop())
             except Exception:

@@ -13,6 +13,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=512)]
+Listen = Endpoint | Annotated[list[Endpoint], Meta(min_length=1, max_length=16)]
 Text = Annotated[str, Meta(max_length=512)]
 RateText = Annotated[str, Meta(pattern=r"^(off|[1-9][0-9]{0,8}/[smhd])$")]
 
@@ -70,17 +71,26 @@ class S3(Section, frozen=True, kw_only=True):
 
 
 class Gateway(Section, frozen=True, kw_only=True):
-    """The one entry point. Upstreams are `host:port`, several of them for several instances."""
+    """The one entry point.
 
-    listen: Endpoint = "tcp:8080"
+    `listen` is one endpoint or several (see core/http/listen.py), for clients all of them. Upstreams are
+    `host:port`, several of them for several instances, or `https://host:port`; `upstream_ca` is who vouches
+    for the latter's certificates, a PEM file, empty for those that the system trusts. `drain` is for how long
+    a stop says no at `/ready` before it refuses anybody.
+    """
+
+    listen: Listen = "tcp:8080"
     metrics_listen: Endpoint = "tcp:8090:interface=127.0.0.1"
     auth: list[Text] = field(default_factory=lambda: ["127.0.0.1:8081"])
     message: list[Text] = field(default_factory=lambda: ["127.0.0.1:8082"])
     file: list[Text] = field(default_factory=lambda: ["127.0.0.1:8083"])
     key: list[Text] = field(default_factory=lambda: ["127.0.0.1:8084"])
+    upstream_ca: Text = ""
     origins: list[Text] = field(default_factory=list)
     trusted_proxies: list[Text] = field(default_factory=list)
     connections: Count = 20_000
+    connections_by_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+    drain: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
 
 
 class Service(Section, frozen=True, kw_only=True):

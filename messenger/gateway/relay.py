@@ -50,14 +50,14 @@ class Relay:
         """Pass on a handshake that was found good."""
         _Handshake(self, request).start()
 
-    def splice(self, client: Any, upstream: Any) -> None:
-        """Join two transports until one of them ends."""
+    def splice(self, client: Any, upstream: Any, release: Callable[[], object] | None = None) -> None:
+        """Join two transports until one of them ends; `release` is called when the client's has."""
         sides = Side(self._ended), Side(self._ended)
         sides[0].peer, sides[1].peer = sides[1], sides[0]
         self.open += 1
         self._sides.update(sides)
-        for side, transport in zip(sides, (client, upstream), strict=True):
-            attach(transport, side)
+        attach(client, sides[0], release)
+        attach(upstream, sides[1])
         client.registerProducer(upstream, True)
         upstream.registerProducer(client, True)
         client.resumeProducing()
@@ -124,9 +124,9 @@ class _Handshake(Passage):
         headers += [*request.added, ("Connection", "Upgrade"), ("Upgrade", "websocket")]
         raw = head_text(head.status, request.request_id, headers).encode("latin-1")
         connection.detach()
-        client, early = take_over(request)
+        client, early, release = take_over(request)
         upstream = connection.transport
         client.write(raw + rest)
         if early:
             upstream.write(early)
-        self._relay.splice(client, upstream)
+        self._relay.splice(client, upstream, release)

@@ -102,8 +102,10 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         gateway,
         setting="[gateway] listen",
         draining=gateway.drain,
+        drain_seconds=settings.gateway.drain,
         metrics=HttpMetrics(registry),
         max_connections=settings.gateway.connections,
+        max_by_address=settings.gateway.connections_by_address,
         trusted_proxies=trusted_networks(settings.gateway.trusted_proxies, "gateway"),
     )
     system = SystemEndpoints(reactor, gateway.endpoints.checks, registry)

@@ -144,7 +144,8 @@ def makeService(options: Options) -> Lifecycle:
     standalone = Standalone(reactor, options, dict(os.environ))
 
     def ready() -> None:
-        where = standalone.settings.gateway.listen
+        listen = standalone.settings.gateway.listen
+        where = listen if isinstance(listen, str) else listen[0]
         log.info("ready on {listen}", event="ready", listen=where)
         say(f"ready at {_url(where)}, with its data in {Path(options['data']).resolve()}")
         say("README.md leads through a first conversation; stop with Ctrl-C")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from messenger.core.http.site import Site
 
 LINGER_SECONDS = 2.0
+FIRST_SECONDS = 1.0  # for the first byte on a connection that came just before the server stopped listening
 BODY_RATE = 500
 BODY_GRACE = 30.0
 
@@ -51,6 +52,7 @@ class Channel(HTTPChannel):
     _networkProducer: Any
     deadline: float | None = None
     taken_over = False
+    counted_as: str | None = None
 
     _stalled_until: float | None = None
     _registered = True
@@ -60,6 +62,7 @@ class Channel(HTTPChannel):
     _paused_since: float | None = None
     _expired = False
     _head_begun = False
+    _served = False
     _line = b""
 
     # Time.
@@ -144,10 +147,11 @@ class Channel(HTTPChannel):
         except Refusal as refusal:
             self.refuse(refusal)
             return
+        self._served = True
         request.expects_continue = waits and self.length != 0
         request.begin(self._command, target, self._version)
         self.persistent = self.checkPersistence(request, self._version)
-        if self.site.stopping:
+        if self.site.parting:
             self.persistent = False
         if self.length == 0:
             self.deadline = None
@@ -237,8 +241,13 @@ class Channel(HTTPChannel):
     def close_when_idle(self) -> None:
         """Close now, or after the answer that is under way."""
         self.persistent = False
-        if self.idle:
+        if not self.idle or self._head_begun:
+            return
+        if self._served:
             self.loseConnection()
+        else:
+            # Its request may be on its way.
+            self.deadline = self.site.seconds() + FIRST_SECONDS
 
     def loseConnection(self) -> None:
         self.deadline = self.site.seconds() + self.site.stall_seconds
@@ -288,7 +297,7 @@ class Channel(HTTPChannel):
         return False
 
     def detach(self) -> None:
-        """Let go of the transport: another protocol has it from now on."""
+        """Let go of the transport: another protocol has it from now on, and `counted_as` with it."""
         self.taken_over = self._refused = True
         self.deadline = self._stalled_until = None
         self._unregister()
@@ -301,4 +310,5 @@ class Channel(HTTPChannel):
         self.deadline = self._stalled_until = None
         self.site.closed(self)
         if not self.taken_over:
+            self.site.release(self.counted_as)
             super().connectionLost(reason)

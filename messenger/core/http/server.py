@@ -1,77 +1,120 @@
-"""A listening HTTP server as a part of a process (see core/lifecycle.py)."""
+"""A listening HTTP server as a part of a process (see core/lifecycle.py).
 
-from collections.abc import Callable
+Its stop loses nobody who could still be served (the order is that of a load balancer's draining): `draining`
+is called, so that `/ready` says no; for `drain_seconds` everything goes on, while whoever asks `/ready` sends
+its clients elsewhere and each answer ends its connection; then what the kernel has accepted already is taken
+in and the listeners close, for a listener that closes resets what still waits in its queue; then idle
+connections close, and those with a request under way get up to `FINISH_SECONDS` for it.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from messenger.core.hangup import on_hangup
+from messenger.core.http.listen import TcpListener, listener
 from messenger.core.http.site import Application, Site
 from messenger.core.lifecycle import EX_CONFIG, StartError
+from messenger.core.waits import pause, within
 
-DRAIN_SECONDS = 5.0
-_POLL_SECONDS = 0.05
+FINISH_SECONDS = 5.0
 
 log = Logger(namespace="messenger.http")
 
 
 class HttpServer:
-    """Serves `app` on a Twisted endpoint such as `tcp:8080:interface=127.0.0.1`.
+    """Serves `app` on one or several endpoints such as `tcp:8080:interface=127.0.0.1` (see listen.py).
 
-    `name` is for the log; `setting` is the configuration's name of the endpoint, for whoever has to change
-    it. `draining` is called as the stop begins. Further arguments are the Site's.
+    `name` is for the log; `setting` is the configuration's name of the endpoints, for whoever has to change
+    them. `draining` is called as the stop begins, `drain_seconds` before the listeners close. Further
+    arguments are the Site's.
     """
 
     def __init__(
         self,
         reactor: Any,
         name: str,
-        endpoint: str,
+        endpoint: str | Sequence[str],
         app: Application,
         *,
         setting: str | None = None,
         draining: Callable[[], object] | None = None,
+        drain_seconds: float = 0.0,
         **site: Any,
     ) -> None:
         self.site = Site(reactor, app, **site)
         self.port = 0
+        self.grace = drain_seconds
         self._reactor = reactor
         self._name = name
-        self._endpoint = endpoint
+        self._endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
         self._setting = setting or f"{name}.listen"
         self._draining = draining
-        self._listening: Any = None
+        self._listening: list[Any] = []
+        self._on_stop: list[Callable[[], None]] = []
 
     async def start(self) -> None:
-        """Listen; StartError where the endpoint is malformed or taken. Then `port` is the port's number."""
+        """Listen; StartError where an endpoint is malformed or taken. Then `port` is the first's number."""
+        if not self._endpoints:
+            raise StartError(f"{self._setting} names no endpoint", EX_CONFIG)
         try:
-            endpoint = serverFromString(self._reactor, self._endpoint)
-        except (ValueError, TypeError, KeyError) as error:
-            raise StartError(
-                f"{self._setting} is no endpoint: {self._endpoint!r} ({error})", EX_CONFIG
-            ) from None
+            for text in self._endpoints:
+                await self._listen(text)
+        except BaseException:
+            await self._close()
+            raise
+        self.port = getattr(self._listening[0].getHost(), "port", 0)
+
+    async def _listen(self, text: str) -> None:
         try:
-            self._listening = await endpoint.listen(self.site)
+            endpoint = listener(self._reactor, text)
+        except ValueError as error:
+            raise StartError(f"{self._setting} is no endpoint: {text!r} ({error})", EX_CONFIG) from None
+        try:
+            self._listening.append(await endpoint.listen(self.site))
         except (CannotListenError, OSError) as error:
             why = getattr(error, "socketError", error)
-            raise StartError(f"can't listen on {self._endpoint}: {why}; change {self._setting}") from None
-        self.port = getattr(self._listening.getHost(), "port", 0)
-        log.info("{name} listens on {endpoint}", event="listening", name=self._name, endpoint=self._endpoint)
+            raise StartError(f"can't listen on {text}: {why}; change {self._setting}") from None
+        if isinstance(endpoint, TcpListener) and endpoint.certificate is not None:
+            self._on_stop.append(on_hangup(self._reactor, endpoint.certificate.reload))
+        log.info("{name} listens on {endpoint}", event="listening", name=self._name, endpoint=text)
 
     async def stop(self) -> None:
-        """Accept no more, let requests under way finish for up to 5 s, then cut what is left."""
+        """Drain, accept no more, let requests under way finish for up to 5 s, then cut what is left."""
         if self._draining is not None:
             self._draining()
-        stopped: Deferred[Any] | None = self._listening.stopListening()
-        if stopped is not None:
-            await stopped
-        self.site.drain()
-        deadline = self._reactor.seconds() + DRAIN_SECONDS
         try:
-            while self.site.connections and self._reactor.seconds() < deadline:
-                await deferLater(self._reactor, _POLL_SECONDS, lambda: None)
+            if self.grace > 0:
+                self.site.part()
+                await pause(self._reactor, self.grace)
+        finally:
+            await self._close()
+        self.site.drain()
+        try:
+            await within(self._reactor, FINISH_SECONDS, self.site.empty())
+        except TimeoutError:
+            log.info("{name} cuts what is left", event="cut", name=self._name, left=self.site.connections)
         finally:
             self.site.abort()  # also where the process gives us less time than that
+
+    async def _close(self) -> None:
+        while self._on_stop:
+            self._on_stop.pop()()
+        while self._listening:
+            port = self._listening.pop()
+            self._take_waiting(port)
+            stopped: Deferred[Any] | None = port.stopListening()
+            if stopped is not None:
+                await stopped
+
+    def _take_waiting(self, port: Any) -> None:
+        accept = getattr(port, "doRead", None)
+        if accept is None:
+            return
+        before = -1
+        while self.site.accepted != before:
+            before = self.site.accepted
+            accept()

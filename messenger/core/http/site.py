@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from time import perf_counter
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger, LogLevel
@@ -17,6 +18,7 @@ from messenger.core.http.answers import INTERNAL, head, problem_parts
 from messenger.core.http.channel import Channel
 from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.request import UNMATCHED, Request, new_request_id
+from messenger.core.limits import network_of
 from messenger.wire.errors import Problem
 
 SWEEP_SECONDS = 1.0
@@ -37,7 +39,9 @@ class Site(ServerFactory):
     """Makes a `Channel` for each connection and hands its requests to `app`.
 
     `reactor` is the clock. Deadlines are in seconds (see `Channel`). More than `max_connections` at a time
-    are closed as they come. `trusted_proxies` are addresses or networks whose `X-Forwarded-For` is believed.
+    are closed as they come, and so are more than `max_by_address` of one client (an IPv6 one is its /64; 0:
+    any number), which counts WebSockets too. `trusted_proxies` are addresses or networks whose
+    `X-Forwarded-For` is believed and whose connections are many people's: they are not counted by address.
     `timer` times requests: uvloop's own clock stands still for as long as it runs callbacks.
     """
 
@@ -54,6 +58,7 @@ class Site(ServerFactory):
         body_idle_seconds: float = 30.0,
         stall_seconds: float = 60.0,
         max_connections: int = 20_000,
+        max_by_address: int = 0,
         trusted_proxies: Sequence[str] = (),
         timer: Callable[[], float] = perf_counter,
     ) -> None:
@@ -64,18 +69,34 @@ class Site(ServerFactory):
         self.idle_seconds = idle_seconds
         self.body_idle_seconds = body_idle_seconds
         self.stall_seconds = stall_seconds
+        self.parting = False  # every answer ends its connection
         self.stopping = False
+        self.accepted = 0
+        self.rejected = 0
         self._reactor = reactor
         self._metrics = metrics
         self._max_connections = max_connections
+        self._max_by_address = max_by_address
+        self._by_address: dict[str, int] = {}
         self._trusted = [ip_network(text, strict=False) for text in trusted_proxies]
         self._channels: set[Channel] = set()
         self._sweep: Any = None
+        self._empty: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Channel | None:
+        self.accepted += 1
         if self.stopping or len(self._channels) >= self._max_connections:
+            self.rejected += 1
             return None
+        counted = self._counted_as(str(getattr(addr, "host", "")).removeprefix("::ffff:"))
+        if counted is not None:
+            open_now = self._by_address.get(counted, 0)
+            if open_now >= self._max_by_address:
+                self.rejected += 1
+                return None
+            self._by_address[counted] = open_now + 1
         channel = Channel()
+        channel.counted_as = counted
         channel.site = self
         channel.factory = self
         channel.requestFactory = Request
@@ -84,6 +105,11 @@ class Site(ServerFactory):
     def acceptableProtocols(self) -> list[bytes]:
         # Without an answer to ALPN (RFC 7301) Twisted breaks off the handshake of clients that ask.
         return [b"http/1.1"]
+
+    def _counted_as(self, host: str) -> str | None:
+        if not self._max_by_address or not host or self.trusts(host):
+            return None
+        return network_of(host)
 
     # What channels and requests call.
 
@@ -96,6 +122,19 @@ class Site(ServerFactory):
     def closed(self, channel: Channel) -> None:
         """A connection is gone, or is no longer ours."""
         self._channels.discard(channel)
+        if not self._channels and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def release(self, counted_as: str | None) -> None:
+        """A connection that was counted so is gone."""
+        if counted_as is None:
+            return
+        left = self._by_address[counted_as] - 1
+        if left:
+            self._by_address[counted_as] = left
+        else:
+            del self._by_address[counted_as]
 
     def dispatch(self, request: Request) -> None:
         """Have the application answer."""
@@ -181,11 +220,24 @@ class Site(ServerFactory):
         """How many connections are open and ours."""
         return len(self._channels)
 
+    def part(self) -> None:
+        """Have each connection end with its next answer."""
+        self.parting = True
+
     def drain(self) -> None:
-        """Close what is idle; have the others close after their answer."""
-        self.stopping = True
+        """Accept no more, close what is idle, and have the others close after their answer."""
+        self.parting = self.stopping = True
         for channel in list(self._channels):
             channel.close_when_idle()
+
+    async def empty(self) -> None:
+        """Return when no connection is left."""
+        if self._channels:
+            self._empty = Deferred(self._forget_empty)
+            await self._empty
+
+    def _forget_empty(self, _cancelled: object) -> None:
+        self._empty = None
 
     def abort(self) -> None:
         """Cut what is left."""

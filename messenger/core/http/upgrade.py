@@ -9,7 +9,8 @@ whoever took it owns the transport and the bytes that had come already. `hand_ov
 # What is overridden here is not annotated in Twisted.
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.protocols.policies import ProtocolWrapper
@@ -65,31 +66,50 @@ def check_upgrade(request: "Request") -> None:
         raise NoUpgrade(Problem(Code.bad_request, "Sec-WebSocket-Key is not 16 bytes in base64."))
 
 
-def take_over(request: "Request", status: int = SWITCHING) -> tuple[Any, bytes]:
-    """The request's transport, free of HTTP, and what had been received beyond the request's head.
+class Taken(NamedTuple):
+    """A transport, free of HTTP, and what had been received on it beyond the request's head.
 
-    The transport may be paused: the new owner resumes it. The request is over, and logged with `status`.
+    It may be paused: the new owner resumes it, and calls `release`, if there is one, once it is gone.
     """
-    channel = request.channel
+
+    transport: Any
+    buffered: bytes
+    release: Callable[[], object] | None
+
+
+def take_over(request: "Request", status: int = SWITCHING) -> Taken:
+    """Take the request's transport away from HTTP. The request is over, and logged with `status`."""
+    channel, site, counted_as = request.channel, request.site, request.channel.counted_as
     transport = channel.transport
     buffered = b"".join(channel._dataBuffer) + channel.clearLineBuffer()
     channel._dataBuffer = []
     channel.detach()
     request.handed_over(status)
-    return transport, buffered
+    return Taken(transport, buffered, None if counted_as is None else lambda: site.release(counted_as))
 
 
 def hand_over(request: "Request", protocol: IProtocol, first: bytes = b"") -> None:
     """Connect the request's transport to `protocol`, which receives `first` and then what the client sent."""
-    transport, buffered = take_over(request)
-    attach(transport, protocol)
+    transport, buffered, release = take_over(request)
+    attach(transport, protocol, release)
     if first + buffered:
         protocol.dataReceived(first + buffered)
     transport.resumeProducing()
 
 
-def attach(transport: Any, protocol: IProtocol) -> None:
-    """Make `protocol` the receiver of a transport that had another one; TLS wraps protocols in its own."""
+def attach(transport: Any, protocol: Any, release: Callable[[], object] | None = None) -> None:
+    """Make `protocol` the receiver of a transport that had another one; TLS wraps protocols in its own.
+
+    `release` is called when the transport is gone.
+    """
+    if release is not None:
+
+        def lost(reason: Any) -> None:
+            del protocol.connectionLost
+            release()
+            protocol.connectionLost(reason)
+
+        protocol.connectionLost = lost
     if isinstance(transport, ProtocolWrapper):
         transport.wrappedProtocol = protocol
     else:

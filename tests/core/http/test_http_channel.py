@@ -3,6 +3,10 @@
 import pytest
 from http_app import Endpoints, router
 from http_wire import HOST, Connection, Logged, site
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 GET = b"GET /api/v1/page HTTP/1.1\r\n"
@@ -297,13 +301,67 @@ class ConnectionCase(SynchronousTestCase):
         busy.request("GET", "/api/v1/slow")
         started = Connection(self.site)
         started.send(GET)
+        used = Connection(self.site)
+        used.request("GET", "/api/v1/page")
+        used.reply()
         self.site.drain()
-        assert self.client.closed
+        empty = Deferred.fromCoroutine(self.site.empty())
+        assert used.closed
         assert not busy.closed
         assert self.site.buildProtocol(None) is None
         self.endpoints.waiting[0].callback(5)
         assert busy.reply().json == {"total": 5}
         assert busy.closed
+        # Those whose request is on its way are answered, for a while.
+        started.send(HOST + b"\r\n")
+        assert started.reply().headers["connection"] == "close"
+        assert not self.client.closed
+        self.pass_time(2)
+        assert self.client.closed
+        for one in (used, busy, started):
+            one.leave()
+        self.assertNoResult(empty)
+        self.client.leave()
+        self.successResultOf(empty)
+
+    def test_connections_by_address(self):
+        bounded = site(router(self.endpoints), max_by_address=2, trusted_proxies=["10.0.0.0/8"])
+
+        def connect(host):
+            return bounded.buildProtocol(IPv4Address("TCP", host, 1))
+
+        one = Connection(bounded, "192.0.2.1")
+        assert connect("192.0.2.1") is not None
+        assert connect("192.0.2.1") is None
+        assert connect("::ffff:192.0.2.1") is None
+        assert connect("192.0.2.2") is not None
+        one.leave()
+        assert connect("192.0.2.1") is not None
+        assert connect("2001:db8::1") is not None
+        assert connect("2001:db8::2:1") is not None
+        assert connect("2001:db8::3:1") is None
+        assert all(connect("10.0.0.1") for _ in range(5))
+        assert all(bounded.buildProtocol(None) for _ in range(5))
+
+    def test_a_websocket_counts_by_address_until_it_ends(self):
+        from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+
+        app = router(self.endpoints)
+        factory = WebSocketServerFactory()
+        factory.protocol = WebSocketServerProtocol
+        app.websocket("/ws", factory)
+        bounded = site(app, max_by_address=1)
+        client = Connection(bounded)
+        client.transport.setTcpNoDelay = lambda enabled: None
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+        client.request(
+            "GET", "/ws", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", key
+        )
+        assert b" 101 " in client.transport.value()
+        assert bounded.connections == 0
+        assert bounded.buildProtocol(client.transport.getPeer()) is None
+        client.transport.protocol.connectionLost(Failure(ConnectionDone()))
+        assert bounded.buildProtocol(client.transport.getPeer()) is not None
 
     def test_an_answer_that_comes_after_the_client_left(self):
         self.client.request("GET", "/api/v1/slow")

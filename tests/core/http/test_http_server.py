@@ -41,6 +41,55 @@ class ServerCase(SynchronousTestCase):
         assert IProtocolNegotiationFactory.providedBy(self.server.site)
         assert self.server.site.acceptableProtocols() == [b"http/1.1"]
 
+    def test_several_endpoints(self):
+        both = ["tcp:8081:interface=127.0.0.1", "unix:/nowhere/at/all"]
+        server = HttpServer(self.reactor, "auth", both, router(self.endpoints))
+        self.successResultOf(run(server.start()))
+        assert len(self.reactor.tcpServers) == len(self.reactor.unixServers) == 1
+        error = self.failureResultOf(
+            run(HttpServer(self.reactor, "auth", [], router(self.endpoints)).start()), StartError
+        ).value
+        assert error.status == 78
+
+    def test_where_one_is_taken_none_is_kept(self):
+        closed = []
+        listen = self.reactor.listenTCP
+
+        def taken(port, *arguments, **named):
+            if port == 2:
+                raise CannotListenError("", 2, OSError(98, "Address already in use"))
+            found = listen(port, *arguments, **named)
+            found.stopListening = lambda: closed.append(port)
+            return found
+
+        self.reactor.listenTCP = taken
+        server = HttpServer(self.reactor, "auth", ["tcp:1", "tcp:2"], router(self.endpoints))
+        self.failureResultOf(run(server.start()), StartError)
+        assert closed == [1]
+
+    def test_draining_comes_before_closing(self):
+        server = HttpServer(
+            self.reactor,
+            "auth",
+            "tcp:8081",
+            router(self.endpoints),
+            draining=lambda: self.drained.append(True),
+            drain_seconds=5.0,
+        )
+        self.successResultOf(run(server.start()))
+        stopping = run(server.stop())
+        assert self.drained == [True]
+        late = Connection(server.site)
+        late.request("GET", "/api/v1/page")
+        assert late.reply().headers["connection"] == "close"
+        late.leave()
+        self.reactor.advance(4.9)
+        assert server.site.buildProtocol(None) is not None
+        self.assertNoResult(stopping)
+        self.reactor.advance(0.2)
+        self.successResultOf(stopping)
+        assert server.site.buildProtocol(None) is None
+
     def test_a_taken_port_is_one_line(self):
         def taken(*arguments, **named):
             raise CannotListenError("127.0.0.1", 8081, OSError(98, "Address already in use"))
@@ -66,6 +115,8 @@ class ServerCase(SynchronousTestCase):
         stopping = run(self.server.stop())
         self.reactor.advance(0.1)
         assert self.drained == [True]
+        for _ in range(15):
+            self.reactor.advance(0.1)
         assert idle.closed
         assert not busy.closed
         idle.leave()
