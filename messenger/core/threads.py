@@ -1,9 +1,10 @@
 """Blocking calls (bcrypt, the S3 SDK) in threads of their own, with a bounded queue in front."""
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
-from twisted.internet.threads import deferToThreadPool
+from twisted.internet.defer import Deferred
 from twisted.python.threadpool import ThreadPool
 
 from messenger.wire.errors import unavailable
@@ -13,27 +14,57 @@ T = TypeVar("T")
 
 
 class Threads:
-    """At most `threads` calls run and `queue` wait; one more is answered 503 with Retry-After."""
+    """At most `threads` calls run and `queue` wait; one more is answered 503 with Retry-After.
+
+    `taken` is how many run or wait. A call whose asker has left still counts until its thread is done.
+    """
 
     def __init__(self, reactor: Any, name: str, threads: int, queue: int) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=threads, name=name)
         self._limit = threads + queue
+        self._stopping = False
         self.taken = 0
 
     async def start(self) -> None:
         self._pool.start()
 
     async def stop(self) -> None:
-        # Waits for calls that run; they are bounded by what they call.
-        self._pool.stop()
+        """Wait for calls that run; those that still wait are answered 503."""
+        if self._stopping:
+            return
+        self._stopping = True
+        ended: Deferred[None] = Deferred()
+
+        def join() -> None:
+            self._pool.stop()
+            self._reactor.callFromThread(ended.callback, None)
+
+        # Joining threads blocks, and the reactor must be able to say that it has taken too long.
+        Thread(target=join, name="stop-threads", daemon=True).start()
+        await ended
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result, from a thread; Problem `unavailable` when the queue is full."""
-        if self.taken >= self._limit:
+        if self._stopping or self.taken >= self._limit:
             raise unavailable("Too much is waiting for this; try again shortly.", retry_after=2)
         self.taken += 1
-        try:
-            return await deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)
-        finally:
-            self.taken -= 1
+        waiting: Deferred[T] = Deferred()
+
+        def call() -> T:
+            if self._stopping:
+                raise unavailable("The service is stopping.")
+            return function(*args, **kwargs)
+
+        def done(success: bool, result: Any) -> None:
+            self._reactor.callFromThread(self._answer, waiting, success, result)
+
+        self._pool.callInThreadWithCallback(done, call)
+        return await waiting
+
+    def _answer(self, waiting: Deferred[Any], success: bool, result: Any) -> None:
+        self.taken -= 1
+        if success:
+            waiting.callback(result)
+        else:
+            waiting.errback(result)

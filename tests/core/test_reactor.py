@@ -1,0 +1,107 @@
+"""The reactor: Twisted's on uvloop, chosen before `twist` takes its default.
+
+Each test is a process of its own, since a process has one reactor.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+LONG = 60  # seconds until a test that hangs gives up
+
+
+def python(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=LONG, check=False
+    )
+
+
+def printed(program: str) -> list[str]:
+    done = python(program)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_it_is_asyncio_s_on_uvloop_and_tells_the_time_of_day() -> None:
+    kind, loop, seconds = printed(
+        "from messenger.core.reactor import install_reactor; install_reactor()\n"
+        "from twisted.internet import reactor\n"
+        "import time\n"
+        "print(type(reactor).__name__)\n"
+        "print(type(reactor._asyncioEventloop).__module__)\n"
+        "print(abs(reactor.seconds() - time.time()) < 1)\n"
+    )
+    assert (kind, loop, seconds) == ("AsyncioSelectorReactor", "uvloop", "True")
+
+
+def test_a_second_install_is_none() -> None:
+    assert printed(
+        "from messenger.core.reactor import install_reactor; install_reactor()\n"
+        "from twisted.internet import reactor\n"
+        "install_reactor()\n"
+        "import twisted.internet\n"
+        "print(twisted.internet.reactor is reactor)\n"
+    ) == ["True"]
+
+
+@pytest.mark.parametrize("name", ["epollreactor", "selectreactor"])
+def test_another_reactor_is_a_clear_error(name: str) -> None:
+    [line] = printed(
+        f"from twisted.internet import {name}; {name}.install()\n"
+        "from twisted.python.usage import UsageError\n"
+        "from messenger.core.reactor import install_reactor\n"
+        "try:\n"
+        "    install_reactor()\n"
+        "except UsageError as error:\n"
+        "    print(error)\n"
+    )
+    assert "without --reactor" in line
+
+
+def test_importing_installs_nothing() -> None:
+    """`twist --help` lists the services: that must not choose a reactor."""
+    assert printed(
+        "import messenger.core.reactor, twisted.plugins.messenger_plugins, sys\n"
+        "print('twisted.internet.reactor' in sys.modules, 'uvloop' in sys.modules)\n"
+    ) == ["False False"]
+
+
+CHILD = """
+from messenger.core.reactor import install_reactor
+install_reactor()
+from twisted.internet import reactor
+from twisted.internet.protocol import ProcessProtocol
+import sys
+
+class Child(ProcessProtocol):
+    def processExited(self, reason):
+        print("exited", reason.value.exitCode, reason.value.signal)
+    def processEnded(self, reason):
+        print("ended", flush=True)
+        reactor.stop()
+
+def spawn():
+    child = reactor.spawnProcess(
+        Child(), sys.executable, [sys.executable, "-c", {program!r}], env={{}}, childFDs={fds}
+    )
+    {then}
+
+reactor.callWhenRunning(spawn)
+reactor.callLater(40, lambda: (print("never noticed"), reactor.stop()))
+reactor.run()
+"""
+
+
+@pytest.mark.parametrize("fds", ["{}", "{1: 1}", "{0: 'w', 1: 'r', 2: 'r'}"])
+def test_the_end_of_a_child_is_noticed(fds: str) -> None:
+    """Without a pipe to it, only SIGCHLD tells."""
+    program = CHILD.format(program="raise SystemExit(7)", fds=fds, then="pass")
+    assert printed(program) == ["exited 7 None", "ended"]
+
+
+def test_the_end_of_a_child_by_a_signal_is_noticed() -> None:
+    program = CHILD.format(
+        program="import signal; signal.pause()", fds="{}", then="child.signalProcess('KILL')"
+    )
+    assert printed(program) == ["exited None 9", "ended"]
