@@ -40,11 +40,13 @@ where m.user_id = %(user)s and (m.left_seq is null or p.change < m.left_change o
 """
 
 # Places only rise, and stop at the head. A member's delivered_seq is the highest of its devices'.
+# `least` passes over a null, so what was not said has to be kept apart: it acknowledges nothing.
 _ACKNOWLEDGE = """
 with acks as (
     select a.device_id, a.user_id, a.conversation_id, m.first_seq, m.first_change,
-        least(a.seq, coalesce(m.left_seq, c.last_seq)) as seq,
-        least(a.change, coalesce(m.left_change, c.last_change)) as change, c.member_count
+        case when a.seq is not null then least(a.seq, coalesce(m.left_seq, c.last_seq)) end as seq,
+        case when a.change is not null then least(a.change, coalesce(m.left_change, c.last_change)) end
+            as change, c.member_count
     from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])
         as a(device_id, user_id, conversation_id, seq, change)
     join message.members m on m.conversation_id = a.conversation_id and m.user_id = a.user_id
