@@ -10,18 +10,20 @@ keeps their data clean on a stack that is started once.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -132,11 +134,18 @@ class Process:
 class Stack:
     """A whole system. `settings` are environment variables on top of what the form needs.
 
-    In the form `apart` there are `instances` of the gateway and of the message service, one of the others.
+    In the form `apart` there are `instances` of the gateway and of the message service, one of the others;
+    `counts` says otherwise, by service. `programs` says what starts a service in place of `-m twisted`.
     """
 
     def __init__(
-        self, folder: Path, form: str = "one", settings: dict[str, str] | None = None, instances: int = 2
+        self,
+        folder: Path,
+        form: str = "one",
+        settings: dict[str, str] | None = None,
+        instances: int = 2,
+        counts: dict[str, int] | None = None,
+        programs: dict[str, list[str]] | None = None,
     ) -> None:
         self.folder = folder
         self.form = form
@@ -150,6 +159,8 @@ class Stack:
         }
         self._environment |= {"PYTHONUNBUFFERED": "1", **OPEN, **(settings or {})}
         self._instances = instances
+        self._counts = {"auth": 1, "key": 1, "file": 1, "message": instances, **(counts or {})}
+        self._programs = programs or {}
         self.engines: dict[str, Any] = {}
         if form == "one":
             self._plan_one()
@@ -182,7 +193,7 @@ class Stack:
             [sys.executable, "-m", "messenger.standalone.engines", "--data", str(self.data)],
             {},
         ).stdin = subprocess.PIPE
-        count = {"auth": 1, "key": 1, "file": 1, "message": self._instances, "gateway": self._instances}
+        count = {**self._counts, "gateway": self._instances}
         names = [f"{name}-{number}" for name, many in count.items() for number in range(1, many + 1)]
         names += [f"gateway-metrics-{number}" for number in range(1, self._instances + 1)]
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -202,7 +213,8 @@ class Stack:
                 extra["MESSENGER_GATEWAY__METRICS_LISTEN"] = _endpoint(
                     self.ports[f"gateway-metrics-{number}"]
                 )
-            self._process(name, [sys.executable, "-m", "twisted", f"messenger-{service}"], extra)
+            program = self._programs.get(service, ["-m", "twisted"])
+            self._process(name, [sys.executable, *program, f"messenger-{service}"], extra)
 
     # start and stop
 
@@ -311,6 +323,38 @@ class Stack:
     def kill_engine(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send an engine a signal; it comes back by itself after a SIGKILL."""
         os.kill(json.loads((self.data / "run" / f"{name}.pid").read_text())["pid"], number)
+
+    def engine(self, name: str) -> psutil.Process:
+        """An engine's main process."""
+        return psutil.Process(json.loads((self.data / "run" / f"{name}.pid").read_text())["pid"])
+
+    def freeze_engine(self, name: str) -> Callable[[], None]:
+        """Stop an engine and all of its processes by SIGSTOP; gives what lets them go on."""
+        main = self.engine(name)
+        main.suspend()
+        frozen = [main, *main.children(recursive=True)]
+        for process in frozen[1:]:
+            process.suspend()
+
+        def thaw() -> None:
+            for process in reversed(frozen):
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+        return thaw
+
+    def wipe_engine(self, name: str) -> None:
+        """Kill an engine and delete all its data before it comes back."""
+        supervisor = self.processes["messenger" if self.form == "one" else "engines"]
+        supervisor.send(signal.SIGSTOP)  # or it would be back before its data is gone
+        try:
+            process = self.engine(name)
+            process.kill()
+            until(lambda: process.status() == psutil.STATUS_ZOMBIE, every=0.01)
+            for entry in (self.data / name).iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        finally:
+            supervisor.send(signal.SIGCONT)
 
     # addresses
 
