@@ -6,7 +6,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from messenger.admin.openapi import groups
 from messenger.core.http import Call, RouteLimits, Router, SystemEndpoints, route
+from messenger.core.http.admission import FREE
 from messenger.core.identity import Identity
 from messenger.core.limits import Limits, LimitsMetrics
 from messenger.core.settings import Limits as LimitSettings
@@ -162,3 +164,11 @@ class AdmissionCase(SynchronousTestCase):
         assert "messenger_limits_debts 1.0" in text
         assert "messenger_limits_shared" not in text
         assert ALICE.user_id not in text
+
+
+def test_every_route_of_the_api_is_in_a_class():
+    known = {*LimitSettings.__struct_fields__, FREE}
+    for group in groups():
+        for one in group.routes:
+            assert one.class_ in known, one.path
+            assert not one.class_.startswith("guess")
