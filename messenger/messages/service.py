@@ -3,6 +3,7 @@
 import time
 
 from prometheus_client import CollectorRegistry
+from twisted.internet.defer import ensureDeferred
 
 from messenger.core.config import trusted_networks
 from messenger.core.http import Call, HttpMetrics, HttpServer, Router, SystemEndpoints
@@ -20,6 +21,7 @@ from messenger.messages.http import BlockEndpoints, ConversationEndpoints, Messa
 from messenger.messages.live.hub import Hub
 from messenger.messages.metrics import MessageMetrics, batch_sizes
 from messenger.messages.model import Moved
+from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
 from messenger.messages.session import Parts
 from messenger.messages.socket import Socket, SocketFactory, accept
@@ -27,7 +29,10 @@ from messenger.messages.store.blocks import Blocks as BlockStore
 from messenger.messages.store.conversations import Conversations as ConversationStore
 from messenger.messages.store.messages import Messages as MessageStore
 from messenger.messages.store.places import Places
+from messenger.messages.store.presence import Presence as PresenceStore
 from messenger.messages.store.tickets import Tickets
+from messenger.messages.store.upkeep import Upkeep
+from messenger.messages.upkeep import Housekeeping
 
 
 class Options(ServiceOptions):
@@ -68,6 +73,9 @@ def build(context: Context) -> Built:
     registry = CollectorRegistry()
     commits = Commits(message_store, hub.committed, batch_sizes(registry).observe)
     progress = Progress(reactor, places, hub.risen)
+    presence = Presence(reactor, PresenceStore(base.database), hub, context.bus)
+    hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
+    upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
     messages = Messages(message_store, conversation_store, commits, devices, now, moved, settings.content)
     conversations = Conversations(conversation_store, devices, moved, settings.members)
@@ -76,7 +84,7 @@ def build(context: Context) -> Built:
 
     send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
     parts = Parts(
-        reactor, hub, messages, progress, base.tokens, int(settings.heartbeat), send_limit, refusals
+        reactor, hub, messages, progress, presence, base.tokens, int(settings.heartbeat), send_limit, refusals
     )
     tickets = Tickets(base.database)
 
@@ -101,7 +109,8 @@ def build(context: Context) -> Built:
         authenticator=base.tokens,
         admission=admission,
     )
-    router.websocket("/ws", SocketFactory(parts, settings.sockets), let_in)
+    sockets = SocketFactory(parts, settings.sockets)
+    router.websocket("/ws", sockets, let_in)
     server = HttpServer(
         reactor,
         "message",
@@ -112,7 +121,10 @@ def build(context: Context) -> Built:
         metrics=HttpMetrics(registry),
         trusted_proxies=trusted_networks(settings.trusted_proxies, "message"),
     )
-    return Built("message", [*base.parts, commits, progress, hub, server], router, system.check)
+    # Stopped from the end: no new requests, commits under way answered, sockets sent away with 1001 and
+    # given a moment to go, then what they acknowledged is written.
+    parts_in_order = [*base.parts, upkeep, progress, presence, sockets, hub, commits, server]
+    return Built("message", parts_in_order, router, system.check)
 
 
 def makeService(options: Options) -> Lifecycle:

@@ -23,6 +23,7 @@ from messenger.messages.domain.messages import Messages, Sender
 from messenger.messages.live.connection import Channel
 from messenger.messages.live.hub import Hub
 from messenger.messages.model import Draft
+from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
 from messenger.messages.store.places import Ack, Mark
 from messenger.wire import frames
@@ -43,6 +44,7 @@ class Parts:
     hub: Hub
     messages: Messages
     progress: Progress
+    presence: Presence
     authenticator: Authenticator
     heartbeat: int
     send_limit: Limit | None
@@ -90,6 +92,7 @@ class Session:
             )
         )
         self._expire_at(identity.expires_at)
+        self._parts.presence.opened(self.connection)
         ensureDeferred(self._catch_up())
 
     async def _catch_up(self) -> None:
@@ -113,6 +116,7 @@ class Session:
             self._expiry.cancel()
         self._waiting.clear()
         self.connection.gone()
+        self._parts.presence.closed(self.connection)
         ensureDeferred(self._parts.progress.flush())
 
     def receive(self, message: bytes) -> None:
@@ -167,6 +171,10 @@ class Session:
             self._parts.progress.read(mark)
         elif isinstance(frame, frames.Resend):
             self._parts.hub.resend(self.connection, frame.conversation_id, frame.after)
+        elif isinstance(frame, frames.Typing):
+            self._parts.hub.typing(self.connection, frame.conversation_id, frame.is_typing)
+        elif isinstance(frame, frames.Presence):
+            self._parts.presence.set(self.connection, frame.status)
         else:
             await self._renew(frame)
 

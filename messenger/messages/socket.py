@@ -9,6 +9,7 @@ The router has checked the handshake's form, `accept` has checked the token: wha
 from typing import Any, Protocol
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
@@ -54,6 +55,7 @@ class Socket(WebSocketServerProtocol):
 
     def onOpen(self) -> None:
         self.session = Session(self.parts, self, self.identity)
+        self.factory.opened(self)
         self.transport.registerProducer(_Writing(self), True)
         self.session.open()
 
@@ -66,6 +68,7 @@ class Socket(WebSocketServerProtocol):
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         if hasattr(self, "session"):
             self.session.closed()
+            self.factory.closed(self)
 
     def onAutoPingTimeout(self) -> None:
         self.autoPingTimeoutCall = None
@@ -99,14 +102,17 @@ class Socket(WebSocketServerProtocol):
 
 
 class SocketFactory(WebSocketServerFactory):
-    """Makes sockets, at most `limit` at a time."""
+    """Makes sockets, at most `limit` at a time; a part, whose stop waits until they are closed."""
 
     protocol = Socket
+    _open: set[Socket]
+    _all_closed: Deferred[None] | None = None
 
     def __init__(self, parts: Parts, limit: int) -> None:
         super().__init__(reactor=parts.reactor, server="")
         self._parts = parts
         self._limit = limit
+        self._open = set()
         self.setProtocolOptions(
             maxFramePayloadSize=frames.MAX_FRAME,
             maxMessagePayloadSize=frames.MAX_FRAME,
@@ -122,6 +128,26 @@ class SocketFactory(WebSocketServerFactory):
             serveFlashSocketPolicy=False,
             webStatus=False,
         )
+
+    async def start(self) -> None:
+        """Nothing to prepare."""
+
+    async def stop(self) -> None:
+        """Wait until all sockets are closed, at most CLOSE_SECONDS: a process that ends early resets them."""
+        if self._open:
+            self._all_closed = Deferred()
+            await self._all_closed
+
+    def opened(self, socket: Socket) -> None:
+        """A socket is open."""
+        self._open.add(socket)
+
+    def closed(self, socket: Socket) -> None:
+        """A socket is closed."""
+        self._open.discard(socket)
+        if not self._open and self._all_closed is not None:
+            waiting, self._all_closed = self._all_closed, None
+            waiting.callback(None)
 
     def buildProtocol(self, address: Any) -> Socket | None:
         if self._parts.hub.sockets >= self._limit:

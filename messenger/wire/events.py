@@ -12,6 +12,8 @@ PREKEYS = "messenger.news.prekeys"
 HEADS = "messenger.news.heads"
 BATCH = "messenger.news.batch"
 TOLD = "messenger.live.told"
+PRESENCE = "messenger.live.presence"
+ATTACHED = "messenger.live.attached"
 
 
 class SessionEnded(Struct, frozen=True, kw_only=True):
@@ -75,3 +77,19 @@ class Told(Struct, frozen=True, kw_only=True):
     others: bool
     own: bool
     frame: Raw
+
+
+class PresenceChanged(Struct, frozen=True, kw_only=True):
+    """A presence frame for the open sockets of `peers`."""
+
+    origin: str
+    peers: list[str]
+    frame: Raw
+
+
+class Attached(Struct, frozen=True, kw_only=True):
+    """A device has opened a socket on instance `origin`, at `moment` (milliseconds since 1970)."""
+
+    origin: str
+    device_id: str
+    moment: int

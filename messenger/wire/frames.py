@@ -53,6 +53,19 @@ class Read(Struct, frozen=True, kw_only=True, tag="read", tag_field="type"):
     seq: Number
 
 
+class Typing(Struct, frozen=True, kw_only=True, tag="typing", tag_field="type"):
+    """The user is typing, or has stopped."""
+
+    conversation_id: Uuid
+    is_typing: bool
+
+
+class Presence(Struct, frozen=True, kw_only=True, tag="presence", tag_field="type"):
+    """How the device wishes to be seen."""
+
+    status: Literal["online", "away"]
+
+
 class Resend(Struct, frozen=True, kw_only=True, tag="resend", tag_field="type"):
     """Send again what follows `after`, own messages included."""
 
@@ -67,7 +80,7 @@ class Token(Struct, frozen=True, kw_only=True, tag="token", tag_field="type"):
     access_token: Annotated[str, Meta(max_length=8192)]
 
 
-ClientFrame = Send | Ack | Read | Resend | Token
+ClientFrame = Send | Ack | Read | Typing | Presence | Resend | Token
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello", tag_field="type"):
@@ -109,6 +122,22 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt", tag_field="type"
     conversation_id: str
     user_id: str
     seq: int
+
+
+class TypingFrame(Struct, frozen=True, kw_only=True, tag="typing", tag_field="type"):
+    """A member is typing, or has stopped; it lapses after 6 s."""
+
+    conversation_id: str
+    user_id: str
+    is_typing: bool
+
+
+class PresenceFrame(Struct, frozen=True, kw_only=True, tag="presence", tag_field="type"):
+    """A peer is `online`, `away` or `offline`."""
+
+    user_id: str
+    status: str
+    last_seen_at: str
 
 
 class DeviceFrame(Struct, frozen=True, kw_only=True, tag="device", tag_field="type"):

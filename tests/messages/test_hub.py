@@ -20,6 +20,9 @@ class Bus:
     def on_gap(self, listener: object) -> None:
         """No gap comes."""
 
+    def tell(self, subject: str, payload: bytes) -> None:
+        """Nobody else is there."""
+
 
 class Channel:
     """Notes what is sent, or breaks."""

@@ -49,6 +49,16 @@ class Messages:
         return Sent(seq=self.admitted, created_at="2026-01-31T09:30:00.123Z")
 
 
+class Presence:
+    """Takes what it is told."""
+
+    def opened(self, connection: object) -> None:
+        """A socket is open."""
+
+    def closed(self, connection: object) -> None:
+        """A socket is closed."""
+
+
 class SessionCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.build("3/s")
@@ -63,6 +73,7 @@ class SessionCase(SynchronousTestCase):
             Hub(),  # type: ignore[arg-type]
             self.messages,  # type: ignore[arg-type]
             nothing,
+            Presence(),  # type: ignore[arg-type]
             nothing,
             45,
             limits.of("send"),

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from tests.system.people import Person, b64
+from tests.system.people import PASSWORD, Person, b64
 from tests.system.stack import Stack, until
 
 pytestmark = pytest.mark.system
@@ -444,3 +445,98 @@ def test_a_fresh_token_on_an_open_socket(people: list[Person]) -> None:
         assert 0 < answer["expires_in"] <= 900
         own.say(type="token", ref="u", access_token=ben.token)
         assert own.until(lambda frame: frame.get("ref") == "u")["code"] == "unauthorized"
+
+
+def test_typing_reaches_the_others_only(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    second = ann.another_device()
+    with ann.socket() as own, ben.socket() as other, second.socket() as mine:
+        for one in (own, other, mine):
+            one.until("synced")
+        own.say(type="typing", conversation_id=conversation_id, is_typing=True)
+        frame = other.until("typing")
+        assert (frame["user_id"], frame["is_typing"]) == (ann.user_id, True)
+        own.send(conversation_id)
+        assert mine.next()["type"] == "message"
+
+
+def test_presence(people: list[Person]) -> None:
+    ann, ben, cat = people
+    conversation_id = ann.direct(ben)
+    ann.direct(cat)
+    ben.send(conversation_id)
+    with ann.socket() as own:
+        own.until("synced")
+        with ben.socket() as other:
+            other.until("synced")
+            frame = own.until("presence")
+            assert (frame["user_id"], frame["status"]) == (ben.user_id, "online")
+            other.say(type="presence", status="away")
+            assert own.until("presence")["status"] == "away"
+            # A newcomer is told who is there after `synced`.
+            with ann.another_device().socket() as late:
+                late.until("synced")
+                assert late.until("presence")["user_id"] == ben.user_id
+        assert own.until("presence", 10)["status"] == "offline"
+        # Cat has never written to Ann: nothing of hers is shown.
+        with cat.socket() as unseen:
+            unseen.until("synced")
+            own.connection.send("{}")
+            assert own.next(5)["type"] == "error"
+
+
+def test_a_newer_socket_on_another_instance_takes_over(people: list[Person], stack: Stack) -> None:
+    ann = people[0]
+    with ann.socket(stack.urls[0]) as older:
+        older.until("synced")
+        sockets = [ann.socket(stack.urls[-1])]
+        try:
+            # Wherever the gateway puts it, the older one goes.
+            with pytest.raises(ConnectionClosed) as caught:
+                older.connection.recv(10)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 4409
+        finally:
+            for one in sockets:
+                one.connection.close()
+
+
+def test_a_deleted_account_leaves_everywhere(people: list[Person]) -> None:
+    ann, ben, cat = people
+    direct, group = ann.direct(ben), ann.group(ben, cat)
+    ann.send(direct)
+    ann.send(group)
+    with ben.socket() as own:
+        own.until("synced")
+        ann.ok("DELETE", "/auth/me", 204, json={"password": PASSWORD})
+        told: dict[str, str] = {}
+        while not {"ended", "role_changed"} <= told.keys():
+            frame = own.until("change", 15)
+            told[frame["event"]] = frame["conversation_id"]
+        assert (told["ended"], told["role_changed"]) == (direct, group)
+        assert own.send(direct)["code"] == "gone"
+
+    def forgotten() -> bool:
+        items = ben.ok("GET", f"/conversations/{group}/messages")["items"]
+        return items[0]["sender_id"] is None and items[0]["content"] is not None
+
+    until(forgotten, 10)
+    members = ben.ok("GET", f"/conversations/{group}/members")["items"]
+    assert ann.user_id not in [one["user_id"] for one in members]
+    assert {one["role"] for one in members} == {"owner", "member"}
+    assert ben.http.get(f"/users/{ann.user_id}").status_code == 404
+
+
+def test_a_published_device_is_told_to_peers(people: list[Person]) -> None:
+    ann, ben, _ = people
+    ann.direct(ben)
+    with ben.socket() as own:
+        own.until("synced")
+        ann.publish()
+        frame = own.until("device")
+        assert (frame["event"], frame["user_id"], frame["device_id"]) == (
+            "published",
+            ann.user_id,
+            ann.device_id,
+        )

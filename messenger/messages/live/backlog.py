@@ -44,11 +44,20 @@ class Reading(Protocol):
 
 
 class Backlog:
-    """Reads for all connections of an instance. `head_of` gives how far a conversation was forwarded here."""
+    """Reads for all connections of an instance.
+
+    `head_of` gives how far a conversation was forwarded here, `synced` hears of each first `synced`.
+    """
 
     def __init__(
-        self, reactor: Any, store: Reading, head_of: Callable[[str], Feed | None], clock: Callable[[], int]
+        self,
+        reactor: Any,
+        store: Reading,
+        head_of: Callable[[str], Feed | None],
+        clock: Callable[[], int],
+        synced: Callable[[Connection], object],
     ) -> None:
+        self._synced = synced
         self._reactor = reactor
         self._store = store
         self._feed_of = head_of
@@ -67,6 +76,7 @@ class Backlog:
                     if not connection.synced:
                         connection.synced = True
                         connection.send(_SYNCED)
+                        self._synced(connection)
                     return
                 try:
                     rows = await self._page(connection, rows)

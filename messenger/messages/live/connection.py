@@ -62,6 +62,7 @@ class Connection:
         "feeds",
         "identity",
         "reading",
+        "since",
         "synced",
     )
 
@@ -77,6 +78,7 @@ class Connection:
         self.feeds: set[Feed] = set()
         self.behind: dict[str, Behind] = {}
         self.reading = False
+        self.since = 0  # milliseconds since 1970
         self.synced = False
         self.closed = False
 

@@ -6,7 +6,7 @@ and the heads of all connected conversations are read again after every gap in t
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -38,6 +38,7 @@ log = Logger()
 _heads_event = Decoder[events.Heads](events.Heads)
 _told_event = Decoder[events.Told](events.Told)
 _device_event = Decoder[events.DeviceChanged](events.DeviceChanged)
+_attached_event = Decoder[events.Attached](events.Attached)
 _prekeys_event = Decoder[events.PrekeysLow](events.PrekeysLow)
 _pack = msgspec.msgpack.Encoder()
 
@@ -106,7 +107,8 @@ class Hub:
         # Heads heard of lately, also of conversations without a feed: one may be about to be made.
         self._recent: OrderedDict[str, Head] = OrderedDict()
         self._unflushed: list[Connection] = []
-        self._backlog = Backlog(reactor, store, self._feeds.get, self._now)
+        self._synced_listeners: list[Callable[[Connection], object]] = []
+        self._backlog = Backlog(reactor, store, self._feeds.get, self._now, self._was_synced)
         self._healing = LoopingCall(self._heal)
         self._healing.clock = reactor
         bus.on(events.HEADS, self._hear_heads)
@@ -114,6 +116,7 @@ class Hub:
         bus.on(events.DEVICE, self._hear_device)
         bus.on(events.PREKEYS, self._hear_prekeys)
         bus.on(events.TOLD, self._hear_told)
+        bus.on(events.ATTACHED, self._hear_attached)
         bus.on_gap(self._heal)
 
     # start and stop
@@ -148,7 +151,10 @@ class Hub:
         if older is not None:
             older.close(frames.TAKEN_OVER, "a newer socket of this device has taken over")
         connection = Connection(self, channel, identity, self._unread_bytes)
+        connection.since = self._now()
         self._devices[identity.device_id] = connection
+        attached = events.Attached(origin=self._origin, device_id=identity.device_id, moment=connection.since)
+        self._bus.tell(events.ATTACHED, encode(attached))
         self._users.setdefault(identity.user_id, set()).add(connection)
         return connection
 
@@ -188,6 +194,14 @@ class Hub:
             connection.behind[name] = Behind(place.seq, place.change)
         self._reach(feed, self._recent.get(name, head))
         self._reach(feed, head)
+
+    def on_synced(self, listener: Callable[[Connection], object]) -> None:
+        """Call `listener(connection)` once a socket's first backlog is through; before `start`."""
+        self._synced_listeners.append(listener)
+
+    def _was_synced(self, connection: Connection) -> None:
+        for listener in self._synced_listeners:
+            listener(connection)
 
     def resend(self, connection: Connection, conversation_id: str, after: int) -> None:
         """Send again what follows `after`, own messages included."""
@@ -346,7 +360,40 @@ class Hub:
         if connection is not None:
             connection.say(frames.PrekeysFrame(one_time_prekeys=event.one_time_prekeys))
 
+    def _hear_attached(self, _subject: str, payload: bytes) -> None:
+        event = _attached_event.decode(payload)
+        mine = self._devices.get(event.device_id)
+        if event.origin != self._origin and mine is not None and mine.since <= event.moment:
+            mine.close(frames.TAKEN_OVER, "a newer socket of this device has taken over")
+
     # what may be lost
+
+    def typing(self, connection: Connection, conversation_id: str, is_typing: bool) -> None:
+        """A member is typing: for the other members, if it is one."""
+        feed = self._feeds.get(conversation_id)
+        if feed is None or feed not in connection.feeds:
+            return
+        identity = connection.identity
+        frame = frames.TypingFrame(
+            conversation_id=feed.conversation_id, user_id=identity.user_id, is_typing=is_typing
+        )
+        told = events.Told(
+            origin=self._origin,
+            conversation_id=feed.conversation_id,
+            user_id=identity.user_id,
+            device_id=identity.device_id,
+            others=True,
+            own=False,
+            frame=msgspec.Raw(encode(frame)),
+        )
+        self._tell(told)
+        self._bus.tell(events.TOLD, encode(told))
+
+    def tell_users(self, user_ids: Sequence[str], frame: bytes) -> None:
+        """Send an encoded frame to all sockets that these users have here."""
+        for user_id in user_ids:
+            for connection in list(self._users.get(user_id, ())):
+                connection.send(frame)
 
     def risen(self, kind: Literal["delivered", "read"], members: list[Risen]) -> None:
         """Members have come further: receipts for their own other devices, and in small groups for all."""

@@ -36,6 +36,7 @@ create table message.members (
     left_change bigint,
     delivered_seq bigint not null,
     read_seq bigint not null,
+    wrote boolean not null default false,    -- has ever written here: its presence is for the peer to see
     primary key (conversation_id, user_id)
 ) with (fillfactor = 80);
 create index members_of_user on message.members (user_id, conversation_id);
@@ -59,6 +60,10 @@ create table message.messages (
 -- Ciphertext does not compress: trying costs time and gains nothing.
 alter table message.messages alter column content set storage external;
 alter table message.messages alter column envelopes set storage external;
+-- What expires is to be off the disk within the hour: vacuum comes by early.
+alter table message.messages set (
+    autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_scale_factor = 0.02
+);
 create index messages_to_expire on message.messages (expires_at)
     where expires_at is not null and (content is not null or envelopes is not null);
 
@@ -80,6 +85,20 @@ create table message.places (
     change bigint not null,
     primary key (device_id, conversation_id)
 ) with (fillfactor = 70);
+
+-- Which device is seen on which instance; an instance that does not renew its row has crashed.
+create table message.instances (
+    instance_id uuid primary key,
+    alive_until timestamptz not null
+);
+create table message.presence (
+    device_id uuid primary key,
+    user_id uuid not null,
+    instance_id uuid not null,
+    status text not null check (status in ('online', 'away'))
+) with (fillfactor = 70);
+create index presence_of_user on message.presence (user_id);
+create index presence_of_instance on message.presence (instance_id);
 
 create table message.blocks (
     blocker uuid not null,
@@ -132,7 +151,7 @@ begin
         from unnest(ids, users, devices, clients, kinds, contents) with ordinality
             as d(conversation_id, user_id, device_id, client_id, kind, content, n)
     ), judged as (
-        select d.*, c.last_seq, c.last_change, c.message_ttl,
+        select d.*, c.last_seq, c.last_change, c.message_ttl, m.wrote,
             r.seq as repeat_seq, r.created_at as repeat_created, r.expires_at as repeat_expires,
             case
                 when d.conversation_id <> all(coalesce(locked, '{}')) then
@@ -171,6 +190,10 @@ begin
     ), moved as (
         update message.conversations c set last_seq = h.seq, updated_at = moment
         from heads h where c.conversation_id = h.conversation_id
+    ), wrote as (
+        update message.members m set wrote = true
+        from (select distinct s.conversation_id, s.user_id from numbered s where not s.wrote) n
+        where m.conversation_id = n.conversation_id and m.user_id = n.user_id
     ), noted as (
         insert into message.outbox (id, subject, payload)
         select event_id, 'messenger.news.heads', convert_to(json_build_object('heads', json_agg(
@@ -192,7 +215,8 @@ grant select, insert, update on message.conversations, message.members, message.
     to messenger_message;
 grant select, insert on message.changes to messenger_message;
 grant select, insert, delete on message.blocks, message.outbox to messenger_message;
-grant delete on message.places to messenger_message;
+grant delete on message.places, message.members to messenger_message;
+grant select, insert, update, delete on message.instances, message.presence to messenger_message;
 grant execute on function message.commit_drafts to messenger_message;
 """
 

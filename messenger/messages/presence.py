@@ -1,0 +1,183 @@
+"""Presence: who is online, away or offline, across instances and after crashes.
+
+What changes here is gathered for a moment and written to PostgreSQL, then told to the peers who may see it,
+on all instances. A device that closes its socket is given `GRACE_SECONDS` to come back before its user is
+offline. An instance renews its row every `RENEW_SECONDS`; when one has not done so for `ALIVE_SECONDS`, any
+other buries it and tells that its users are offline: within 90 s of a crash.
+
+Nothing waits for presence, and none is ever lost for good: each renewal notes all that is seen here again
+where this instance was taken for dead.
+"""
+
+from typing import Any, Protocol
+
+from msgspec import Raw
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from messenger.core.bus import Bus
+from messenger.core.ids import new_id
+from messenger.messages.live.connection import Connection
+from messenger.messages.live.hub import Hub
+from messenger.messages.store.presence import Seen
+from messenger.wire import events, frames
+from messenger.wire.codec import Decoder, encode
+from messenger.wire.errors import Problem
+from messenger.wire.times import rfc3339
+
+FLUSH_SECONDS = 0.2
+GRACE_SECONDS = 5.0
+RENEW_SECONDS = 15.0
+ALIVE_SECONDS = 50.0
+BATCH = 1_000
+
+log = Logger()
+_event = Decoder[events.PresenceChanged](events.PresenceChanged)
+
+
+class Store(Protocol):
+    """What is wanted of the store; see store.presence.Presence."""
+
+    async def renew(self, instance_id: str, seconds: float) -> bool: ...
+    async def bury(self) -> list[str]: ...
+    async def leave(self, instance_id: str) -> list[str]: ...
+    async def note(self, instance_id: str, seen: list[Seen], gone: list[str]) -> None: ...
+    async def status(self, user_ids: list[str]) -> dict[str, str]: ...
+    async def audience(self, user_ids: list[str]) -> dict[str, list[str]]: ...
+    async def seen_by(self, user_id: str) -> list[tuple[str, str]]: ...
+
+
+class Presence:
+    """The presence of the devices that are connected here."""
+
+    def __init__(self, reactor: Any, store: Store, hub: Hub, bus: Bus) -> None:
+        self._reactor = reactor
+        self._store = store
+        self._hub = hub
+        self._bus = bus
+        self._instance_id = new_id()
+        self._here: dict[str, Seen] = {}
+        self._leaving: dict[str, Any] = {}
+        self._changed: dict[str, Seen | None] = {}  # by device; None: gone
+        self._owners: dict[str, str] = {}  # the users of the devices in _changed
+        self._timer: Any = None
+        self._renewing = LoopingCall(lambda: ensureDeferred(self._renew()))
+        self._renewing.clock = reactor
+        bus.on(events.PRESENCE, self._hear)
+
+    async def start(self) -> None:
+        self._renewing.start(RENEW_SECONDS).addErrback(lambda why: log.failure("renewing ended", why))
+
+    async def stop(self) -> None:
+        """The instance stops: its users are offline, unless they are seen elsewhere."""
+        self._renewing.stop()
+        for call in [self._timer, *self._leaving.values()]:
+            if call is not None and call.active():
+                call.cancel()
+        self._leaving.clear()
+        try:
+            await self._tell(await self._store.leave(self._instance_id))
+        except Problem as problem:
+            log.warn("presence could not be taken back: {detail}", detail=problem.detail)
+
+    # what happens here
+
+    def opened(self, connection: Connection) -> None:
+        """A socket is open."""
+        self.set(connection, "online")
+
+    def set(self, connection: Connection, status: str) -> None:
+        """The device wishes to be seen as `online` or `away`."""
+        identity = connection.identity
+        call = self._leaving.pop(identity.device_id, None)
+        if call is not None and call.active():
+            call.cancel()
+        seen = Seen(identity.device_id, identity.user_id, status)
+        if self._here.get(identity.device_id) != seen:
+            self._here[identity.device_id] = seen
+            self._note(identity.device_id, identity.user_id, seen)
+
+    def closed(self, connection: Connection) -> None:
+        """The socket is closed; the device has a moment to come back."""
+        device_id = connection.device_id
+        if device_id in self._here and device_id not in self._leaving and self._renewing.running:
+            self._leaving[device_id] = self._reactor.callLater(GRACE_SECONDS, self._gone, device_id)
+
+    def _gone(self, device_id: str) -> None:
+        self._leaving.pop(device_id, None)
+        seen = self._here.pop(device_id, None)
+        if seen is not None:
+            self._note(device_id, seen.user_id, None)
+
+    def _note(self, device_id: str, user_id: str, seen: Seen | None) -> None:
+        self._changed[device_id] = seen
+        self._owners[device_id] = user_id
+        if self._timer is None:
+            self._timer = self._reactor.callLater(FLUSH_SECONDS, self._start_flush)
+
+    def _start_flush(self) -> None:
+        ensureDeferred(self._flush())
+
+    async def _flush(self) -> None:
+        changed = dict(list(self._changed.items())[:BATCH])
+        users = sorted({self._owners[device_id] for device_id in changed})
+        for device_id in changed:
+            del self._changed[device_id], self._owners[device_id]
+        try:
+            await self._store.note(
+                self._instance_id,
+                [seen for seen in changed.values() if seen is not None],
+                [device_id for device_id, seen in changed.items() if seen is None],
+            )
+            await self._tell(users)
+        except Problem as problem:
+            # The next renewal notes all that is seen here; who left is buried with what is left of it.
+            log.warn("presence has to wait: {detail}", detail=problem.detail)
+        self._timer = None
+        if self._changed and self._renewing.running:
+            self._timer = self._reactor.callLater(FLUSH_SECONDS, self._start_flush)
+
+    async def _renew(self) -> None:
+        try:
+            known = await self._store.renew(self._instance_id, ALIVE_SECONDS)
+            if not known:
+                for device_id, seen in self._here.items():
+                    self._note(device_id, seen.user_id, seen)
+            await self._tell(await self._store.bury())
+        except Problem as problem:
+            log.warn("presence can't be renewed: {detail}", detail=problem.detail)
+
+    # telling
+
+    async def greet(self, connection: Connection) -> None:
+        """Tell a socket that has been synced which of its peers are online."""
+        try:
+            found = await self._store.seen_by(connection.identity.user_id)
+        except Problem as problem:
+            log.warn("a socket does not hear who is online: {detail}", detail=problem.detail)
+            return
+        for user_id, status in found:
+            connection.say(self._frame(user_id, status))
+
+    def _frame(self, user_id: str, status: str) -> frames.PresenceFrame:
+        moment = rfc3339(int(self._reactor.seconds() * 1000))
+        return frames.PresenceFrame(user_id=user_id, status=status, last_seen_at=moment)
+
+    async def _tell(self, users: list[str]) -> None:
+        if not users:
+            return
+        audience = await self._store.audience(users)
+        if not audience:
+            return
+        status = await self._store.status(list(audience))
+        for user_id, peers in audience.items():
+            frame = encode(self._frame(user_id, status.get(user_id, "offline")))
+            event = events.PresenceChanged(origin=self._instance_id, peers=peers, frame=Raw(frame))
+            self._hub.tell_users(peers, frame)
+            self._bus.tell(events.PRESENCE, encode(event))
+
+    def _hear(self, _subject: str, payload: bytes) -> None:
+        event = _event.decode(payload)
+        if event.origin != self._instance_id:
+            self._hub.tell_users(event.peers, bytes(event.frame))
