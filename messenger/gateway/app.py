@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+
 from messenger.core.http import Admission, Application, Check, NotReady, Request, Router, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
+from messenger.gateway.addresses import Address
 from messenger.gateway.connection import Collected, UpstreamError
 from messenger.gateway.cors import Origins, answer_headers, preflight_headers
 from messenger.gateway.endpoints import GatewayEndpoints
@@ -145,23 +148,33 @@ class Gateway:
 
 
 def _check_of(upstream: Upstream) -> Check:
-    """Whether at least one instance of the service says that it is ready."""
+    """Whether at least one instance of the service says that it is ready; all are asked at once."""
+
+    async def ask(address: Address) -> None:
+        connection = await upstream.connection(only=address)
+        answer = Collected(connection)
+        connection.send(b"GET", _READY % str(address).encode("ascii"), answer)
+        status, body = await answer.wait
+        if status != 200:
+            raise NotReady(why_not(_READINESS.decode(body)))
 
     async def check() -> None:
-        state = "no answer"
-        for address in upstream.addresses:
-            try:
-                connection = await upstream.connection(only=address)
-                answer = Collected(connection)
-                connection.send(b"GET", _READY % str(address).encode("ascii"), answer)
-                status, body = await answer.wait
-                if status == 200:
-                    return
-                state = why_not(_READINESS.decode(body))
-            except Problem:
-                state = "not ready"
-            except UpstreamError as error:
-                state = error.why.value
-        raise NotReady(state)
+        try:
+            await upstream.resolve()
+        except UpstreamError as error:
+            raise NotReady(error.why.value) from None
+        asked = [Deferred.fromCoroutine(ask(address)) for address in upstream.addresses]
+        found: Any = await DeferredList(asked, fireOnOneCallback=True, consumeErrors=True)
+        if isinstance(found, tuple):
+            for one in asked:
+                one.cancel()
+            return
+        states = [failure.value for _, failure in found]
+        for state in states:
+            if isinstance(state, CancelledError):
+                raise state
+        told = [str(error) for error in states if isinstance(error, NotReady)]
+        lost = [error.why.value for error in states if isinstance(error, UpstreamError)]
+        raise NotReady((told or lost or ["not ready"])[0])
 
     return check

@@ -57,6 +57,9 @@ class Pool(typing.Protocol):
     def release(self, connection: "Connection") -> None:
         """The connection is through with a request."""
 
+    def suspect(self, connection: "Connection", error: UpstreamError) -> None:
+        """A request was sent and there was no answer."""
+
     def forget(self, connection: "Connection") -> None:
         """The connection is gone, or is no longer the pool's."""
 
@@ -82,6 +85,11 @@ class Connection(Protocol):
     def usable(self) -> bool:
         """Whether another request can be sent."""
         return not self._lost and self._parser.persistent and not self._parser.busy
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything came back to the latest request."""
+        return self._touched
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
@@ -191,6 +199,8 @@ class Connection(Protocol):
         exchange, self._exchange = self._exchange, None
         self._sending = False
         self.abort()
+        if not self._touched and not error.stale:
+            self._pool.suspect(self, error)
         if exchange is not None:
             exchange.failed(error)
 

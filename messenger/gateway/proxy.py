@@ -53,12 +53,12 @@ class Passage(Exchange):
     def start(self) -> None:
         """Send the request; the rest happens by itself."""
         self._request.on_lost(self._client_left)
-        Deferred.fromCoroutine(self._send(fresh=self.upgrade)).addErrback(self._unexpected)
+        Deferred.fromCoroutine(self._send(fresh=False)).addErrback(self._unexpected)
 
     async def _send(self, *, fresh: bool) -> None:
         request = self._request
         try:
-            connection = await self._upstream.connection(fresh=fresh)
+            connection = await self._upstream.connection(fresh=fresh, socket=self.upgrade)
         except UpstreamError as error:
             self._refuse(error)
             return

@@ -12,7 +12,7 @@ Only our own host's origin and those that are configured pass; `null` never does
 browsers send none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -50,14 +50,15 @@ class Relay:
         """Pass on a handshake that was found good."""
         _Handshake(self, request).start()
 
-    def splice(self, client: Any, upstream: Any, release: Callable[[], object] | None = None) -> None:
-        """Join two transports until one of them ends; `release` is called when the client's has."""
+    def splice(self, client: Any, upstream: Any, releases: Sequence[Callable[[], object] | None]) -> None:
+        """Join two transports until one of them ends; `releases` are called when the client's and the
+        upstream's have."""
         sides = Side(self._ended), Side(self._ended)
         sides[0].peer, sides[1].peer = sides[1], sides[0]
         self.open += 1
         self._sides.update(sides)
-        attach(client, sides[0], release)
-        attach(upstream, sides[1])
+        attach(client, sides[0], releases[0])
+        attach(upstream, sides[1], releases[1])
         client.registerProducer(upstream, True)
         upstream.registerProducer(client, True)
         client.resumeProducing()
@@ -129,4 +130,10 @@ class _Handshake(Passage):
         client.write(raw + rest)
         if early:
             upstream.write(early)
-        self._relay.splice(client, upstream, release)
+        address = connection.address
+        address.sockets += 1
+
+        def left() -> None:
+            address.sockets -= 1
+
+        self._relay.splice(client, upstream, (release, left))

@@ -1,10 +1,15 @@
 """`twist messenger-gateway`: the one entry, for HTTP and WebSocket, to all services."""
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
+from OpenSSL.crypto import Error as TLSError
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
 
 from messenger import __version__
 from messenger.core.config import trusted_networks
@@ -18,6 +23,8 @@ from messenger.gateway.metrics import GatewayMetrics
 from messenger.gateway.routes import SERVICES
 from messenger.gateway.upstream import Upstream
 from messenger.wire.system import Info
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Options(ServiceOptions):
@@ -62,16 +69,34 @@ def _services(
     reactor: IReactorTime, settings: Settings, mounted: Mapping[str, Built]
 ) -> dict[str, Upstream | Mount]:
     found: dict[str, Upstream | Mount] = {}
+    trust = _trust(settings.gateway.upstream_ca)
     for name in SERVICES:
         built = mounted.get(name)
         if built is not None:
             found[name] = Mount(built.router, built.check)
             continue
         try:
-            found[name] = Upstream(reactor, name, getattr(settings.gateway, name))
+            found[name] = Upstream(reactor, name, getattr(settings.gateway, name), trust=trust)
         except ValueError as error:
             raise StartError(f"[gateway] {name}: {error}", EX_CONFIG) from None
     return found
+
+
+def _trust(path: str) -> Any:
+    """Who vouches for the services' certificates: those in this file; None for whom the system trusts."""
+    if not path:
+        return None
+    try:
+        found = [Certificate.loadPEM(one) for one in _PEM.findall(Path(path).read_bytes())]
+    except OSError as error:
+        raise StartError(
+            f"[gateway] upstream_ca: {path} can't be read: {error.strerror}", EX_CONFIG
+        ) from None
+    except (TLSError, ValueError):
+        found = []
+    if not found:
+        raise StartError(f"[gateway] upstream_ca: {path} holds no certificates (PEM)", EX_CONFIG)
+    return trustRootFromCertificates(found)
 
 
 def _origins(settings: Settings) -> Origins:

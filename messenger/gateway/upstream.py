@@ -1,26 +1,29 @@
 """Connections to the instances of one service: pooled, bounded, and with a deadline for each step.
 
-An instance is an address. A request goes to the one with the fewest requests in flight among those that are
-not resting; one that can't be reached rests, for a second at first and for up to 30 s as it goes on failing.
-Idle connections are kept for `KEEP_SECONDS`, which is less than the services keep theirs, so that a request
-hardly ever meets a connection that is being closed. Names are resolved anew for each new connection.
+An instance is an address (addresses.py). A request goes to the one with the fewest requests in flight, a
+WebSocket to the one with the fewest sockets, among those that are not resting. One that can't be reached,
+that breaks off or that is silent for too long rests, for a second at first and for up to 30 s as it goes on
+failing; an answer ends that. Idle connections are kept for `KEEP_SECONDS`, which is less than the services
+keep theirs, so that a request hardly ever meets a connection that is being closed.
 
 Deadlines: 5 s to connect, `first_byte_seconds` from the complete request to the answer's first byte, and
 `idle_seconds` between any two signs of life while a body is under way, not counting the time in which the
 client holds us back.
 """
 
-import re
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferTimeoutError
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 
+from messenger.gateway.addresses import Address, Addresses, Resolve, system_resolver
 from messenger.gateway.connection import Connection, UpstreamError, Why
 
 CONNECT_SECONDS = 5.0
@@ -31,58 +34,41 @@ MAX_CONNECTIONS = 1_024  # to one address
 MAX_IDLE = 64  # kept for one address
 REST_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SWEEP_SECONDS = 1.0
-_ATTEMPT_SECONDS = 0.05
-_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
 
 log = Logger(namespace="messenger.gateway")
 
 
-class Address:
-    """One instance of a service."""
-
-    def __init__(self, text: str) -> None:
-        match = _ADDRESS.fullmatch(text.strip())
-        if match is None or not 0 < int(match[2]) < 65_536:
-            raise ValueError(f"an upstream is HOST:PORT, not {text!r}")
-        self.host = match[1].strip("[]")
-        self.port = int(match[2])
-        self.connections: set[Connection] = set()
-        self.connecting = 0
-        self.idle: list[Connection] = []
-        self.rests_until = 0.0
-        self.failures = 0
-
-    @property
-    def in_flight(self) -> int:
-        """Requests under way, and connections being made for some."""
-        return len(self.connections) - len(self.idle) + self.connecting
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
 class Upstream:
-    """All instances of the service `name`, at `addresses` of the form HOST:PORT.
+    """All instances of the service `name`, at `entries` of the form HOST:PORT or https://HOST:PORT.
 
-    `endpoint` makes what connects to a host and port, where that is not plain TCP.
+    `trust` is who vouches for certificates (None: whom the system trusts). `endpoint` makes what connects to
+    a host and port, and `resolve` the addresses of a name, where that is not the system's business.
     """
 
     def __init__(
         self,
         reactor: Any,
         name: str,
-        addresses: Sequence[str],
+        entries: Sequence[str],
         *,
         first_byte_seconds: float = FIRST_BYTE_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
         max_connections: int = MAX_CONNECTIONS,
+        trust: Any = None,
         endpoint: Callable[[str, int], IStreamClientEndpoint] | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
-        if not addresses:
+        if not entries:
             raise ValueError(f"the service {name} has no address")
         self.name = name
-        self.addresses = [Address(text) for text in addresses]
         self.seconds = reactor.seconds
+        self._leaving: list[Address] = []  # no longer the service's, with requests still under way
+        self._addresses = Addresses(entries, self.seconds, resolve or system_resolver(reactor), self._retire)
+        self._tls = {
+            entry.host: optionsForClientTLS(entry.host, trust, acceptableProtocols=[b"http/1.1"])
+            for entry in self._addresses.entries
+            if entry.tls
+        }
         self.first_byte_seconds = first_byte_seconds
         self.idle_seconds = idle_seconds
         self._max_connections = max_connections
@@ -90,28 +76,47 @@ class Upstream:
         self._sweep: Any = None
         self._closed = False
         self._endpoint = endpoint or self._tcp
+        self._turns = count(1)
 
     def _tcp(self, host: str, port: int) -> IStreamClientEndpoint:
-        if isIPAddress(host):
-            return TCP4ClientEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
-        if isIPv6Address(host):
-            return TCP6ClientEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
-        # The delay is that of happy eyeballs, and what a refused connection costs.
-        return HostnameEndpoint(
-            self._reactor, host, port, timeout=CONNECT_SECONDS, attemptDelay=_ATTEMPT_SECONDS
-        )
+        kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+        return kind(self._reactor, host, port, timeout=CONNECT_SECONDS)
 
-    async def connection(self, *, fresh: bool = False, only: Address | None = None) -> Connection:
+    def _endpoint_of(self, address: Address) -> IStreamClientEndpoint:
+        endpoint = self._endpoint(address.host, address.port)
+        return wrapClientTLS(self._tls[address.entry.host], endpoint) if address.entry.tls else endpoint
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The instances, as far as they are known."""
+        return self._addresses.all
+
+    async def resolve(self) -> None:
+        """Have `addresses` be those of today; UpstreamError where there are none."""
+        waiting = self._addresses.refresh()
+        if waiting is not None:
+            try:
+                await waiting.addTimeout(CONNECT_SECONDS, self._reactor)
+            except (TimeoutError, DeferTimeoutError):
+                log.warn("{upstream} is not resolved in time", event="unresolved", upstream=self.name)
+        if not self._addresses.all:
+            raise UpstreamError(Why.unreachable, f"{self.name} has no address")
+
+    async def connection(
+        self, *, fresh: bool = False, socket: bool = False, only: Address | None = None
+    ) -> Connection:
         """A connection that is ready for a request; UpstreamError where there is none to be had.
 
-        With `fresh` it is a new one. Each address that can't be reached is tried once.
+        With `fresh` it is a new one, for a `socket` a new one too, where the fewest sockets are. Each address
+        that can't be reached is tried once.
         """
+        await self.resolve()
         tried: list[Address] = []
         while True:
-            address = only if only is not None and not tried else self._choose(tried)
+            address = only if only is not None else self._choose(tried, socket)
             if address is None:
                 raise UpstreamError(Why.unreachable, f"{self.name} can't be reached")
-            while address.idle and not fresh:
+            while address.idle and not fresh and not socket:
                 connection = address.idle.pop()
                 if connection.usable:
                     connection.deadline = None
@@ -121,27 +126,38 @@ class Upstream:
                 raise UpstreamError(Why.busy, f"{address} has too many requests")
             try:
                 return await self._connect(address)
+            except CancelledError:
+                raise
             except Exception as error:
-                self._rest(address, error)
+                self._rest(address, type(error).__name__)
                 tried.append(address)
                 if only is not None:
                     raise UpstreamError(Why.unreachable, f"{address} can't be reached") from None
 
-    def _choose(self, tried: list[Address]) -> Address | None:
-        left = [address for address in self.addresses if address not in tried]
+    def _choose(self, tried: list[Address], socket: bool) -> Address | None:
+        left = self._addresses.all
+        if len(left) > 1 or tried:
+            left = [address for address in left if address not in tried]
+            now = self.seconds()
+            awake = [address for address in left if address.rests_until <= now]
+            if awake and socket:
+                left = [min(awake, key=lambda one: (one.sockets, one.in_flight, one.turn))]
+            elif awake:
+                left = [min(awake, key=lambda one: (one.in_flight, one.turn))]
+            elif left:
+                # With all of them resting, ask the one that has rested longest rather than nobody.
+                left = [min(left, key=lambda one: one.rests_until)]
         if not left:
             return None
-        now = self.seconds()
-        awake = [address for address in left if address.rests_until <= now]
-        # With all of them resting, ask the one that has rested longest rather than nobody.
-        return min(awake or left, key=lambda one: one.in_flight if awake else one.rests_until)
+        left[0].turn = next(self._turns)
+        return left[0]
 
     async def _connect(self, address: Address) -> Connection:
         factory = Factory.forProtocol(lambda: Connection(self, address))
         factory.noisy = False
         address.connecting += 1
         try:
-            attempt: Deferred[Any] = self._endpoint(address.host, address.port).connect(factory)
+            attempt: Deferred[Any] = self._endpoint_of(address).connect(factory)
             connection: Connection = await attempt.addTimeout(CONNECT_SECONDS, self._reactor)
         finally:
             address.connecting -= 1
@@ -149,28 +165,40 @@ class Upstream:
             connection.abort()
             raise ConnectionError("stopping")
         address.connections.add(connection)
-        address.failures = 0
-        address.rests_until = 0.0
         if self._sweep is None:
             self._sweep = self._reactor.callLater(_SWEEP_SECONDS, self._sweep_deadlines)
         return connection
 
-    def _rest(self, address: Address, error: Exception) -> None:
+    def _rest(self, address: Address, why: str) -> None:
         seconds = REST_SECONDS[min(address.failures, len(REST_SECONDS) - 1)]
         address.failures += 1
         address.rests_until = self.seconds() + seconds
         log.warn(
-            "{upstream} at {address} can't be reached: {why}",
-            event="upstream_unreachable",
+            "{upstream} at {address} rests: {why}",
+            event="upstream_rests",
             upstream=self.name,
             address=str(address),
-            why=type(error).__name__,
+            seconds=seconds,
+            why=why,
         )
+
+    def suspect(self, connection: Connection, error: UpstreamError) -> None:
+        """There was no answer: others are asked for a while, if there are others."""
+        self._rest(connection.address, error.why.value)
+
+    def _retire(self, address: Address) -> None:
+        for connection in list(address.idle):
+            connection.transport.loseConnection()
+        if address.connections or address.connecting:
+            self._leaving.append(address)
 
     def release(self, connection: Connection) -> None:
         """A request is through: keep its connection where that is of use."""
         address = connection.address
-        if connection.usable and len(address.idle) < MAX_IDLE and not self._closed:
+        if connection.answered:
+            address.failures = 0
+            address.rests_until = 0.0
+        if connection.usable and not address.gone and len(address.idle) < MAX_IDLE and not self._closed:
             connection.deadline = self.seconds() + KEEP_SECONDS
             address.idle.append(connection)
         else:
@@ -187,7 +215,8 @@ class Upstream:
         self._sweep = None
         now = self.seconds()
         left = False
-        for address in self.addresses:
+        self._leaving = [address for address in self._leaving if address.connections or address.connecting]
+        for address in [*self._addresses.all, *self._leaving]:
             for connection in [one for one in address.connections if one.deadline is not None]:
                 if connection.deadline is not None and connection.deadline <= now:
                     connection.expire()
@@ -198,13 +227,13 @@ class Upstream:
     @property
     def in_flight(self) -> int:
         """Requests under way at all instances."""
-        return sum(address.in_flight for address in self.addresses)
+        return sum(address.in_flight for address in [*self._addresses.all, *self._leaving])
 
     @property
     def resting(self) -> int:
         """How many instances are left alone for now."""
         now = self.seconds()
-        return sum(address.rests_until > now for address in self.addresses)
+        return sum(address.rests_until > now for address in self._addresses.all)
 
     def close(self) -> None:
         """Break off all connections."""
@@ -212,6 +241,6 @@ class Upstream:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for address in self.addresses:
+        for address in [*self._addresses.all, *self._leaving]:
             for connection in list(address.connections):
                 connection.abort()

@@ -155,6 +155,20 @@ class RelayCase(SynchronousTestCase):
         self.connect()
         assert len(self.bench.network.peers) == 2
 
+    def test_sockets_go_where_fewest_are(self):
+        self.bench = Bench({"message": ["10.1.0.1:80", "10.1.0.2:80"]})
+        seen = []
+        for _ in range(4):
+            self.client = self.bench.client = self.bench.connect()
+            self.connect()
+            seen.append(self.bench.peer.address)
+        assert sorted(seen) == ["10.1.0.1:80"] * 2 + ["10.1.0.2:80"] * 2
+        first = self.bench.upstreams["message"].addresses[0]
+        assert first.sockets == 2
+        for peer in self.bench.network.peers:
+            peer.leave()
+        assert first.sockets == 0
+
     def test_origins(self):
         for origin, status in (
             ("https://app.example", None),

@@ -1,7 +1,7 @@
 """A server on the endpoints in its arguments, until SIGTERM: `python listen_child.py ENDPOINT ...`.
 
-Prints a line with its first port once it listens. `/me` answers with the client's address, `/pid` with the
-process's id.
+Prints a line with its first port once it listens. `/pid`, and what stands for services behind a gateway,
+answer with the process's id; `/ws` is an echo.
 """
 
 import os
@@ -11,6 +11,7 @@ from messenger.core.reactor import install_reactor
 
 install_reactor()
 
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol  # noqa: E402
 from twisted.internet import reactor  # noqa: E402
 from twisted.internet.defer import ensureDeferred  # noqa: E402
 from twisted.logger import globalLogBeginner, textFileLogObserver  # noqa: E402
@@ -24,9 +25,28 @@ class Endpoints:
         """Which process."""
         return Answer(200, b"%d" % os.getpid(), content_type="text/plain")
 
+    @route("GET", "/.well-known/jwks.json", answer=bytes, open=True)
+    async def keys(self, call):
+        """For a gateway."""
+        return await self.pid(call)
+
+    @route("GET", "/api/v1/keys/status", answer=bytes, open=True)
+    async def status(self, call):
+        """For a gateway."""
+        return await self.pid(call)
+
+
+class Echo(WebSocketServerProtocol):
+    def onMessage(self, payload, isBinary):
+        self.sendMessage(payload, isBinary)
+
 
 async def main():
-    server = HttpServer(reactor, "child", sys.argv[1:], Router([Endpoints()], prefix=""))
+    factory = WebSocketServerFactory(reactor=reactor)
+    factory.protocol = Echo
+    router = Router([Endpoints()], prefix="")
+    router.websocket("/ws", factory)
+    server = HttpServer(reactor, "child", sys.argv[1:], router)
     await server.start()
     reactor.addSystemEventTrigger("before", "shutdown", lambda: ensureDeferred(server.stop()))
     sys.stdout.write(f"{server.port}\n")
