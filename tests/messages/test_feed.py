@@ -72,10 +72,15 @@ class FeedTests(SynchronousTestCase):
         self.store = Store()
         self.feed = Feed("c", Head(0, 1), lambda: NOW)
 
-    def connect(self, device: str = "mine", user: str = "me", bound: int = 10_000) -> Connection:
+    @property
+    def feed_head(self) -> Head:
+        return Head(self.feed.seq, self.feed.change)
+
+    def connect(
+        self, device: str = "mine", user: str = "me", bound: int = 10_000, place: Head | None = None
+    ) -> Connection:
         connection = Connection(Hub(), Channel(), Identity(user, device, "s", 0, 0), bound)  # type: ignore[arg-type]
-        self.feed.connections[connection] = None
-        connection.feeds.add(self.feed)
+        self.feed.enter(connection, place or self.feed_head)
         return connection
 
     def received(self, connection: Connection) -> list[tuple[str, int]]:
@@ -163,6 +168,17 @@ class FeedTests(SynchronousTestCase):
         self.feed.reach(Head(0, 2))
         self.fill()
         self.assertEqual(behind.end, Head(0, 2))
+
+    def test_a_feed_that_is_behind_a_place_keeps_what_lies_below_to_itself(self) -> None:
+        # Seen or from before its joining: a socket that came while the feed had a jump to fill.
+        there, late = self.connect("there", "one"), self.connect("late", "two", place=Head(2, 2))
+        self.store.messages = [stored(1), stored(2), stored(3)]
+        self.store.happened = [happened(2, 1, "member_removed", user_id="two"), happened(3, 2)]
+        self.feed.reach(Head(3, 3))
+        self.fill()
+        self.assertEqual(self.received(late), [("change", 3), ("message", 3)])
+        self.assertEqual(len(self.received(there)), 5)
+        self.assertIn(late, self.feed.connections)
 
     def test_heads_that_promise_too_much_do_not_spin(self) -> None:
         self.connect()

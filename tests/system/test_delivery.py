@@ -1,8 +1,11 @@
 """What the checker has found: each of these lost a message, or showed one to the wrong eyes, once."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pytest
 
-from tests.system.people import Person
+from tests.system.people import Person, Socket, b64
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.system
@@ -33,3 +36,36 @@ def test_acknowledging_messages_acknowledges_no_change(stack: Stack) -> None:
         own.say(type="ack", conversation_id=conversation_id, seq=1)
     with ben.socket() as own:
         assert [frame["type"] for frame in own.all_until("synced")] == ["change"]
+
+
+def test_a_newcomer_is_shown_nothing_from_before_where_another_was_removed(apart: Stack) -> None:
+    """The instance's last member of the group is removed: what comes then is not for the next one there."""
+    ann, ben, cat = (Person(apart.urls[0], name) for name in ("ann", "ben", "cat"))
+    conversation_id = ann.group(ben)
+    path = f"/conversations/{conversation_id}/members"
+    # Which message instance serves a socket is the gateway's choice: sit on all of them.
+    with many_sockets(apart, ben, 4) as own:
+        ann.ok("DELETE", f"{path}/{ben.user_id}", 204)
+        for one in own:
+            one.until(lambda frame: frame.get("event") == "member_removed")
+        ann.ok("PATCH", f"/conversations/{conversation_id}", 200, json={"metadata": b64(b"other")})
+        ann.send(conversation_id)
+        ann.ok("POST", path, 201, json={"user_id": cat.user_id})
+        with many_sockets(apart, cat, 4) as others:
+            ann.send(conversation_id)
+            for other in others:
+                assert other.until("message")["seq"] == 2
+
+
+@contextmanager
+def many_sockets(stack: Stack, person: Person, count: int) -> Iterator[list[Socket]]:
+    """Synced sockets of as many devices, half of them at each gateway."""
+    with ExitStack() as exits:
+        devices = [person, *(person.another_device() for _ in range(count - 1))]
+        sockets = [
+            exits.enter_context(device.socket(stack.urls[number % len(stack.urls)]))
+            for number, device in enumerate(devices)
+        ]
+        for socket in sockets:
+            socket.until("synced")
+        yield sockets

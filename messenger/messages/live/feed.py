@@ -2,6 +2,9 @@
 
 `seq` and `change` say how far everything has been forwarded. What comes next in line is forwarded at once;
 anything else raises the target, and the stretch between is read from PostgreSQL, once for all sockets.
+
+A feed may be behind when a socket enters whose place is beyond it: of what is forwarded then that socket gets
+only what lies above its place, for the rest is acknowledged or from before its user's joining.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,10 +38,16 @@ class Feed:
         self.conversation_id = conversation_id
         self.seq = head.seq
         self.change = head.change
-        self.connections: dict[Connection, None] = {}
+        self.connections: dict[Connection, Head | None] = {}  # the place, where the feed is not there yet
         self._clock = clock
         self._target = head
         self._filling = False
+
+    def enter(self, connection: "Connection", place: Head) -> None:
+        """Forward to this connection from now on what lies above its place."""
+        ahead = place.seq > self.seq or place.change > self.change
+        self.connections[connection] = place if ahead else None
+        connection.feeds.add(self)
 
     def offer(self, stored: Stored, change: int) -> bool:
         """Take a committed message, at which the conversation had `change`; False where a fill is needed."""
@@ -89,8 +98,10 @@ class Feed:
         self.seq = stored.seq
         now = self._clock()
         shared: bytes | None = None
-        for connection in list(self.connections):
+        for connection, place in list(self.connections.items()):
             device_id = connection.device_id
+            if place is not None and stored.seq <= place.seq:
+                continue
             if stored.sender_device_id == device_id or self.conversation_id in connection.behind:
                 continue
             if stored.envelopes is not None and device_id in stored.envelopes:
@@ -103,7 +114,9 @@ class Feed:
         self.change = happened.change
         frame = change_frame(happened)
         removed = happened.details.get("user_id") if happened.event == "member_removed" else None
-        for connection in list(self.connections):
+        for connection, place in list(self.connections.items()):
+            if place is not None and happened.change <= place.change:
+                continue  # a removal among them is from before the user joined again
             behind = connection.behind.get(self.conversation_id)
             if behind is None:
                 connection.send(frame)

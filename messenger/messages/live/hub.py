@@ -186,10 +186,10 @@ class Hub:
         feed = self._feeds.get(name)
         if feed is None:
             feed = self._feeds[name] = Feed(name, head, self._now)
-        elif connection in feed.connections:
+        elif connection in feed.connections and place.change <= feed.change:
             return
-        feed.connections[connection] = None
-        connection.feeds.add(feed)
+        # In it and yet beyond it: the user has left and joined again, and the feed has heard of neither.
+        feed.enter(connection, place)
         if place.seq < feed.seq or place.change < feed.change:
             connection.behind[name] = Behind(place.seq, place.change)
         self._reach(feed, self._recent.get(name, head))
@@ -451,6 +451,9 @@ class Hub:
         for connection in list(feed.connections):
             if feed.conversation_id in connection.behind:
                 await self._backlog.bring_up(connection)
+        # The last one here may have been removed; a feed that nobody fills would fall behind.
+        if not feed.connections and self._feeds.get(feed.conversation_id) is feed:
+            del self._feeds[feed.conversation_id]
 
     def _remember(self, conversation_id: str, head: Head) -> None:
         self._recent[conversation_id] = head
