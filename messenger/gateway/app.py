@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.logger import Logger
 
 from messenger.core.http import Admission, Application, Check, NotReady, Request, Router, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
+from messenger.core.waits import within
 from messenger.gateway.addresses import Address
 from messenger.gateway.connection import Collected, UpstreamError
 from messenger.gateway.cors import Origins, answer_headers, preflight_headers
@@ -23,6 +25,10 @@ from messenger.gateway.upstream import Upstream
 from messenger.wire.codec import Decoder
 from messenger.wire.errors import Code, Problem
 from messenger.wire.system import Info, Readiness
+
+FAREWELL_SECONDS = 4.0  # for clients to answer a close frame
+
+log = Logger(namespace="messenger.gateway")
 
 _READINESS = Decoder[Readiness](Readiness)
 _READY = b"GET /ready HTTP/1.1\r\nHost: %s\r\n\r\n"
@@ -58,6 +64,7 @@ class Gateway:
         missing = [name for name in SERVICES if name not in services]
         if missing:
             raise ValueError(f"the gateway lacks {', '.join(missing)}")
+        self._reactor = reactor
         self._services = services
         self._origins = origins or Origins()
         checks: dict[str, Check] = {}
@@ -139,9 +146,14 @@ class Gateway:
         """Nothing to wait for: services are asked as requests come."""
 
     async def stop(self) -> None:
-        """Break off what is still open to the services."""
+        """End the sockets, with a word if they take it, and break off what is still open to the services."""
         if self.relay is not None:
-            self.relay.close()
+            try:
+                await within(self._reactor, FAREWELL_SECONDS, self.relay.go_away())
+            except TimeoutError:
+                log.info("{open} sockets are cut", event="cut", open=self.relay.open)
+            finally:
+                self.relay.close()
         for service in self._services.values():
             if isinstance(service, Upstream):
                 service.close()

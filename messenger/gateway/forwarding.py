@@ -54,6 +54,7 @@ _NOT_ANSWERED: Final = _HOP_BY_HOP | {
     b"x-request-id",
     b"x-content-type-options",
     b"x-powered-by",
+    b"content-security-policy",
     b"alt-svc",
     b"access-control-allow-origin",
 }

@@ -3,9 +3,14 @@
 The gateway checks the handshake's form and its Origin, sends it on, and waits for the upstream's 101; any
 other answer goes back as ordinary HTTP. After that it looks into nothing: what comes from one side is
 written to the other, and each transport is the other's producer, so that a side which does not read stops
-the one that writes. No frame is parsed, so nothing is buffered beyond the two sockets' write buffers; what a
+the one that writes. No frame is read, so nothing is buffered beyond the two sockets' write buffers; what a
 client may send is for the message service to judge. When one side ends, the other is closed after what is
 left has been written, within `CLOSE_SECONDS`.
+
+A gateway that stops says so: each client gets a close frame with code 1001, between two frames of the
+service's (so where those end is followed all the time, see frames.py). What the service sends after that is
+dropped; what the client sends still goes through, its own close frame last, and with that the service ends
+the socket as if the client had begun it.
 
 Origins (RFC 6455 section 10.2): browsers always send one, and a page of any site may open a socket to us.
 Only our own host's origin and those that are configured pass; `null` never does. Clients that are no
@@ -15,6 +20,7 @@ browsers send none.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
@@ -24,6 +30,7 @@ from messenger.core.http.answers import head as head_text
 from messenger.core.http.wire import write_now
 from messenger.gateway.connection import UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers
+from messenger.gateway.frames import GOING_AWAY, FrameEnds
 from messenger.gateway.proxy import Passage
 from messenger.gateway.response import Head
 from messenger.gateway.upstream import Upstream
@@ -40,6 +47,7 @@ class Relay:
         self._reactor = reactor
         self._max_sockets = max_sockets
         self._sides: set[Side] = set()
+        self._empty: Deferred[None] | None = None
 
     @property
     def full(self) -> bool:
@@ -50,10 +58,16 @@ class Relay:
         """Pass on a handshake that was found good."""
         _Handshake(self, request).start()
 
-    def splice(self, client: Any, upstream: Any, releases: Sequence[Callable[[], object] | None]) -> None:
-        """Join two transports until one of them ends; `releases` are called when the client's and the
-        upstream's have."""
-        sides = Side(self._ended), Side(self._ended)
+    def splice(
+        self, client: Any, upstream: Any, releases: Sequence[Callable[[], object] | None], sent: bytes = b""
+    ) -> None:
+        """Join two transports until one of them ends.
+
+        `releases` are called when the client's and the upstream's have ended. `sent` are the upstream's first
+        frames, which the client has been sent already.
+        """
+        sides = Side(self._ended), ServiceSide(self._ended)
+        sides[1].frames.follow(sent)
         sides[0].peer, sides[1].peer = sides[1], sides[0]
         self.open += 1
         self._sides.update(sides)
@@ -66,6 +80,9 @@ class Relay:
 
     def _ended(self, side: "Side") -> None:
         self._sides.discard(side)
+        if not self._sides and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
         peer = side.peer
         if peer not in self._sides:
             return
@@ -75,6 +92,18 @@ class Relay:
         transport.loseConnection()
         cut = self._reactor.callLater(CLOSE_SECONDS, transport.abortConnection)
         peer.on_end = lambda: cut.active() and cut.cancel()
+
+    async def go_away(self) -> None:
+        """Tell all clients that this gateway goes away; return when all sockets have ended."""
+        for side in list(self._sides):
+            if isinstance(side, ServiceSide):
+                side.go_away()
+        if self._sides:
+            self._empty = Deferred(self._forget_empty)
+            await self._empty
+
+    def _forget_empty(self, _cancelled: object) -> None:
+        self._empty = None
 
     def close(self) -> None:
         """End all sockets."""
@@ -102,6 +131,33 @@ class Side(Protocol):
         self._ended(self)
         if self.on_end is not None:
             self.on_end()
+
+
+class ServiceSide(Side):
+    """The service's end: the direction in which we may have something to say."""
+
+    def __init__(self, ended: Callable[[Side], None]) -> None:
+        super().__init__(ended)
+        self.frames = FrameEnds()
+        self._leaving = False
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._leaving:
+            write_now(self.peer.transport, data)
+            self.frames.follow(data)
+        elif not self.frames.closed:
+            self.peer.transport.write(self.frames.rest_of_frame(data))
+            self._say()
+
+    def go_away(self) -> None:
+        """Say 1001 to the client as soon as no frame is under way."""
+        self._leaving = True
+        self._say()
+
+    def _say(self) -> None:
+        if self.frames.between and not self.frames.closed:
+            self.frames.closed = True
+            self.peer.transport.write(GOING_AWAY)
 
 
 class _Handshake(Passage):
@@ -136,4 +192,4 @@ class _Handshake(Passage):
         def left() -> None:
             address.sockets -= 1
 
-        self._relay.splice(client, upstream, (release, left))
+        self._relay.splice(client, upstream, (release, left), rest)

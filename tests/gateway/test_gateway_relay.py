@@ -1,12 +1,15 @@
 """WebSockets through the gateway: who may open one, and bytes in both directions."""
 
-import pytest
 from gateway_wire import Bench
 from http_wire import Logged
+from hypothesis import given
+from hypothesis import strategies as some
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http import Router
 from messenger.gateway.app import Mount
+from messenger.gateway.frames import GOING_AWAY, FrameEnds
 
 HANDSHAKE = (
     "Upgrade: websocket",
@@ -194,10 +197,67 @@ class RelayCase(SynchronousTestCase):
             assert self.client.reply().status in (400, 426)
         assert self.bench.network.tried == []
 
-    def test_stop_ends_sockets(self):
+    def stop(self):
+        return Deferred.fromCoroutine(self.bench.gateway.stop())
+
+    def test_stop_says_so_and_lets_the_service_end(self):
         self.connect()
-        with pytest.raises(StopIteration):
-            self.bench.gateway.stop().send(None)
+        self.bench.peer.send(b"\x81\x02hi")
+        self.client.transport.clear()
+        stopping = self.stop()
+        assert self.client.transport.value() == GOING_AWAY
+        self.bench.peer.send(b"\x81\x04late")
+        self.bench.peer.got
+        self.client_side.dataReceived(b"\x88\x82\0\0\0\0\x03\xe9")
+        assert self.bench.peer.got == b"\x88\x82\0\0\0\0\x03\xe9"
+        assert self.client.transport.value() == GOING_AWAY
+        self.assertNoResult(stopping)
+        self.bench.peer.leave()
+        assert self.client.transport.disconnecting
+        self.client_side.connectionLost(None)
+        self.successResultOf(stopping)
+
+    def test_stop_waits_for_the_end_of_a_frame(self):
+        long = b"\x82\x7e\x01\x00" + b"x" * 256
+        for cut in (1, 2, 3, 4, 5, 200):
+            self.bench = Bench()
+            self.client = self.bench.client
+            self.connect()
+            self.bench.peer.send(b"\x81\x02hi" + long[:cut])
+            self.stop()
+            self.bench.peer.send(long[cut:250])
+            self.bench.peer.send(long[250:] + b"\x81\x04late")
+            assert self.client.transport.value() == b"\x81\x02hi" + long + GOING_AWAY
+
+    def test_nothing_follows_a_close_frame(self):
+        for close in (b"\x88\x00", b"\x88\x02\x03\xe8"):
+            for before in (True, False):
+                self.bench = Bench()
+                self.client = self.bench.client
+                self.connect()
+                if before:
+                    self.bench.peer.send(close)
+                    self.stop()
+                else:
+                    self.bench.peer.send(close[:1])
+                    self.stop()
+                    self.bench.peer.send(close[1:] + b"?")
+                assert self.client.transport.value() == close
+
+    def test_frames_that_came_with_the_handshake_count(self):
+        self.open()
+        self.bench.peer.got
+        self.bench.peer.send(ACCEPTED + b"\x81\x05he")
+        self.client.transport.clear()
+        self.stop()
+        self.bench.peer.send(b"llo")
+        assert self.client.transport.value() == b"llo" + GOING_AWAY
+
+    def test_stop_does_not_wait_for_ever(self):
+        self.connect()
+        stopping = self.stop()
+        self.bench.pass_time(4)
+        self.successResultOf(stopping)
         assert self.client.transport.disconnected
         assert self.bench.peer.transport.disconnected
 
@@ -245,3 +305,32 @@ class MountCase(SynchronousTestCase):
         for peer in self.bench.network.peers:
             peer.answer(200)
         assert self.client.reply().json["checks"]["message"] == "ConnectionError"
+
+
+def frame(length, masked):
+    size = length if length < 126 else 126 if length < 65_536 else 127
+    head = bytes([0x82, (0x80 if masked else 0) | size])
+    head += b"" if length < 126 else length.to_bytes(2 if length < 65_536 else 8, "big")
+    return head + (b"mask" if masked else b"") + b"\x88" * length
+
+
+LENGTHS = some.sampled_from([0, 1, 125, 126, 300, 65_535, 65_536])
+
+
+@given(
+    some.lists(some.tuples(LENGTHS, some.booleans()), max_size=6),
+    some.lists(some.integers(1, 70_000), max_size=20),
+)
+def test_frame_ends_are_found_however_the_bytes_come(frames, cuts):
+    raw = [frame(*one) for one in frames]
+    ends = {0}
+    for one in raw:
+        ends.add(max(ends) + len(one))
+    data = b"".join(raw)
+    follower, at = FrameEnds(), 0
+    for cut in [*cuts, len(data)]:
+        piece = data[at : at + cut]
+        follower.follow(piece)
+        at += len(piece)
+        assert follower.between == (at in ends)
+    assert not follower.closed

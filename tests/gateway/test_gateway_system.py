@@ -216,7 +216,8 @@ def test_stop_lets_requests_finish_and_ends_sockets(own_child):
         started = time.monotonic()
         assert own_child.stop() in (0, -signal.SIGTERM)
         assert time.monotonic() - started < 8
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises(ConnectionClosed) as ended:
             ws.recv(timeout=5)
+        assert ended.value.rcvd.code == 1001
     asking.join(5)
     assert answers[0].json() == {"total": 1}

@@ -1,7 +1,9 @@
 """What an endpoint may answer with, and how an answer's head looks on the wire (RFC 9112 section 4).
 
 Every answer bears `X-Request-ID`, `Cache-Control: no-store` unless it says otherwise,
-`X-Content-Type-Options: nosniff`, `Date` (RFC 9110 section 6.6.1) and nothing that names the software.
+`X-Content-Type-Options: nosniff`, `Date` (RFC 9110 section 6.6.1) and nothing that names the software. Those
+that are no page of their own also say `Content-Security-Policy: default-src 'none'; frame-ancestors 'none'`:
+what people upload is no page here, even if somebody's browser is talked into showing it.
 """
 
 import re
@@ -29,6 +31,7 @@ _TITLES = {
     505: "This version of HTTP is not supported",
 }
 _UNSAFE = re.compile(r"[\x00\r\n]")
+_POLICY = "\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n"
 _NO_BODY = frozenset({204, 304})
 _date: tuple[int, str] = (0, "")
 _status_lines: dict[int, str] = {}
@@ -82,11 +85,14 @@ def head(status: int, request_id: str, headers: Iterable[tuple[str, str]], *, ca
     lines = [line, "Date: ", http_date(), "\r\nX-Request-ID: ", request_id]
     if not caches:
         lines.append("\r\nCache-Control: no-store")
+    says_policy = False
     for name, value in headers:
+        if name == "Content-Security-Policy":
+            says_policy = True
         if _UNSAFE.search(value):
             raise ValueError(f"header {name} holds a control character")
         lines += ("\r\n", name, ": ", value)
-    lines.append("\r\n\r\n")
+    lines.append("\r\n\r\n" if says_policy else _POLICY)
     return "".join(lines)
 
 
