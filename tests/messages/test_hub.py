@@ -1,12 +1,17 @@
 """The hub: one broken socket harms nobody else."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
-from messenger.messages.live.hub import Hub
+from messenger.messages.live.feed import Feed
+from messenger.messages.live.hub import HEAL_SECONDS, Hub
+from messenger.messages.model import Happened, Head, Membership, Stored
 
 
 class Bus:
@@ -39,6 +44,74 @@ class Channel:
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+
+
+class Memberships:
+    """One conversation that `joined` tells of, and its members' places."""
+
+    def __init__(self) -> None:
+        self.found: list[Membership] = []
+
+    async def memberships(
+        self, user_id: str, device_id: str, conversation_id: str | None = None
+    ) -> list[Membership]:
+        return self.found
+
+    async def joined(self, seconds: float) -> list[tuple[str, str]]:
+        return [(one.conversation_id, "user") for one in self.found]
+
+
+class Conversation:
+    """Two changes and a message."""
+
+    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
+        return {}
+
+    async def backlog(
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+    ) -> list[Stored]:
+        message = Stored("c", 1, "other", "device", "client", "text", b"x", None, 0, None)
+        return [message for _, above, upto in wants if above < 1 <= upto]
+
+    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
+        (_, above, upto), details = wants[0], {"user_id": "user"}
+        happened = [
+            Happened("c", 1, 0, 0, None, "member_added", details),
+            Happened("c", 2, 0, 0, None, "member_removed", details),
+            Happened("c", 3, 1, 0, None, "updated", {}),
+        ]
+        return [one for one in happened if above < one.change <= upto]
+
+
+class HealingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.places = Memberships()
+        parts: list[Any] = [self.clock, Conversation(), self.places, Bus(), None]
+        self.hub = Hub(*parts, unread_bytes=10_000, receipt_members=32)
+        self.channel = Channel()
+        self.connection = self.hub.attach(self.channel, Identity("user", "one", "session", 0, 0))
+        self.hub.open(self.connection)
+        self.clock.advance(0)
+        self.channel.sent.clear()
+
+    def look(self) -> list[str]:
+        self.successResultOf(ensureDeferred(self.hub.start()))
+        self.clock.pump([HEAL_SECONDS, 0, 0])
+        frames = [frame for sent in self.channel.sent for frame in msgspec.json.decode(sent)]
+        return [frame.get("event") or frame["type"] for frame in frames]
+
+    def test_a_joining_that_the_bus_did_not_tell_of_is_found(self) -> None:
+        self.places.found = [Membership("c", Head(1, 1), Head(0, 0), False)]
+        self.assertEqual(self.look(), ["member_added", "message"])
+
+    def test_who_is_let_in_on_old_news_is_shown_its_removal_and_nothing_after(self) -> None:
+        # What was read of its membership is from before its removal; the feed here has come further.
+        feed = Feed("c", Head(1, 3), lambda: 0)
+        self.hub._feeds["c"] = feed
+        self.places.found = [Membership("c", Head(0, 1), Head(0, 0), False)]
+        self.assertEqual(self.look(), ["member_added", "member_removed"])
+        self.assertNotIn(self.connection, feed.connections)
 
 
 class HubTests(SynchronousTestCase):

@@ -57,6 +57,19 @@ def test_a_newcomer_is_shown_nothing_from_before_where_another_was_removed(apart
                 assert other.until("message")["seq"] == 2
 
 
+def test_a_resend_begins_no_lower_than_the_sight(stack: Stack) -> None:
+    ann, ben, cat = (Person(stack.urls[0], name) for name in ("ann", "ben", "cat"))
+    conversation_id = ann.group(ben)
+    ann.send(conversation_id)
+    ann.ok("POST", f"/conversations/{conversation_id}/members", 201, json={"user_id": cat.user_id})
+    with cat.socket() as own:
+        own.until("synced")
+        ann.send(conversation_id)
+        assert own.until("message")["seq"] == 2
+        own.say(type="resend", conversation_id=conversation_id, after=0)
+        assert own.until("message")["seq"] == 2
+
+
 @contextmanager
 def many_sockets(stack: Stack, person: Person, count: int) -> Iterator[list[Socket]]:
     """Synced sockets of as many devices, half of them at each gateway."""

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from messenger.core.waits import pause, within
 from messenger.messages.live.connection import Behind, Connection
-from messenger.messages.live.feed import Feed, merged
+from messenger.messages.live.feed import Feed, merged, removes
 from messenger.messages.live.render import change_frame, message_frame
 from messenger.messages.model import Happened, Head, Stored
 from messenger.wire import frames
@@ -136,6 +136,13 @@ class Backlog:
             if isinstance(item, Happened):
                 behind.change = item.change
                 connection.send(change_frame(item))
+                if removes(item, connection.identity.user_id):
+                    # It was let in on what was read before its removal; what follows is not for it.
+                    feed = self._feed_of(name)
+                    if feed is not None:
+                        feed.drop(connection)
+                    del connection.behind[name]
+                    return
             elif behind.own or item.sender_device_id != connection.device_id:
                 connection.send(message_frame(item, connection.device_id, now))
         behind.seq = max(behind.seq, read_to)

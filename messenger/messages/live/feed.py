@@ -113,14 +113,13 @@ class Feed:
     def _forward_change(self, happened: Happened) -> None:
         self.change = happened.change
         frame = change_frame(happened)
-        removed = happened.details.get("user_id") if happened.event == "member_removed" else None
         for connection, place in list(self.connections.items()):
             if place is not None and happened.change <= place.change:
                 continue  # a removal among them is from before the user joined again
             behind = connection.behind.get(self.conversation_id)
             if behind is None:
                 connection.send(frame)
-            if connection.identity.user_id == removed:
+            if removes(happened, connection.identity.user_id):
                 self.drop(connection)
                 if behind is not None:
                     behind.end = Head(happened.at_seq, happened.change)
@@ -129,6 +128,11 @@ class Feed:
         """Forward nothing more to this connection."""
         self.connections.pop(connection, None)
         connection.feeds.discard(self)
+
+
+def removes(happened: Happened, user_id: str) -> bool:
+    """Whether the change is the user's leaving."""
+    return happened.event == "member_removed" and happened.details.get("user_id") == user_id
 
 
 def merged(messages: list[Stored], happened: list[Happened], read_to: int) -> list[Stored | Happened]:

@@ -2,7 +2,8 @@
 
 What this instance commits is offered to its own feeds at once and published for the others; what the others
 commit comes over the bus. Missing something is never final: a jump in the numbers is read from PostgreSQL,
-and the heads of all connected conversations are read again after every gap in the bus and every few seconds.
+and the heads of all connected conversations, and who has joined, are read again after every gap in the bus
+and every few seconds.
 """
 
 from collections import OrderedDict
@@ -31,6 +32,7 @@ from messenger.wire.errors import Problem
 
 HEAL_SECONDS = 5.0
 HEAL_BATCH = 5_000
+JOINED_SECONDS = 30.0  # a joining shows by then: longer than its transaction may take
 RECENT = 10_000
 RETRY_SECONDS = 0.5
 
@@ -76,6 +78,12 @@ class Places(Protocol):
     ) -> list[Membership]:
         """See store.places.Places.memberships."""
 
+    async def first_seq(self, user_id: str, conversation_id: str) -> int | None:
+        """See store.places.Places.first_seq."""
+
+    async def joined(self, seconds: float) -> list[tuple[str, str]]:
+        """See store.places.Places.joined."""
+
     async def conversations_of(self, user_id: str) -> list[str]:
         """See store.places.Places.conversations_of."""
 
@@ -109,6 +117,7 @@ class Hub:
         self._unflushed: list[Connection] = []
         self._synced_listeners: list[Callable[[Connection], object]] = []
         self._backlog = Backlog(reactor, store, self._feeds.get, self._now, self._was_synced)
+        self._looked = reactor.seconds()  # for joinings, all that were before
         self._healing = LoopingCall(self._heal)
         self._healing.clock = reactor
         bus.on(events.HEADS, self._hear_heads)
@@ -180,10 +189,11 @@ class Hub:
     def _enter(self, connection: Connection, membership: Membership) -> None:
         """Have the connection follow a conversation from its place on."""
         name, head, place = membership.conversation_id, membership.head, membership.place
-        if membership.left:
-            connection.behind[name] = Behind(place.seq, place.change, end=head)
-            return
         feed = self._feeds.get(name)
+        if membership.left:
+            if feed is None or connection not in feed.connections:  # else the feed is about to say so
+                connection.behind[name] = Behind(place.seq, place.change, end=head)
+            return
         if feed is None:
             feed = self._feeds[name] = Feed(name, head, self._now)
         elif connection in feed.connections and place.change <= feed.change:
@@ -204,14 +214,23 @@ class Hub:
             listener(connection)
 
     def resend(self, connection: Connection, conversation_id: str, after: int) -> None:
-        """Send again what follows `after`, own messages included."""
-        feed = self._feeds.get(conversation_id)
-        if feed is None or feed not in connection.feeds:
+        """Send again what follows `after`, own messages included, as far as the user may see it."""
+        ensureDeferred(self._resend(connection, conversation_id, after))
+
+    async def _resend(self, connection: Connection, conversation_id: str, after: int) -> None:
+        try:
+            first = await self._places.first_seq(connection.identity.user_id, conversation_id)
+        except Problem as problem:
+            connection.close(frames.GOING_AWAY, f"connect again: {problem.detail}"[:120])
             return
+        feed = self._feeds.get(conversation_id)
+        if first is None or feed is None or feed not in connection.feeds:
+            return
+        after = max(after, first - 1)
         behind = connection.behind.setdefault(conversation_id, Behind(feed.seq, feed.change))
         behind.own = True
         behind.seq = min(behind.seq, after)
-        ensureDeferred(self._backlog.bring_up(connection))
+        await self._backlog.bring_up(connection)
 
     def detach(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
@@ -318,9 +337,8 @@ class Hub:
         try:
             found = await self._places.memberships(identity.user_id, identity.device_id, conversation_id)
         except Problem as problem:
-            # The socket has missed a membership: a fresh start finds it.
-            log.warn("a socket has to start anew: {detail}", detail=problem.detail)
-            connection.close(frames.GOING_AWAY, "connect again")
+            # Healing comes by within seconds.
+            log.warn("a membership has to wait: {detail}", detail=problem.detail)
             return
         for membership in found:
             if not connection.closed:
@@ -462,16 +480,31 @@ class Hub:
             self._recent.popitem(last=False)
 
     def _heal(self) -> Deferred[None]:
-        return ensureDeferred(self._read_heads())
+        return ensureDeferred(self._look())
+
+    async def _look(self) -> None:
+        """Look in PostgreSQL for what the bus may not have told."""
+        try:
+            await self._find_joined()
+            await self._read_heads()
+        except Problem as problem:
+            log.warn("heads can't be read: {detail}", detail=problem.detail)
+        except Exception:
+            # Whatever it was, the next look is in a few seconds: healing must not end.
+            log.failure("heads can't be read")
+
+    async def _find_joined(self) -> None:
+        began = self._reactor.seconds()
+        for name, user_id in await self._places.joined(began - self._looked + JOINED_SECONDS):
+            feed = self._feeds.get(name)
+            for connection in list(self._users.get(user_id, ())):
+                if feed is None or connection not in feed.connections:
+                    ensureDeferred(self._join(connection, name))
+        self._looked = began
 
     async def _read_heads(self) -> None:
         for names in _chunks(list(self._feeds), HEAL_BATCH):
-            try:
-                found = await self._store.heads(names)
-            except Problem as problem:
-                log.warn("heads can't be read: {detail}", detail=problem.detail)
-                return
-            for name, head in found.items():
+            for name, head in (await self._store.heads(names)).items():
                 feed = self._feeds.get(name)
                 if feed is not None:
                     self._reach(feed, head)

@@ -40,6 +40,7 @@ create table message.members (
     primary key (conversation_id, user_id)
 ) with (fillfactor = 80);
 create index members_of_user on message.members (user_id, conversation_id);
+create index members_by_joining on message.members (joined_at);
 
 create table message.messages (
     conversation_id uuid not null,

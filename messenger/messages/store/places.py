@@ -129,6 +129,24 @@ class Places:
         rows = await self._database.read(_MEMBERSHIPS, parameters)
         return [Membership(row[0], Head(row[1], row[2]), Head(row[3], row[4]), row[5]) for row in rows]
 
+    async def first_seq(self, user_id: str, conversation_id: str) -> int | None:
+        """Where the member's sight begins; None for who is no member."""
+        rows = await self._database.read(
+            "select first_seq from message.members"
+            " where conversation_id = %s and user_id = %s and left_seq is null",
+            (conversation_id, user_id),
+        )
+        return rows[0][0] if rows else None
+
+    async def joined(self, seconds: float) -> list[tuple[str, str]]:
+        """Conversation and user of each membership that began in the last `seconds`."""
+        rows = await self._database.read(
+            "select conversation_id, user_id from message.members"
+            " where joined_at > now() - make_interval(secs => %s) and left_seq is null",
+            (seconds,),
+        )
+        return [(row[0], row[1]) for row in rows]
+
     async def conversations_of(self, user_id: str) -> list[str]:
         """All conversations that the user is in."""
         rows = await self._database.read(
