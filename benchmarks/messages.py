@@ -38,9 +38,11 @@ class Load:
         self.latencies: list[float] = []
         self.delivered = 0
         self.answered = 0
+        self.sent = 0
 
     def send(self, client: Client, conversation_id: str) -> None:
         client_id = str(uuid4())
+        self.sent += 1
         self.sent_at[client_id] = time.perf_counter()
         client.say(
             f'{{"type":"send","ref":"{client_id}","conversation_id":"{conversation_id}",'
@@ -89,7 +91,7 @@ async def _generate(pairs: list[Pair], in_flight: int, pipe: Any) -> None:
     pipe.send((count, seconds, latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]))
     load.running = False
     deadline = time.perf_counter() + 10
-    while load.delivered < load.answered and time.perf_counter() < deadline:  # noqa: ASYNC110
+    while min(load.delivered, load.answered) < load.sent and time.perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     pipe.send((load.answered, load.delivered))
 
