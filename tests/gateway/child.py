@@ -1,6 +1,7 @@
 """A service and a gateway in front of it, in one process on real sockets: `python child.py`.
 
-Prints the ports of the gateway and of the service, then runs until SIGTERM.
+Prints the ports of the gateway and of the service, then runs until SIGTERM. With the number of a port as its
+argument the gateway takes what listens there for all services.
 """
 
 import sys
@@ -108,6 +109,8 @@ async def main():
         for name in ("auth", "message", "file")
     }
     upstreams["key"] = Upstream(reactor, "key", ["127.0.0.1:1"])
+    for port in sys.argv[1:]:
+        upstreams = {name: Upstream(reactor, name, [f"127.0.0.1:{port}"]) for name in upstreams}
     info = Info(version="1", protocols=[], registration="open", limits={}, features=[])
     gateway = Gateway(reactor, upstreams, info=info)
     server = HttpServer(

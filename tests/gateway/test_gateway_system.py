@@ -2,55 +2,20 @@
 
 import contextlib
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import httpx
-import psutil
 import pytest
+from child_process import Child
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 pytestmark = pytest.mark.system
 
-HERE = Path(__file__).parent
 SIZE = 1_600 * 65_536
 GOOD = {"Authorization": "Bearer good"}
-
-
-class Child:
-    def __init__(self, log):
-        environ = dict(os.environ, PYTHONPATH=str(HERE.parents[1]))
-        command = [sys.executable, str(HERE / "child.py")]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ)
-        line = self.process.stdout.readline()
-        assert line, "the child did not start"
-        self.port, self.service_port = map(int, line.split())
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    @property
-    def resident(self):
-        """Megabytes."""
-        return psutil.Process(self.process.pid).memory_info().rss / 1e6
-
-    def raw(self, data=b""):
-        made = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        made.sendall(data)
-        return made
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(10)
-        finally:
-            self.process.kill()
-            self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")

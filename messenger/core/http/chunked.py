@@ -1,11 +1,14 @@
 """The chunked transfer coding (RFC 9112 section 7.1), decoded by Twisted and held to sizes of this world.
 
-Extensions are skipped, trailers are read and dropped (at most 64 KiB of them).
+Extensions are skipped; trailers are read, held to the form of headers and dropped (at most 64 KiB of them).
 """
+
+import re
 
 from twisted.web.http import _ChunkedTransferDecoder, _MalformedChunkedDataError
 
 LARGEST_CHUNK = 10**15
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
 
 BadChunk = _MalformedChunkedDataError
 """Raised by `dataReceived` for what is no chunked coding."""
@@ -19,3 +22,9 @@ class ChunkedDecoder(_ChunkedTransferDecoder):
         if found and self.length > LARGEST_CHUNK:
             raise BadChunk("A chunk is too large.")
         return found
+
+    def _dataReceived_TRAILER(self) -> bool:
+        more = super()._dataReceived_TRAILER()
+        if self._trailerHeaders and not _TRAILER.fullmatch(self._trailerHeaders.pop()):
+            raise BadChunk("A trailer is malformed.")
+        return more
