@@ -113,6 +113,17 @@ class HealingTests(SynchronousTestCase):
         self.assertEqual(self.look(), ["member_added", "member_removed"])
         self.assertNotIn(self.connection, feed.connections)
 
+    def test_late_news_of_a_membership_shows_nothing_twice(self) -> None:
+        # The relay tells of the joining after the leaving was shown.
+        self.hub._feeds["c"] = Feed("c", Head(1, 3), lambda: 0)
+        self.places.found = [Membership("c", Head(0, 1), Head(0, 0), False)]
+        self.look()
+        self.channel.sent.clear()
+        self.places.found = [Membership("c", Head(0, 2), Head(0, 0), True)]
+        self.clock.advance(HEAL_SECONDS)
+        self.clock.pump([0, 0])
+        self.assertEqual(self.channel.sent, [])
+
 
 class HubTests(SynchronousTestCase):
     def setUp(self) -> None:

@@ -130,7 +130,9 @@ TOKENS = {
 
 
 @pytest.mark.parametrize("name", TOKENS)
-@pytest.mark.parametrize("path", ["/auth/me", "/conversations", "/keys/status", "/files/0192f3c0-1111-7111-8111-111111111111"])
+@pytest.mark.parametrize(
+    "path", ["/auth/me", "/conversations", "/keys/status", "/files/0192f3c0-1111-7111-8111-111111111111"]
+)
 def test_tokens_that_are_none(stack: Stack, path: str, name: str) -> None:
     value = TOKENS[name]
     headers = {} if value is None else {"Authorization": value}

@@ -137,7 +137,8 @@ class Backlog:
                 behind.change = item.change
                 connection.send(change_frame(item))
                 if removes(item, connection.identity.user_id):
-                    # It was let in on what was read before its removal; what follows is not for it.
+                    # What follows is not for it, even where it was let in on older news.
+                    connection.left[name] = item.change
                     feed = self._feed_of(name)
                     if feed is not None:
                         feed.drop(connection)

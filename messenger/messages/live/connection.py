@@ -61,6 +61,7 @@ class Connection:
         "closed",
         "feeds",
         "identity",
+        "left",
         "reading",
         "since",
         "synced",
@@ -77,6 +78,7 @@ class Connection:
         self.identity = identity
         self.feeds: set[Feed] = set()
         self.behind: dict[str, Behind] = {}
+        self.left: dict[str, int] = {}  # the change by which its user left, once that was shown here
         self.reading = False
         self.since = 0  # milliseconds since 1970
         self.synced = False

@@ -121,7 +121,9 @@ class Feed:
                 connection.send(frame)
             if removes(happened, connection.identity.user_id):
                 self.drop(connection)
-                if behind is not None:
+                if behind is None:
+                    connection.left[self.conversation_id] = happened.change
+                else:
                     behind.end = Head(happened.at_seq, happened.change)
 
     def drop(self, connection: "Connection") -> None:

@@ -189,6 +189,8 @@ class Hub:
     def _enter(self, connection: Connection, membership: Membership) -> None:
         """Have the connection follow a conversation from its place on."""
         name, head, place = membership.conversation_id, membership.head, membership.place
+        if head.change <= connection.left.get(name, 0):
+            return  # read before its user's leaving, or of that leaving: this socket has been shown both
         feed = self._feeds.get(name)
         if membership.left:
             if feed is None or connection not in feed.connections:  # else the feed is about to say so
