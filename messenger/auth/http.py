@@ -1,16 +1,23 @@
 """The calls under /auth and /users, and the public keys at /.well-known/jwks.json (RFC 7517)."""
 
-from messenger.auth.domain import Accounts
+from messenger.auth.domain.accounts import Accounts
+from messenger.auth.domain.factors import Factors
+from messenger.auth.domain.sessions import Sessions
 from messenger.core.http import Answer, Call, route
 from messenger.wire.auth import (
     AccountDeletion,
     Device,
     Login,
     PasswordChange,
+    RecoveryCodes,
     Refresh,
     Register,
+    SecondFactor,
     Session,
     Ticket,
+    TotpCode,
+    TotpRemoval,
+    TotpSecret,
     User,
     UserLookup,
     UserQuery,
@@ -23,8 +30,10 @@ from messenger.wire.paging import Items
 class Endpoints:
     """One method for each call; the rules are the domain's."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, sessions: Sessions, factors: Factors) -> None:
         self._accounts = accounts
+        self._sessions = sessions
+        self._factors = factors
 
     @route(
         "POST",
@@ -47,21 +56,47 @@ class Endpoints:
         answer=Session,
         open=True,
         class_="login",
-        errors=(Code.not_found, Code.device_limit, Code.unprocessable),
+        errors=(
+            Code.unauthorized,
+            Code.second_factor_required,
+            Code.not_found,
+            Code.device_limit,
+            Code.unprocessable,
+        ),
     )
     async def login(self, call: Call, body: Login) -> Session:
         """Log in as a new device, or go on as an old one."""
-        return await self._accounts.login(body, call.address)
+        return await self._sessions.login(body, call.address)
 
-    @route("POST", "/auth/refresh", body=Refresh, answer=Session, open=True, errors=(Code.refresh_reused,))
+    @route(
+        "POST",
+        "/auth/second-factor",
+        body=SecondFactor,
+        answer=Session,
+        open=True,
+        class_="login",
+        errors=(Code.unauthorized, Code.not_found, Code.device_limit),
+    )
+    async def second_factor(self, call: Call, body: SecondFactor) -> Session:
+        """Complete a login that asked for a second factor, by a code."""
+        return await self._sessions.answer(body, call.address)
+
+    @route(
+        "POST",
+        "/auth/refresh",
+        body=Refresh,
+        answer=Session,
+        open=True,
+        errors=(Code.unauthorized, Code.refresh_reused),
+    )
     async def refresh(self, call: Call, body: Refresh) -> Session:
         """Spend a refresh token for a new one and an access token."""
-        return await self._accounts.refresh(body, call.address)
+        return await self._sessions.refresh(body, call.address)
 
     @route("POST", "/auth/logout")
     async def logout(self, call: Call) -> None:
         """End this session; the device stays."""
-        await self._accounts.logout(call.identity)
+        await self._sessions.logout(call.identity)
 
     @route("GET", "/auth/me", answer=User)
     async def me(self, call: Call) -> User:
@@ -78,6 +113,27 @@ class Endpoints:
         """Change the password and end all other sessions."""
         await self._accounts.change_password(call.identity, body, call.address)
 
+    @route("POST", "/auth/totp", answer=TotpSecret, status=201, errors=(Code.conflict,))
+    async def enrol_totp(self, call: Call) -> TotpSecret:
+        """A secret for an authenticator app, which is asked for once it is confirmed."""
+        return await self._factors.enrol(call.identity)
+
+    @route(
+        "POST",
+        "/auth/totp/confirm",
+        body=TotpCode,
+        answer=RecoveryCodes,
+        errors=(Code.conflict, Code.forbidden),
+    )
+    async def confirm_totp(self, call: Call, body: TotpCode) -> RecoveryCodes:
+        """Ask for codes at each login from now on; gives ten recovery codes."""
+        return await self._factors.confirm(call.identity, body)
+
+    @route("DELETE", "/auth/totp", body=TotpRemoval, errors=(Code.forbidden, Code.not_found))
+    async def remove_totp(self, call: Call, body: TotpRemoval) -> None:
+        """Ask for no codes any more."""
+        await self._factors.remove(call.identity, body, call.address)
+
     @route("GET", "/auth/devices", answer=Items[Device])
     async def devices(self, call: Call) -> Items[Device]:
         """The asking user's devices."""
@@ -91,7 +147,7 @@ class Endpoints:
     @route("POST", "/auth/ticket", answer=Ticket, status=201)
     async def ticket(self, call: Call) -> Ticket:
         """A ticket that opens one WebSocket, once."""
-        return await self._accounts.ticket(call.identity)
+        return await self._sessions.ticket(call.identity)
 
     @route("GET", "/auth/validate")
     async def validate(self, call: Call) -> Answer:

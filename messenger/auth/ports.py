@@ -51,6 +51,7 @@ class LoginState:
 
     password_hash: str | None
     device_ids: frozenset[str]
+    second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +242,14 @@ class Note(Protocol):
 
     def __call__(self, event: str, **ids: str) -> None:
         """`event` is one of a few words, `ids` say whom it concerns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What all rules need: `tell` sends committed events, `note` takes security events, `clock` gives
+    seconds since 1970, `new_id` a fresh UUID."""
+
+    tell: Callable[[list[Outgoing]], None]
+    note: Note
+    clock: Callable[[], float]
+    new_id: Callable[[], str]

@@ -5,12 +5,16 @@ import time
 from prometheus_client import CollectorRegistry, Counter
 from twisted.logger import Logger
 
-from messenger.auth.domain import Accounts
+from messenger.auth.domain.accounts import Accounts
+from messenger.auth.domain.factors import Factors
+from messenger.auth.domain.held import StatedPasswords
+from messenger.auth.domain.sessions import Sessions
+from messenger.auth.factor_store import AuthFactorStore
 from messenger.auth.guesses import PasswordGuesses
 from messenger.auth.http import Endpoints
 from messenger.auth.key_store import AuthKeyStore
 from messenger.auth.passwords import BcryptPasswords
-from messenger.auth.ports import Outgoing, Policy
+from messenger.auth.ports import Around, Outgoing, Policy
 from messenger.auth.refresh import RefreshTokens
 from messenger.auth.signing import Seal, SigningKeys
 from messenger.auth.store import AuthStore
@@ -81,39 +85,36 @@ def build(context: Context) -> Built:
     reactor, settings = context.reactor, context.settings.auth
     core = common(context, "auth", settings.database_password, newest("auth"))
     registry = CollectorRegistry()
+    seal = Seal(settings.signing_secret)
     keys = SigningKeys(
-        reactor,
-        AuthKeyStore(core.database),
-        Seal(settings.signing_secret),
-        issuer=settings.issuer,
-        audience=settings.audience,
+        reactor, AuthKeyStore(core.database), seal, issuer=settings.issuer, audience=settings.audience
     )
     threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue)
     ServiceMetrics(registry, core.database, context.bus, core.outbox, {"bcrypt": threads})
     note = SecurityLog(registry)
-    accounts = Accounts(
-        AuthStore(core.database),
-        BcryptPasswords(threads, settings.bcrypt_cost, settings.pepper),
-        keys,
-        RefreshTokens(lambda: keys.refresh_key),
-        PasswordGuesses(context.limits, note),
-        Policy(
-            registration=settings.registration,
-            access_token=int(settings.access_token),
-            refresh_token=settings.refresh_token,
-            devices=settings.devices,
-            device_unseen=settings.device_unseen,
-        ),
-        tell=Teller(core.outbox, core.tokens),
-        note=note,
-        clock=time.time,
-        new_id=new_id,
+    around = Around(Teller(core.outbox, core.tokens), note, time.time, new_id)
+    store, factor_store = AuthStore(core.database), AuthFactorStore(core.database)
+    passwords = BcryptPasswords(threads, settings.bcrypt_cost, settings.pepper)
+    guesses = PasswordGuesses(context.limits, note)
+    policy = Policy(
+        registration=settings.registration,
+        access_token=int(settings.access_token),
+        refresh_token=settings.refresh_token,
+        devices=settings.devices,
+        device_unseen=settings.device_unseen,
     )
+    refresh_tokens = RefreshTokens(lambda: keys.refresh_key)
+    stated = StatedPasswords(store, passwords, guesses, note)
+    sessions = Sessions(store, factor_store, seal, passwords, keys, refresh_tokens, guesses, policy, around)
+    accounts = Accounts(store, passwords, stated, sessions, keys, guesses, policy, around)
+    factors = Factors(store, factor_store, seal, stated, settings.issuer, around)
     system = SystemEndpoints(
         reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
     )
     admission = route_limits(context, "auth", registry)
-    router = Router([Endpoints(accounts), system], authenticator=core.tokens, admission=admission)
+    router = Router(
+        [Endpoints(accounts, sessions, factors), system], authenticator=core.tokens, admission=admission
+    )
     server = HttpServer(
         reactor,
         "auth",

@@ -1,4 +1,7 @@
-"""The statements of store.py, which alone runs them. Times are the database's, life spans in seconds."""
+"""The statements of store.py, key_store.py and writes.py, which alone run them.
+
+Times are the database's, life spans in seconds.
+"""
 
 ADD_USER = """
     insert into auth.users (user_id, username, password_hash) values (%s, %s, %s)
@@ -100,6 +103,13 @@ OLD_TICKETS = """
         select ticket_hash from auth.tickets where expires_at < now() limit %s for update skip locked
     )
 """
+OLD_CHALLENGES = """
+    delete from auth.challenges where challenge_hash in (
+        select challenge_hash from auth.challenges where expires_at < now() limit %s for update skip locked
+    )
+"""
+# A key is kept for a day after its last token has expired, for whoever looks into what happened.
+OLD_KEYS = "delete from auth.signing_keys where verify_until < now() - interval '1 day'"
 REPLACE_HASH = "update auth.users set password_hash = %s where user_id = %s and password_hash = %s"
 DELETE_USER = """
     update auth.users set password_hash = null, deleted_at = now() where user_id = %s and password_hash = %s
@@ -112,7 +122,14 @@ REMOVE_DEVICE = """
     delete from auth.devices where device_id = %s and user_id = %s returning device_id, user_id
 """
 REMOVE_DEVICES = "delete from auth.devices where user_id = %s returning device_id, user_id"
-DEVICE_IDS = "select device_id from auth.devices where user_id = %s"
+# After the lock: what committed while it was waited for is seen.
+LOGIN_STATE = """
+    select array(select device_id from auth.devices where user_id = %s),
+        exists (select from auth.factors where user_id = %s and confirmed_at is not null)
+"""
+REMOVE_TOTP = "delete from auth.factors where user_id = %s and kind = 'totp'"
+REMOVE_CHALLENGES = "delete from auth.challenges where user_id = %s"
+REMOVE_RECOVERY_HASHES = "delete from auth.recovery_codes where user_id = %s"
 NAME_TAKEN = "select 1 from auth.users where username = %s"
 VERIFICATION_KEYS = "select kid, public_key from auth.verification_keys order by kid"
 LOCK = "select pg_advisory_xact_lock(%s)"

@@ -5,13 +5,12 @@ written in one transaction, events included. Rows are locked in the order user, 
 two transactions wait for each other.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from messenger.auth import sql
 from messenger.auth.ports import (
     Credentials,
     EndReason,
-    Event,
     InviteRefused,
     LoginState,
     NewAccount,
@@ -22,23 +21,22 @@ from messenger.auth.ports import (
     Spending,
     Verdict,
 )
+from messenger.auth.writes import (
+    add_session,
+    ended_events,
+    login_state,
+    open_session,
+    record,
+    remove_account,
+    removed_events,
+    user_of,
+)
 from messenger.core.database import Database, Row, Transaction
 from messenger.core.identity import Identity
-from messenger.core.ids import new_id
 from messenger.wire.auth import Device, User
-from messenger.wire.codec import encode
-from messenger.wire.events import (
-    DEVICE,
-    SESSION_ENDED,
-    USER_DELETED,
-    DeviceChanged,
-    SessionEnded,
-    UserDeleted,
-)
 from messenger.wire.times import moment_text
 
 SWEEP_BATCH = 200
-_SUBJECTS = {SessionEnded: SESSION_ENDED, DeviceChanged: DEVICE, UserDeleted: USER_DELETED}
 
 
 class AuthStore:
@@ -59,7 +57,7 @@ class AuthStore:
             ):
                 raise InviteRefused
             await tx.write(sql.ADD_DEVICE, (session.device_id, account.user_id, account.device_name))
-            await _add_session(tx, account.user_id, session)
+            await add_session(tx, account.user_id, session)
             return User(account.user_id, account.username, moment_text(added[0]))
 
         return await self._database.transaction(body)
@@ -79,7 +77,7 @@ class AuthStore:
             ended = await tx.rows(
                 sql.END_OTHERS, {"reason": EndReason.password, "user_id": user_id, "kept": keep_session}
             )
-            return await _record(tx, _ended(ended))
+            return await record(tx, ended_events(ended))
 
         return await self._database.transaction(body)
 
@@ -92,10 +90,7 @@ class AuthStore:
         async def body(tx: Transaction) -> list[Outgoing] | None:
             if not await tx.write(sql.DELETE_USER, (user_id, password_hash)):
                 return None
-            ended = await tx.rows(sql.END_OF_USER, {"reason": EndReason.deleted, "user_id": user_id})
-            devices = await tx.rows(sql.REMOVE_DEVICES, (user_id,))
-            events = [*_ended(ended), *_removed(devices), UserDeleted(user_id=user_id)]
-            return await _record(tx, events)
+            return await remove_account(tx, user_id)
 
         return await self._database.transaction(body)
 
@@ -105,20 +100,8 @@ class AuthStore:
         self, user_id: str, session: NewSession, device_name: str | None, rule: Callable[[LoginState], bool]
     ) -> list[Outgoing]:
         async def body(tx: Transaction) -> list[Outgoing]:
-            found = await tx.row(sql.LOCK_USER, (user_id,))
-            devices = await tx.rows(sql.DEVICE_IDS, (user_id,))
-            state = LoginState(found[0] if found else None, frozenset(device for (device,) in devices))
-            ended: list[Row] = []
-            if rule(state):
-                await tx.write(sql.ADD_DEVICE, (session.device_id, user_id, device_name))
-            else:
-                ended = await tx.rows(
-                    sql.END_OF_DEVICE,
-                    {"reason": EndReason.replaced, "device_id": session.device_id, "user_id": user_id},
-                )
-                await tx.write(sql.SEE_DEVICE, (device_name, session.device_id, user_id))
-            await _add_session(tx, user_id, session)
-            return await _record(tx, _ended(ended))
+            state = await login_state(tx, user_id)
+            return await open_session(tx, user_id, session, device_name, rule(state))
 
         return await self._database.transaction(body)
 
@@ -148,7 +131,7 @@ class AuthStore:
                 ended = await tx.rows(
                     sql.END_ONE, {"reason": EndReason.reused, "session_id": spending.session_id}
                 )
-                events = await _record(tx, _ended(ended))
+                events = await record(tx, ended_events(ended))
             user = User(user_id, username, moment_text(created_at))
             return Refreshed(verdict, user, device_id, auth_time, events)
 
@@ -157,7 +140,7 @@ class AuthStore:
     async def end_session(self, session_id: str) -> list[Outgoing]:
         async def body(tx: Transaction) -> list[Outgoing]:
             ended = await tx.rows(sql.END_ONE, {"reason": EndReason.logout, "session_id": session_id})
-            return await _record(tx, _ended(ended))
+            return await record(tx, ended_events(ended))
 
         return await self._database.transaction(body)
 
@@ -193,18 +176,18 @@ class AuthStore:
                 {"reason": EndReason.removed, "device_id": device_id, "user_id": user_id},
             )
             devices = await tx.rows(sql.REMOVE_DEVICE, (device_id, user_id))
-            return await _record(tx, [*_ended(ended), *_removed(devices)]) if devices else None
+            return await record(tx, [*ended_events(ended), *removed_events(devices)]) if devices else None
 
         return await self._database.transaction(body)
 
     # users
 
     async def users(self, user_ids: Sequence[str]) -> list[User]:
-        return [_user(row) for row in await self._database.read(sql.USERS, (list(user_ids),))]
+        return [user_of(row) for row in await self._database.read(sql.USERS, (list(user_ids),))]
 
     async def user_named(self, username: str) -> User | None:
         rows = await self._database.read(sql.USER_NAMED, (username,))
-        return _user(rows[0]) if rows else None
+        return user_of(rows[0]) if rows else None
 
     async def name_taken(self, username: str) -> bool:
         return bool(await self._database.read(sql.NAME_TAKEN, (username,)))
@@ -224,56 +207,15 @@ class AuthStore:
                 sql.END_OF_DEVICES,
                 {"reason": EndReason.removed, "device_ids": [device[0] for device in devices]},
             )
-            return await _record(tx, [*_ended(ended), *_removed(devices)])
+            return await record(tx, [*ended_events(ended), *removed_events(devices)])
 
         events = await self._database.transaction(body)
         await self._database.write(sql.OLD_SESSIONS, (SWEEP_BATCH,))
         await self._database.write(sql.OLD_TICKETS, (10 * SWEEP_BATCH,))
+        await self._database.write(sql.OLD_CHALLENGES, (10 * SWEEP_BATCH,))
+        await self._database.write(sql.OLD_KEYS)
         return events
 
 
-def _user(row: Row) -> User:
-    return User(row[0], row[1], moment_text(row[2]))
-
-
 def _credentials(rows: list[Row]) -> Credentials | None:
-    return Credentials(_user(rows[0]), rows[0][3]) if rows else None
-
-
-async def _add_session(tx: Transaction, user_id: str, session: NewSession) -> None:
-    await tx.write(
-        sql.ADD_SESSION,
-        (
-            session.session_id,
-            user_id,
-            session.device_id,
-            session.auth_time,
-            session.refresh_hash,
-            session.lifetime,
-            session.token_lifetime,
-        ),
-    )
-
-
-def _ended(rows: Iterable[Row]) -> list[Event]:
-    return [SessionEnded(session_id=row[0], user_id=row[1], device_id=row[2]) for row in rows]
-
-
-def _removed(rows: Iterable[Row]) -> list[Event]:
-    return [DeviceChanged(event="removed", device_id=row[0], user_id=row[1]) for row in rows]
-
-
-async def _record(tx: Transaction, events: Sequence[Event]) -> list[Outgoing]:
-    """Write events into the outbox, to be sent after the commit."""
-    if not events:
-        return []
-    outgoing = [Outgoing(new_id(), _SUBJECTS[type(event)], event) for event in events]
-    await tx.write(
-        sql.ADD_EVENTS,
-        (
-            [one.event_id for one in outgoing],
-            [one.subject for one in outgoing],
-            [encode(one.event) for one in outgoing],
-        ),
-    )
-    return outgoing
+    return Credentials(user_of(rows[0]), rows[0][3]) if rows else None

@@ -56,6 +56,38 @@ class AccountDeletion(Struct, frozen=True, kw_only=True):
     password: Secret
 
 
+class SecondFactor(Struct, frozen=True, kw_only=True):
+    """The code that a challenged login waits for: of the authenticator app, or a recovery code."""
+
+    challenge: ShortText
+    code: ShortText
+
+
+class TotpSecret(Struct, frozen=True, kw_only=True):
+    """A secret for an authenticator app, in base32 and as an `otpauth` URI; shown once."""
+
+    secret: str
+    uri: str
+
+
+class TotpCode(Struct, frozen=True, kw_only=True):
+    """A code of the authenticator app."""
+
+    code: ShortText
+
+
+class RecoveryCodes(Struct, frozen=True):
+    """Codes for when the authenticator is lost, each good once; shown once."""
+
+    recovery_codes: list[str]
+
+
+class TotpRemoval(Struct, frozen=True, kw_only=True):
+    """The password once more, before the second factor goes."""
+
+    password: Secret
+
+
 class Session(Struct, frozen=True, kw_only=True):
     """What a login leaves a client with. `expires_in` is in seconds."""
 

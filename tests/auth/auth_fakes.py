@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from messenger.auth.domain import Accounts
+from messenger.auth.domain.accounts import Accounts
+from messenger.auth.domain.factors import Factors
+from messenger.auth.domain.held import StatedPasswords
+from messenger.auth.domain.sessions import Sessions
+from messenger.auth.factor_ports import Answered, Challenge, ChallengeState, NewChallenge, Passed, TotpFactor
 from messenger.auth.guesses import PasswordGuesses
 from messenger.auth.ports import (
+    Around,
     Credentials,
     EndReason,
     Event,
@@ -23,6 +28,7 @@ from messenger.auth.ports import (
     Verdict,
 )
 from messenger.auth.refresh import RefreshTokens
+from messenger.auth.signing import Seal
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.limits import Limits
@@ -86,8 +92,22 @@ class StoredDevice:
 
 
 @dataclass
+class StoredTotp:
+    secret: bytes
+    last_step: int = -1
+    confirmed: bool = False
+
+
+@dataclass
+class StoredChallenge:
+    given: NewChallenge
+    tries_left: int
+    expires_at: datetime
+
+
+@dataclass
 class MemoryStore:
-    """The Store of messenger/auth/ports.py."""
+    """The Store of messenger/auth/ports.py and the FactorStore of messenger/auth/factor_ports.py."""
 
     clock: Clock
     accounts: dict[str, StoredUser] = field(default_factory=dict)
@@ -95,6 +115,9 @@ class MemoryStore:
     sessions: dict[str, StoredSession] = field(default_factory=dict)
     tickets: dict[bytes, Identity] = field(default_factory=dict)
     invites: dict[bytes, int] = field(default_factory=dict)
+    totp: dict[str, StoredTotp] = field(default_factory=dict)
+    recovery: dict[str, set[bytes]] = field(default_factory=dict)
+    challenges: dict[bytes, StoredChallenge] = field(default_factory=dict)
 
     async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
         if await self.name_taken(account.username):
@@ -125,14 +148,85 @@ class MemoryStore:
     async def open_session(
         self, user_id: str, session: NewSession, device_name: str | None, rule: Callable[[LoginState], bool]
     ) -> list[Outgoing]:
+        return self._open(user_id, session, device_name, rule(self._login_state(user_id)))
+
+    def _login_state(self, user_id: str) -> LoginState:
+        user = self.accounts[user_id]
         mine = frozenset(key for key, device in self.logins.items() if device.user_id == user_id)
+        factor = self.totp.get(user_id)
+        password_hash = None if user.disabled else user.password_hash
+        return LoginState(password_hash, mine, factor is not None and factor.confirmed)
+
+    def _open(
+        self, user_id: str, session: NewSession, device_name: str | None, new_device: bool
+    ) -> list[Outgoing]:
         ended: list[Event] = []
-        if rule(LoginState(self.accounts[user_id].password_hash, mine)):
+        if new_device:
             self._add_device(session.device_id, user_id, device_name)
         else:
             ended = self._end(EndReason.replaced, lambda one: one.device_id == session.device_id)
         self._add_session(user_id, session)
         return _outgoing(ended)
+
+    async def enrol_totp(self, user_id: str, sealed: bytes) -> bool:
+        factor = self.totp.get(user_id)
+        if factor is not None and factor.confirmed:
+            return False
+        self.totp[user_id] = StoredTotp(sealed)
+        return True
+
+    async def confirm_totp(
+        self, user_id: str, rule: Callable[[TotpFactor], int | None], recovery_hashes: list[bytes]
+    ) -> bool | None:
+        factor = self.totp.get(user_id)
+        if factor is None or factor.confirmed:
+            return None
+        step = rule(TotpFactor(factor.secret, factor.last_step))
+        if step is None:
+            return False
+        factor.confirmed, factor.last_step = True, step
+        self.recovery[user_id] = set(recovery_hashes)
+        return True
+
+    async def remove_totp(self, user_id: str) -> bool:
+        for key in [key for key, one in self.challenges.items() if one.given.user_id == user_id]:
+            del self.challenges[key]
+        self.recovery.pop(user_id, None)
+        return self.totp.pop(user_id, None) is not None
+
+    async def add_challenge(self, challenge: NewChallenge) -> None:
+        expires_at = self.clock.moment + timedelta(seconds=challenge.lifetime)
+        self.challenges[challenge.challenge_hash] = StoredChallenge(challenge, challenge.tries, expires_at)
+
+    async def challenge(self, challenge_hash: bytes) -> Challenge | None:
+        one = self.challenges.get(challenge_hash)
+        if one is None or one.tries_left <= 0 or one.expires_at <= self.clock.moment:
+            return None
+        return Challenge(
+            self._user(one.given.user_id), one.given.credential, one.given.device_id, one.tries_left
+        )
+
+    async def answer_challenge(
+        self, challenge_hash: bytes, rule: Callable[[ChallengeState], Passed | None]
+    ) -> Answered | None:
+        challenge = await self.challenge(challenge_hash)
+        if challenge is None:
+            return None
+        user_id, stored = challenge.user.user_id, self.challenges[challenge_hash]
+        factor = self.totp.get(user_id)
+        totp = TotpFactor(factor.secret, factor.last_step) if factor and factor.confirmed else None
+        codes = self.recovery.get(user_id, set())
+        passed = rule(ChallengeState(challenge, self._login_state(user_id), totp, frozenset(codes)))
+        if passed is None:
+            stored.tries_left -= 1
+            return Answered(None, stored.tries_left, [])
+        if passed.step is not None and factor is not None:
+            factor.last_step = passed.step
+        elif passed.recovery_hash is not None:
+            codes.remove(passed.recovery_hash)
+        del self.challenges[challenge_hash]
+        events = self._open(user_id, passed.session, stored.given.device_name, passed.new_device)
+        return Answered(passed, 0, events)
 
     async def refresh(self, spending: Spending, rule: Callable[[SessionState], Verdict]) -> Refreshed | None:
         one = self.sessions.get(spending.session_id)
@@ -321,18 +415,20 @@ class House:
             devices=devices,
             device_unseen=5_184_000.0,
         )
-        self.accounts = Accounts(
-            self.store,
-            self.passwords,
-            self.tokens,
-            RefreshTokens(lambda: b"k" * 32),
-            PasswordGuesses(Limits(LimitSettings(**(limits or {})), self.clock), self.note),
-            policy,
-            tell=lambda events: self.told.extend(one.event for one in events),
-            note=self.note,
-            clock=self.clock,
-            new_id=new_id,
+        around = Around(
+            lambda events: self.told.extend(one.event for one in events), self.note, self.clock, new_id
         )
+        store, tokens, seal = self.store, self.tokens, Seal("s" * 32)
+        guesses = PasswordGuesses(Limits(LimitSettings(**(limits or {})), self.clock), self.note)
+        stated = StatedPasswords(store, self.passwords, guesses, self.note)
+        refresh_tokens = RefreshTokens(lambda: b"k" * 32)
+        self.sessions = Sessions(
+            store, store, seal, self.passwords, tokens, refresh_tokens, guesses, policy, around
+        )
+        self.accounts = Accounts(
+            store, self.passwords, stated, self.sessions, tokens, guesses, policy, around
+        )
+        self.factors = Factors(store, store, seal, stated, "a house", around)
 
     def note(self, event: str, **ids: str) -> None:
         self.notes.append(event)

@@ -17,11 +17,11 @@ def register(house: House, username: str = "alice", **more: str) -> Session:
 
 
 def login(house: House, password: str = PASSWORD, **more: str) -> Session:
-    return run(house.accounts.login(Login(username="alice", password=password, **more)))
+    return run(house.sessions.login(Login(username="alice", password=password, **more)))
 
 
 def refresh(house: House, token: str) -> Session:
-    return run(house.accounts.refresh(Refresh(refresh_token=token)))
+    return run(house.sessions.refresh(Refresh(refresh_token=token)))
 
 
 def refused(code: Code, call, *arguments, **more) -> Problem:
@@ -67,10 +67,10 @@ def test_unknown_user_and_wrong_password_answer_and_cost_the_same() -> None:
     wrong = refused(Code.unauthorized, login, house, "wrong password")
     compared = house.passwords.compared
     unknown = refused(
-        Code.unauthorized, lambda: run(house.accounts.login(Login(username="nobody", password=PASSWORD)))
+        Code.unauthorized, lambda: run(house.sessions.login(Login(username="nobody", password=PASSWORD)))
     )
     odd = refused(
-        Code.unauthorized, lambda: run(house.accounts.login(Login(username="\0", password=PASSWORD)))
+        Code.unauthorized, lambda: run(house.sessions.login(Login(username="\0", password=PASSWORD)))
     )
     assert wrong.detail == unknown.detail == odd.detail
     assert house.passwords.compared == compared + 2
@@ -192,9 +192,9 @@ def test_what_is_no_refresh_token_of_ours_ends_nothing() -> None:
 def test_logout_ends_the_session_and_keeps_the_device() -> None:
     house = House()
     first = register(house)
-    run(house.accounts.logout(house.who(first)))
+    run(house.sessions.logout(house.who(first)))
     refused(Code.unauthorized, refresh, house, first.refresh_token)
-    refused(Code.unauthorized, lambda: run(house.accounts.ticket(house.who(first))))
+    refused(Code.unauthorized, lambda: run(house.sessions.ticket(house.who(first))))
     assert login(house, device_id=first.device_id).device_id == first.device_id
 
 
@@ -280,6 +280,6 @@ def test_users_are_found_by_exact_name_and_by_id() -> None:
 def test_a_ticket_is_stored_as_its_hash() -> None:
     house = House()
     who = house.who(register(house))
-    ticket = run(house.accounts.ticket(who))
+    ticket = run(house.sessions.ticket(who))
     assert house.store.tickets == {sha256(ticket.ticket.encode()).digest(): who}
     assert ticket.expires_in == 30

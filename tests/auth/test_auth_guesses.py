@@ -22,7 +22,7 @@ def house(**limits: str) -> tuple[House, Session]:
 def login(made: House, password: str = PASSWORD, address: str = EVIL, username: str = "alice") -> Any:
     """The session, or the code of the refusal."""
     try:
-        return run(made.accounts.login(Login(username=username, password=password), address))
+        return run(made.sessions.login(Login(username=username, password=password), address))
     except Problem as problem:
         return problem
 
@@ -114,13 +114,13 @@ def test_the_owner_is_not_locked_out_where_it_was_before(how: str) -> None:
     if how == "logged in":
         assert code(login(made, PASSWORD, AWAY)) == "ok"
     if how == "refreshed":
-        session = run(made.accounts.refresh(Refresh(refresh_token=session.refresh_token), AWAY))
+        session = run(made.sessions.refresh(Refresh(refresh_token=session.refresh_token), AWAY))
     wrong(made, 20)
     assert code(login(made, PASSWORD, EVIL)) == Code.rate_limited
     assert code(login(made, PASSWORD, "192.0.2.2")) == Code.rate_limited
     assert code(login(made, PASSWORD, home)) == "ok"
     # Sessions go on.
-    run(made.accounts.refresh(Refresh(refresh_token=session.refresh_token), EVIL))
+    run(made.sessions.refresh(Refresh(refresh_token=session.refresh_token), EVIL))
 
 
 def test_a_known_address_is_bounded_too_and_its_neighbours_do_no_harm() -> None:
@@ -204,7 +204,7 @@ def test_many_guesses_at_once_get_no_more_than_many_in_a_row() -> None:
         return False
 
     made.passwords.matches = slow  # type: ignore[method-assign]
-    attempts = [made.accounts.login(Login(username="alice", password="wrong"), EVIL) for _ in range(30)]
+    attempts = [made.sessions.login(Login(username="alice", password="wrong"), EVIL) for _ in range(30)]
     for attempt in attempts[:10]:
         attempt.send(None)
     for attempt in attempts[10:]:

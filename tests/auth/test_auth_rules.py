@@ -7,9 +7,9 @@ import pytest
 from auth_fakes import run
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from messenger.auth.domain.rules import checked_device_name, checked_password, folded_username, password_bytes
 from messenger.auth.passwords import BcryptPasswords
 from messenger.auth.refresh import RefreshTokens
-from messenger.auth.rules import checked_device_name, checked_password, folded_username, password_bytes
 from messenger.auth.signing import NewKey, Seal, SigningKeys, new_key, thumbprint
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id

@@ -22,6 +22,14 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two auth and two key services behind one gateway."""
+    folder = Path(tmp_path_factory.mktemp("twins"))
+    with running(Stack(folder, "apart", instances=1, counts={"auth": 2, "key": 2})) as stack:
+        yield stack
+
+
 @pytest.fixture(params=["one", "apart"])
 def stack(request: pytest.FixtureRequest) -> Stack:
     """Both forms, one after the other."""
