@@ -47,7 +47,7 @@ def test_refused_passwords(text: str) -> None:
     assert caught.value.code is Code.unprocessable
 
 
-@pytest.mark.parametrize("text", ["x" * 10, "é" * 5, "\0" * 10, "x" * 1024, " " * 10])
+@pytest.mark.parametrize("text", ["any tenner", "éàîßø", "\0\1 \2 \3 \4\5\6", "x" * 1024, "  a   b    "])
 def test_accepted_passwords(text: str) -> None:
     assert checked_password(text) == text.encode()
 

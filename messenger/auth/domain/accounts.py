@@ -67,7 +67,7 @@ class Accounts:
         """A new account, its first device and session."""
         invite = self._invite(body.invite)
         username = checked_username(body.username)
-        password = checked_password(body.password)
+        password = checked_password(body.password, username)
         device_name = checked_device_name(body.device_name)
         # Before the costly hash; the store judges for good.
         if await self._store.name_taken(username):
@@ -95,8 +95,9 @@ class Accounts:
 
     async def change_password(self, who: Identity, body: PasswordChange, address: str = "") -> None:
         """Set a new password and end all of the user's other sessions."""
-        new = checked_password(body.new_password)
+        checked_password(body.new_password)
         held = await self._stated.held(who, body.current_password, address)
+        new = checked_password(body.new_password, held.user.username)
         events = await self._store.set_password(
             who.user_id, held.password_hash, await self._passwords.hash(new), who.session_id
         )

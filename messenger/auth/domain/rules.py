@@ -3,6 +3,7 @@
 import re
 from unicodedata import category
 
+from messenger.auth.domain.common import is_common
 from messenger.wire.errors import Code, Problem
 
 MIN_PASSWORD = 10
@@ -32,8 +33,9 @@ def password_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def checked_password(text: str) -> bytes:
-    """The password as it is hashed; Problem `unprocessable` where it is too short or too long."""
+def checked_password(text: str, username: str = "") -> bytes:
+    """The password as it is hashed; Problem `unprocessable` where it is too short, too long, or one of those
+    that anyone would try first."""
     try:
         raw = text.encode("utf-8")
     except UnicodeEncodeError:
@@ -42,6 +44,8 @@ def checked_password(text: str) -> bytes:
         raise Problem(
             Code.unprocessable, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD:,} bytes of UTF-8."
         )
+    if is_common(text, username):
+        raise Problem(Code.unprocessable, "This password is among the first that anyone would try.")
     return raw
 
 
