@@ -16,6 +16,7 @@ from messenger.auth.http import Endpoints as AuthEndpoints
 from messenger.core.http import routes_of
 from messenger.core.http.openapi import Group, document
 from messenger.files.http import FileEndpoints
+from messenger.files.resumable.http import UploadEndpoints
 from messenger.gateway.endpoints import GatewayEndpoints
 from messenger.keys.http import Endpoints as KeyEndpoints
 from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
@@ -28,7 +29,7 @@ _EVERYWHERE = (Code.rate_limited, Code.bad_gateway, Code.unavailable, Code.gatew
 _SERVICES = {
     "auth": (AuthEndpoints,),
     "message": (ConversationEndpoints, MessageEndpoints, BlockEndpoints),
-    "file": (FileEndpoints,),
+    "file": (FileEndpoints, UploadEndpoints),
     "key": (KeyEndpoints,),
 }
 _DESCRIPTION = (

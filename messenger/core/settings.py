@@ -138,8 +138,8 @@ class File(Service, frozen=True, kw_only=True):
     """Encrypted blobs.
 
     `size` is the largest file, `quota` and `files` are a user's bytes and files. `unshared` is how long a
-    file lives that no conversation holds, `abandoned` an upload that nobody works on; `sweep` is how often
-    what is due goes.
+    file lives that no conversation holds, `abandoned` an upload that nobody works on, `resumable` one that
+    can be resumed; `sweep` is how often what is due goes.
     """
 
     listen: Endpoint = "tcp:8083:interface=127.0.0.1"
@@ -148,6 +148,7 @@ class File(Service, frozen=True, kw_only=True):
     files: Count = 100_000
     unshared: Seconds = 86_400.0
     abandoned: Seconds = 600.0
+    resumable: Seconds = 86_400.0
     sweep: Seconds = 30.0
     threads: Annotated[int, Meta(ge=1, le=64)] = 4
     queue: Annotated[int, Meta(ge=1, le=10_000)] = 64

@@ -21,11 +21,17 @@ class Bounds:
     files: int
     unshared: float
     abandoned: float
+    resumable: float = 86_400.0
+
+    @property
+    def ahead(self) -> float:
+        """How far ahead a resumable upload is touched, for it to be abandoned `resumable` from now."""
+        return self.resumable - self.abandoned
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An upload that begins. `reserved` is in bytes."""
+    """An upload that begins. `reserved` is in bytes; `upload_metadata` is None unless it can be resumed."""
 
     file_id: str
     blob_key: str
@@ -33,6 +39,7 @@ class Draft:
     reserved: int
     metadata: bytes | None
     conversation_id: str | None
+    upload_metadata: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

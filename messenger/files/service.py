@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from messenger.core.blobs import Blobs
 from messenger.core.config import trusted_networks
-from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.http import BodyLost, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.metrics import ServiceMetrics
@@ -17,7 +17,11 @@ from messenger.core.threads import Threads
 from messenger.files.domain import MAX_CONVERSATIONS, Files
 from messenger.files.http import FileEndpoints
 from messenger.files.model import Bounds
+from messenger.files.resumable.domain import Uploads
+from messenger.files.resumable.http import UploadEndpoints
+from messenger.files.resumable.store import UploadStore
 from messenger.files.store import FileStore
+from messenger.wire.errors import Problem
 
 
 class Options(ServiceOptions):
@@ -43,9 +47,19 @@ def build(context: Context) -> Built:
         files=settings.file.files,
         unshared=settings.file.unshared,
         abandoned=settings.file.abandoned,
+        resumable=settings.file.resumable,
     )
     store = FileStore(shared.database, bounds, MAX_CONVERSATIONS)
     files = Files(store, blobs, reactor, bounds, new_id=new_id, new_key=lambda: token_hex(16))
+    uploads = Uploads(
+        UploadStore(shared.database, store, bounds),
+        blobs,
+        reactor,
+        bounds,
+        breaks=(BodyLost, Problem),
+        new_id=new_id,
+        new_key=lambda: token_hex(16),
+    )
     registry = CollectorRegistry()
     ServiceMetrics(registry, shared.database, context.bus, shared.outbox, {"s3": threads})
     system = SystemEndpoints(
@@ -55,7 +69,7 @@ def build(context: Context) -> Built:
     )
     admission = route_limits(context, "file", registry)
     router = Router(
-        [system, FileEndpoints(files)],
+        [system, FileEndpoints(files), UploadEndpoints(uploads)],
         authenticator=shared.tokens,
         admission=admission,
         stream_limit=settings.file.size,

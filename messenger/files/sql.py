@@ -62,11 +62,13 @@ with conversation as (
     returning 1
 ), made as (
     insert into file.files
-        (file_id, uploader_id, state, blob_key, size, metadata, conversations, expires_at)
+        (file_id, uploader_id, state, blob_key, size, metadata, conversations, expires_at, received,
+        upload_metadata, touched_at)
     select %(file_id)s, %(uploader_id)s, 'uploading', %(blob_key)s, %(reserved)s, %(metadata)s,
         (%(conversation_id)s::uuid is not null)::integer,
         now() + case when %(conversation_id)s::uuid is null then make_interval(secs => %(unshared)s)
-            else make_interval(secs => (select message_ttl from conversation)) end
+            else make_interval(secs => (select message_ttl from conversation)) end,
+        %(received)s, %(upload_metadata)s, now() + make_interval(secs => %(ahead)s)
     from room
     returning file_id
 ), shared as (

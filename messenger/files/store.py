@@ -16,6 +16,7 @@ class FileStore:
         self._files = bounds.files
         self._unshared = bounds.unshared
         self._abandoned = bounds.abandoned
+        self._ahead = bounds.ahead
         self._most = most_conversations
 
     async def begin(self, draft: Draft) -> Reserved:
@@ -31,6 +32,9 @@ class FileStore:
                 "quota": self._quota,
                 "files": self._files,
                 "unshared": self._unshared,
+                "received": None if draft.upload_metadata is None else 0,
+                "upload_metadata": draft.upload_metadata,
+                "ahead": 0 if draft.upload_metadata is None else self._ahead,
             },
         )
         allowed, room = rows[0]

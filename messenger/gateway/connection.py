@@ -76,6 +76,7 @@ class Connection(Protocol):
         self._parser = ResponseParser()
         self._exchange: Exchange | None = None
         self._sending = False
+        self._parting = False
         self._used = False
         self._touched = False
         self._paused = False
@@ -127,9 +128,18 @@ class Connection(Protocol):
             return
         self._sending = False
         exchange, self._exchange = self._exchange, None
-        self.abort()
+        self._part()
         if exchange is not None:
             exchange.body_failed(failure)
+
+    def _part(self) -> None:
+        """Break off once the upstream has what was sent: a resumable upload goes on from there."""
+        if self._lost:
+            return
+        self._parting = True
+        self.deadline = self._pool.seconds() + self._pool.idle_seconds
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
 
     # The answer.
 
@@ -185,7 +195,9 @@ class Connection(Protocol):
     def expire(self) -> None:
         """The deadline has passed."""
         self.deadline = None
-        if self._exchange is None:
+        if self._parting:
+            self.abort()
+        elif self._exchange is None:
             self.transport.loseConnection()  # kept long enough
         else:
             self._fail(UpstreamError(Why.slow, "no answer in time"))

@@ -29,11 +29,13 @@ class Code(StrEnum):
     devices_changed = "devices_changed"
     device_limit = "device_limit"
     gone = "gone"
+    precondition_failed = "precondition_failed"
     too_large = "too_large"
     unsupported_media_type = "unsupported_media_type"
     range_not_satisfiable = "range_not_satisfiable"
     unprocessable = "unprocessable"
     rate_limited = "rate_limited"
+    checksum_mismatch = "checksum_mismatch"
     internal = "internal"
     bad_gateway = "bad_gateway"
     unavailable = "unavailable"
@@ -66,11 +68,13 @@ _TABLE: dict[Code, tuple[int, str]] = {
     Code.devices_changed: (409, "The members' devices have changed"),
     Code.device_limit: (409, "The user has as many devices as are allowed"),
     Code.gone: (410, "This has ended"),
+    Code.precondition_failed: (412, "A precondition does not hold"),
     Code.too_large: (413, "This is too large"),
     Code.unsupported_media_type: (415, "The body's type is not supported"),
     Code.range_not_satisfiable: (416, "The range can't be satisfied"),
     Code.unprocessable: (422, "The request breaks a rule"),
     Code.rate_limited: (429, "Too many requests"),
+    Code.checksum_mismatch: (460, "The checksum is not that of what arrived"),
     Code.internal: (500, "Something went wrong here"),
     Code.bad_gateway: (502, "A service behind the gateway did not answer properly"),
     Code.unavailable: (503, "Not available at the moment"),

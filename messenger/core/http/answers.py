@@ -30,6 +30,7 @@ _TITLES = {
     501: "This is not implemented",
     505: "This version of HTTP is not supported",
 }
+_REASONS = {460: "Checksum Mismatch"}  # tus 1.0.0's own
 _UNSAFE = re.compile(r"[\x00\r\n]")
 _POLICY = "\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n"
 _NO_BODY = frozenset({204, 304})
@@ -78,7 +79,7 @@ def head(status: int, request_id: str, headers: Iterable[tuple[str, str]], *, ca
     """
     line = _status_lines.get(status)
     if line is None:
-        reason = RESPONSES.get(status, b"Unknown").decode("ascii")
+        reason = _REASONS.get(status) or RESPONSES.get(status, b"Unknown").decode("ascii")
         line = f"HTTP/1.1 {status} {reason}\r\nX-Content-Type-Options: nosniff\r\n"
         if 100 <= status <= 599:
             _status_lines[status] = line

@@ -1,0 +1,162 @@
+"""Bytes on their way: what a request brings, cut into segments; segments, joined to a file."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+
+from messenger.files.model import Clock
+from messenger.files.resumable.model import Chunks, Piece, ResumableBlobs, ResumableStore
+from messenger.wire.errors import unavailable
+
+FILLING = bytes(65_536)
+
+Keep = Callable[[], Awaitable[None]]
+
+
+class Missing(Exception):
+    """A segment's blob is not there."""
+
+
+class Provisional:
+    """Blobs that S3 has, or gets, and that no row wants yet: each is noted for removal until one does."""
+
+    def __init__(self, store: ResumableStore, clock: Clock, abandoned: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._every = abandoned / 4
+        self._renewed = clock.seconds()
+        self.notes: dict[str, datetime] = {}
+
+    async def note(self, blob_key: str) -> None:
+        """Before the blob's first byte."""
+        self.notes[blob_key] = await self._store.note(blob_key)
+
+    async def keep(self) -> None:
+        """Put the removals off while somebody works on them; Problem `unavailable` where one has begun."""
+        now = self._clock.seconds()
+        if now - self._renewed < self._every:
+            return
+        self._renewed = now
+        renewed = await self._store.renew(self.notes)
+        if len(renewed) != len(self.notes):
+            raise unavailable("This took too long; it may be tried again.")
+        self.notes = renewed
+
+    def settle(self, blob_keys: Sequence[str]) -> None:
+        """Rows want these from now on, or they are gone."""
+        for blob_key in blob_keys:
+            del self.notes[blob_key]
+
+
+class Arriving:
+    """The bytes of `content`, in pieces of any size. `error` is what ended them early, one of `breaks`."""
+
+    def __init__(self, content: AsyncIterator[bytes], breaks: tuple[type[Exception], ...]) -> None:
+        self.error: Exception | None = None
+        self._content = content
+        self._breaks = breaks
+        self._held = b""
+        self._ended = False
+        self._hash = hashlib.sha256()
+
+    async def more(self) -> bool:
+        """Whether there is at least one more byte; waits for it."""
+        while not self._held and not self._ended:
+            try:
+                self._held = await self._content.__anext__()
+            except StopAsyncIteration:
+                self._ended = True
+            except self._breaks as error:
+                self.error = error
+                self._ended = True
+        return bool(self._held)
+
+    async def take(self, most: int) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+        if not await self.more():
+            return b""
+        taken, self._held = self._held[:most], self._held[most:]
+        self._hash.update(taken)
+        return taken
+
+    def digest(self) -> bytes:
+        """The SHA-256 of what was taken."""
+        return self._hash.digest()
+
+
+class Segment:
+    """The body of one blob: `size` bytes, `taken` of them from what arrives. Where that breaks off zeros fill
+    the rest, for S3 was told the size and would keep nothing otherwise; nobody ever reads them."""
+
+    def __init__(self, arriving: Arriving, size: int, keep: Keep) -> None:
+        self.taken = 0
+        self._arriving = arriving
+        self._left = size
+        self._keep = keep
+
+    def __aiter__(self) -> "Segment":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        await self._keep()
+        chunk = await self._arriving.take(self._left)
+        self.taken += len(chunk)
+        chunk = chunk or FILLING[: self._left]
+        self._left -= len(chunk)
+        return chunk
+
+
+class Joined:
+    """The bytes of `pieces`, one after the other, hashed as they go by. To be taken whole or closed.
+
+    Raises Missing.
+    """
+
+    def __init__(self, blobs: ResumableBlobs, pieces: Sequence[Piece], keep: Keep) -> None:
+        self._blobs = blobs
+        self._pieces = iter(pieces)
+        self._keep = keep
+        self._current: Chunks | None = None
+        self._hash = hashlib.sha256()
+
+    def __aiter__(self) -> "Joined":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await self._keep()
+        while True:
+            if self._current is not None:
+                try:
+                    chunk = await self._current.__anext__()
+                except StopAsyncIteration:
+                    self._current = None
+                    continue
+                self._hash.update(chunk)
+                return chunk
+            piece = next(self._pieces, None)
+            if piece is None:
+                raise StopAsyncIteration
+            self._current = await self._blobs.chunks(piece.blob_key, 0, piece.size)
+            if self._current is None:
+                raise Missing(piece.blob_key)
+
+    def digest(self) -> bytes:
+        """The SHA-256 of what has gone by."""
+        return self._hash.digest()
+
+    def close(self) -> None:
+        """Want no more; harmless at the end."""
+        if self._current is not None:
+            self._current.close()
+
+
+class Nothing:
+    """No bytes, as an async iterator of chunks."""
+
+    def __aiter__(self) -> "Nothing":
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
