@@ -5,8 +5,10 @@ before `twist` takes its default.
 """
 
 import asyncio
+import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from twisted.python.usage import UsageError
@@ -25,6 +27,7 @@ def install_reactor() -> None:
                 "start them by `twist NAME`, without --reactor"
             )
         return
+    raise_descriptor_limit()
     import uvloop
     from twisted.internet import asyncioreactor
 
@@ -34,6 +37,17 @@ def install_reactor() -> None:
     from twisted.internet import reactor
 
     notice_children(reactor)
+    watch_again(reactor)
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files and sockets as its hard limit says.
+
+    The soft limit is 1,024 on most systems, for the sake of programs that call select(); each relayed
+    WebSocket takes two.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def notice_children(reactor: Any) -> None:
@@ -49,3 +63,34 @@ def notice_children(reactor: Any) -> None:
         signal.signal(signal.SIGCHLD, lambda *_: reactor.callFromThread(reapAllProcesses))
 
     reactor.callWhenRunning(listen)
+
+
+def watch_again(reactor: Any) -> None:
+    """Have the reactor notice the end of a connection that its peer has reset behind its last bytes.
+
+    uvloop calls back once for such a socket and then watches it no more, without a word: the bytes are read,
+    the reset is not seen, and whoever writes next meets a RuntimeError. Watching it anew, Twisted finds the
+    connection lost.
+    """
+    loop = reactor._asyncioEventloop
+
+    def watching(add: Callable[[Any], None]) -> Callable[[Any], None]:
+        def watch(selectable: Any) -> None:
+            try:
+                add(selectable)
+            except RuntimeError:
+                descriptor = selectable.fileno()
+                loop.remove_reader(descriptor)
+                loop.remove_writer(descriptor)
+                was_read = reactor._readers.pop(selectable, None) is not None
+                was_written = reactor._writers.pop(selectable, None) is not None
+                add(selectable)
+                if was_read:
+                    reactor.addReader(selectable)
+                if was_written:
+                    reactor.addWriter(selectable)
+
+        return watch
+
+    reactor.addReader = watching(reactor.addReader)
+    reactor.addWriter = watching(reactor.addWriter)

@@ -101,6 +101,25 @@ class Socket(WebSocketServerProtocol):
             self.transport.resumeProducing()
 
 
+def protocol_options(heartbeat: float) -> dict[str, Any]:
+    """Autobahn's settings for our sockets; `heartbeat` is the seconds between two pings."""
+    return {
+        "maxFramePayloadSize": frames.MAX_FRAME,
+        "maxMessagePayloadSize": frames.MAX_FRAME,
+        "autoPingInterval": heartbeat,
+        "autoPingTimeout": PONG_SECONDS,
+        "closeHandshakeTimeout": CLOSE_SECONDS,
+        "openHandshakeTimeout": 10,
+        "failByDrop": False,
+        "tcpNoDelay": True,
+        "utf8validateIncoming": True,
+        "allowedOrigins": ["*"],  # the gateway has judged the origin
+        "allowNullOrigin": False,
+        "serveFlashSocketPolicy": False,
+        "webStatus": False,
+    }
+
+
 class SocketFactory(WebSocketServerFactory):
     """Makes sockets, at most `limit` at a time; a part, whose stop waits until they are closed."""
 
@@ -113,21 +132,7 @@ class SocketFactory(WebSocketServerFactory):
         self._parts = parts
         self._limit = limit
         self._open = set()
-        self.setProtocolOptions(
-            maxFramePayloadSize=frames.MAX_FRAME,
-            maxMessagePayloadSize=frames.MAX_FRAME,
-            autoPingInterval=parts.heartbeat,
-            autoPingTimeout=PONG_SECONDS,
-            closeHandshakeTimeout=CLOSE_SECONDS,
-            openHandshakeTimeout=10,
-            failByDrop=False,
-            tcpNoDelay=True,
-            utf8validateIncoming=True,
-            allowedOrigins=["*"],  # the gateway has judged the origin
-            allowNullOrigin=False,
-            serveFlashSocketPolicy=False,
-            webStatus=False,
-        )
+        self.setProtocolOptions(**protocol_options(parts.heartbeat))
 
     async def start(self) -> None:
         """Nothing to prepare."""

@@ -105,3 +105,45 @@ def test_the_end_of_a_child_by_a_signal_is_noticed() -> None:
         program="import signal; signal.pause()", fds="{}", then="child.signalProcess('KILL')"
     )
     assert printed(program) == ["exited None 9", "ended"]
+
+
+def test_as_many_sockets_as_the_hard_limit_says() -> None:
+    assert printed(
+        "import resource\n"
+        "from messenger.core.reactor import install_reactor\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
+        "install_reactor()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))\n"
+    ) == ["True"]
+
+
+def test_a_reset_behind_the_last_bytes_is_a_lost_connection() -> None:
+    program = (
+        "from messenger.core.reactor import install_reactor; install_reactor()\n"
+        "import socket, struct\n"
+        "from twisted.internet import reactor\n"
+        "from twisted.internet.protocol import Protocol, ServerFactory\n"
+        "class Server(Protocol):\n"
+        "    def connectionMade(self):\n"
+        "        self.transport.pauseProducing()\n"
+        "        client.sendall(b'bytes')\n"
+        "        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n"
+        "        client.close()\n"
+        "        reactor.callLater(0.1, self.transport.resumeProducing)\n"
+        "    def dataReceived(self, data):\n"
+        "        print(data.decode())\n"
+        "        reactor.callLater(0.1, self.transport.write, bytes(1000))\n"
+        "    def connectionLost(self, reason):\n"
+        "        print('lost')\n"
+        "        reactor.callLater(0, reactor.stop)\n"
+        "factory = ServerFactory()\n"
+        "factory.protocol = Server\n"
+        "port = reactor.listenTCP(0, factory, interface='127.0.0.1')\n"
+        "client = socket.create_connection(('127.0.0.1', port.getHost().port))\n"
+        "reactor.callLater(5, reactor.stop)\n"
+        "reactor.run()\n"
+    )
+    done = python(program)
+    assert done.stdout.split() in (["bytes", "lost"], ["lost"]), done.stderr
+    assert "RuntimeError" not in done.stderr

@@ -20,6 +20,7 @@ from messenger.core.http import HttpServer, Router, StreamedAnswer, SystemEndpoi
 from messenger.core.identity import Identity  # noqa: E402
 from messenger.gateway.app import Gateway  # noqa: E402
 from messenger.gateway.upstream import Upstream  # noqa: E402
+from messenger.messages.socket import protocol_options  # noqa: E402
 from messenger.wire.errors import Code, Problem  # noqa: E402
 from messenger.wire.system import Info  # noqa: E402
 
@@ -93,8 +94,11 @@ async def check():
 
 
 def build():
-    factory = WebSocketServerFactory(reactor=reactor)
+    factory = WebSocketServerFactory(reactor=reactor, server="")
     factory.protocol = Echo
+    # As the message service has it, but for the size that the largest cases of the test suite need.
+    size = {"maxFramePayloadSize": 17 << 20, "maxMessagePayloadSize": 17 << 20}
+    factory.setProtocolOptions(**(protocol_options(45.0) | size))
     router = Router([Endpoints(), SystemEndpoints(reactor, {"engine": check})], authenticator=Authenticator())
     router.websocket("/ws", factory)
     service = HttpServer(reactor, "service", "tcp:0:interface=127.0.0.1", router)
