@@ -68,6 +68,10 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
 
     txpostgres adds and removes the socket for each query, which is a good part of a query's cost; staying
     also tells at once when the server goes away.
+
+    While it connects, libpq may close its socket and go on with another (the next address, another way to
+    encrypt). The reactor knows sockets by their numbers, and a closed one's number soon belongs to somebody
+    else: so it is told to let go of the socket before libpq can close it, by the number that it knows.
     """
 
     _pollingD: Deferred[Any] | None
@@ -75,7 +79,12 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
     def __init__(self, reactor: Any, lost: Callable[["_Connection"], None]) -> None:
         super().__init__(reactor=reactor)
         self._lost = lost
+        self._watched = -1  # the socket's number as the reactor knows it
+        self._connected = False
         self.ended = False
+
+    def fileno(self) -> int:
+        return self._watched
 
     def poll(self) -> Deferred[Any]:
         # txpostgres would turn a statement time-out into a cancellation, and leak on a real one.
@@ -85,14 +94,19 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         return waiting
 
     def continuePolling(self, swallowErrors: bool = False) -> None:
+        if not self._connected:
+            self._unwatch()
         try:
             state = self.pollable().poll()
         except psycopg2.Error as error:
-            if self.pollable().closed:
+            if self._connected and self.pollable().closed:
                 self.end()
             self._answer(error)
             return
+        if self._watched == -1:
+            self._watched = self.pollable().fileno()
         if state == psycopg2.extensions.POLL_OK:
+            self._connected = True
             self.reactor.addReader(self)
             self._answer(None)
         elif state == psycopg2.extensions.POLL_WRITE:
@@ -126,11 +140,22 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         if self.ended:
             return
         self.ended = True
-        self.reactor.removeReader(self)
-        self.reactor.removeWriter(self)
+        self._unwatch()
         self._connection.close()
         self._answer(Lost())
         self._lost(self)
+
+    def give_up(self) -> None:
+        """Let go of a connection that was never made."""
+        self.ended = True
+        self._unwatch()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _unwatch(self) -> None:
+        self.reactor.removeReader(self)
+        self.reactor.removeWriter(self)
+        self._watched = -1
 
     async def run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
         """The statement's rows and its row count."""
@@ -358,11 +383,7 @@ class Database:
         try:
             await within(self._reactor, CONNECT_SECONDS, connection.connect(**self._arguments))
         except BaseException:
-            connection.ended = True
-            if connection._connection is not None:
-                self._reactor.removeReader(connection)
-                self._reactor.removeWriter(connection)
-                connection._connection.close()
+            connection.give_up()
             raise
         self._all.add(connection)
         self._release(connection)

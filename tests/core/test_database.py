@@ -1,0 +1,81 @@
+"""A connection to PostgreSQL and the reactor: libpq changes its socket while it connects."""
+
+import os
+import select
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from messenger.core.database import _Connection
+
+
+class Reactor:
+    """Watches sockets as an event loop does: by number, until told to let go of that number.
+
+    `stale` are numbers that were watched when their socket was another already.
+    """
+
+    def __init__(self) -> None:
+        self.reading: dict[Any, tuple[int, int]] = {}
+        self.writing: dict[Any, tuple[int, int]] = {}
+        self.stale: list[int] = []
+
+    def addReader(self, one: Any) -> None:
+        self.reading.setdefault(one, (one.fileno(), os.fstat(one.fileno()).st_ino))
+
+    def addWriter(self, one: Any) -> None:
+        self.writing.setdefault(one, (one.fileno(), os.fstat(one.fileno()).st_ino))
+
+    def removeReader(self, one: Any) -> None:
+        self._check(self.reading.pop(one, None))
+
+    def removeWriter(self, one: Any) -> None:
+        self._check(self.writing.pop(one, None))
+
+    def _check(self, watched: tuple[int, int] | None) -> None:
+        if watched is None:
+            return
+        try:
+            same = os.fstat(watched[0]).st_ino == watched[1]
+        except OSError:
+            same = False
+        if not same:
+            self.stale.append(watched[0])
+
+    def turn(self) -> None:
+        """Wait for one event, and tell of it."""
+        reading, writing = dict(self.reading), dict(self.writing)
+        numbers = [[number for number, _ in watched.values()] for watched in (reading, writing)]
+        readable, writable, _ = select.select(*numbers, [], 5)
+        for one, (number, _) in reading.items():
+            if number in readable:
+                one.doRead()
+        for one, (number, _) in writing.items():
+            if number in writable:
+                one.doWrite()
+        for watched in (*self.reading.values(), *self.writing.values()):
+            self._check(watched)
+
+
+class ConnectionTests(SynchronousTestCase):
+    def test_the_reactor_lets_go_of_a_socket_before_libpq_takes_another(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        port = listener.getsockname()[1]
+        reactor = Reactor()
+        connection = _Connection(reactor, lambda _: None)
+        # A server that hangs up, as one that is being killed does: libpq tries again without encryption.
+        connecting: Deferred[Any] = connection.connect(
+            host="127.0.0.1", port=port, dbname="x", user="x", password="x", sslmode="prefer"
+        )
+        errors: list[Any] = []
+        connecting.addErrback(errors.append)
+        while not errors:
+            while select.select([listener], [], [], 0)[0]:
+                listener.accept()[0].close()
+            reactor.turn()
+        self.assertEqual(reactor.stale, [])
+        connection.end()
+        self.assertEqual((reactor.reading, reactor.writing), ({}, {}))
