@@ -9,7 +9,7 @@ DATA ?= var
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: run test lint bench check-long clean
+.PHONY: run test lint bench check-long soak clean
 
 run: $(STAMP)
 	$(BIN)/twist messenger --data $(DATA)
@@ -28,6 +28,10 @@ bench: $(STAMP_DEV)
 
 check-long: $(STAMP_DEV)
 	$(BIN)/pytest -m "long or not long"
+
+# About fifteen minutes. `make soak SEED=1` plans the same faults again.
+soak: $(STAMP_DEV)
+	$(BIN)/python -m tests.system.checker --messages 20000 --faults 60 $(if $(SEED),--seed $(SEED))
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
