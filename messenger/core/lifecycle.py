@@ -85,11 +85,13 @@ class Ordered:
         self._running.append(part)
 
     async def stop(self) -> None:
-        """Stop what runs, each within its share of STOP_SECONDS."""
+        """Stop what runs, each within its share of STOP_SECONDS, with its `grace` in seconds on top of that.
+
+        A part that goes on serving for a while when it is told to stop says so by that attribute.
+        """
         deadline = self._reactor.seconds() + STOP_SECONDS
         while self._running:
             part = self._running.pop()
-            # A part that drains has that time on top.
             grace = float(getattr(part, "grace", 0.0))
             deadline += grace
             left = max(0.5, (deadline - grace - self._reactor.seconds()) / (len(self._running) + 1)) + grace

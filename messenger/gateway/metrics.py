@@ -4,7 +4,7 @@ for."""
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from messenger.core.http import Site
@@ -31,6 +31,11 @@ class GatewayMetrics(Collector):
         """Today's values."""
         yield GaugeMetricFamily(
             "messenger_gateway_connections", "Open HTTP connections.", value=self._site.connections
+        )
+        yield CounterMetricFamily(
+            "messenger_gateway_rejected_connections",
+            "Connections beyond a limit, or that came during the stop.",
+            value=self._site.rejected,
         )
         relay = self._gateway.relay
         yield GaugeMetricFamily(

@@ -34,6 +34,7 @@ class Piece:
     def __init__(self, name: str, diary: list[str]) -> None:
         self.name = name
         self.diary = diary
+        self.grace = 0.0
         self.starting: Deferred[None] | None = None
         self.stopping: Deferred[None] | None = None
         self.start_error: Exception | None = None
@@ -198,6 +199,22 @@ class BoundedStopTests(Base):
         self.a.stopping.callback(None)
         self.successResultOf(stopped)
         self.assertEqual(self.diary[-1], "a ended")
+
+    def test_a_part_that_drains_has_that_time_on_top(self) -> None:
+        self.b.grace = 60.0
+        ordered = self.ordered()
+        self.successResultOf(ensureDeferred(ordered.start()))
+        for piece in (self.a, self.b):
+            piece.stopping = Deferred()
+        stopped = ensureDeferred(ordered.stop())
+        self.reactor.pump([1.0] * 64)
+        self.assertNotIn("stop a", self.diary)
+        self.reactor.pump([0.1] * int((STOP_SECONDS + 60 - 64) * 10 - 2))
+        self.assertIn("stop a", self.diary)
+        self.assertNoResult(stopped)
+        self.reactor.pump([0.1] * 4)
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.flushLoggedErrors(TimeoutError)), 2)
 
     def test_late_parts_still_get_a_moment(self) -> None:
         """What has used up the time must not keep the rest from being told."""
