@@ -1,4 +1,4 @@
-"""TLS on both sides of the gateway: its listener's, and the services' with their names checked."""
+"""The gateway as an edge: TLS on both sides, the services' names checked, and a stop that loses nobody."""
 
 import os
 import signal
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core" / "http"))
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.system
 
 
 @contextmanager
-def gateway(folder: Path, **settings: str) -> Iterator[None]:
+def gateway(folder: Path, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """`twist messenger-gateway` with these settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MESSENGER_")}
     environ |= {f"MESSENGER_GATEWAY__{name.upper()}": value for name, value in settings.items()}
@@ -31,7 +32,7 @@ def gateway(folder: Path, **settings: str) -> Iterator[None]:
             [sys.executable, "-m", "twisted", "messenger-gateway"], env=environ, stdout=log, stderr=log
         )
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             try:
@@ -75,3 +76,39 @@ def test_tls_on_both_sides(tmp_path: Path) -> None:
                 for text in ("hi", "x" * 300_000):
                     ws.send(text)
                     assert ws.recv(timeout=10) == text
+
+
+def refuses(url: str) -> bool:
+    try:
+        httpx.get(url)
+    except httpx.ConnectError:
+        return True
+    return False
+
+
+def test_a_stop_loses_nobody(tmp_path: Path) -> None:
+    port, metrics_port = free_ports(2)
+    with child("tcp:0:interface=127.0.0.1") as service:
+        names = ("auth", "message", "file", "key")
+        settings = dict.fromkeys(names, f"127.0.0.1:{service.port}")
+        settings["listen"] = f"tcp:{port}:interface=127.0.0.1"
+        settings["metrics_listen"] = f"tcp:{metrics_port}:interface=127.0.0.1"
+        settings["drain"] = "1.5"
+        url = f"http://127.0.0.1:{port}"
+        with gateway(tmp_path, **settings) as process, httpx.Client(base_url=url) as client:
+            until(lambda: up(client), 20)
+            with connect(f"ws://127.0.0.1:{port}/ws") as ws:
+                process.terminate()
+                until(lambda: "gateway" in client.get("/ready").json()["checks"], 1)
+                assert client.get("/ready").status_code == 503
+                # Those who come all the same are served, once.
+                answer = httpx.get(f"{url}/.well-known/jwks.json")
+                assert (answer.text, answer.headers["connection"]) == (str(service.pid), "close")
+                ws.send("still there")
+                assert ws.recv(timeout=5) == "still there"
+                until(lambda: refuses(url), 5)
+                with pytest.raises(ConnectionClosed) as ended:
+                    ws.recv(timeout=5)
+                assert ended.value.rcvd is not None
+                assert ended.value.rcvd.code == 1001
+            assert process.wait(10) == -signal.SIGTERM
