@@ -180,6 +180,9 @@ class SigningKeys:
             await self._read()
         except (Problem, StartError) as error:
             log.error("the signing keys can't be read: {error}", error=str(error))
+        except Exception:
+            # The next look comes by: rotation must not end.
+            log.failure("the signing keys can't be read")
 
     async def _read(self) -> None:
         kid, sealed = await self._store.signing_key()

@@ -4,6 +4,9 @@ News (`messenger.news.>`) goes through a stream and is heard by plain subscripti
 event. The stream is made on start and again after every reconnect, since a wiped NATS comes back empty.
 What may be lost (typing, presence) goes past the stream, below `messenger.live.>`.
 
+Work (`messenger.work.>`) goes through a stream of its own and durable pull consumers, one for each service:
+each piece is taken by one of the service's instances, and comes again until one has done it (core/work.py).
+
 PostgreSQL is the truth: an event may be lost or come twice, and `on_gap` tells when something may have been
 missed (a reconnect, a slow consumer), so that its hearers look into PostgreSQL.
 
@@ -12,7 +15,8 @@ called.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import nats
@@ -20,7 +24,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from twisted.logger import Logger
 
@@ -29,11 +33,15 @@ from messenger.core.settings import Nats
 from messenger.core.waits import from_asyncio, within
 
 NEWS = "messenger.news"
+WORK = "messenger.work"
 LIVE = "messenger.live"
 PENDING_BYTES = 32 * 1024 * 1024
 PUBLISH_SECONDS = 5.0
 STOP_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0
+PROBE_SECONDS = 0.5
+TAKE_SECONDS = 4.0
+ACK_SECONDS = 30.0
 MAX_PAYLOAD = 900_000  # below the server's default of 1 MiB, headers included
 
 log = Logger()
@@ -44,6 +52,29 @@ GapListener = Callable[[], object]
 
 class BusAway(Exception):
     """NATS did not take the event; the outbox keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of work that this instance has ACK_SECONDS to do. `tries` is 1 the first time it is given."""
+
+    payload: bytes
+    tries: int
+    message: Msg
+
+    async def done(self) -> None:
+        """It is done: nobody gets it again. Never raises; where this is lost, it comes again all the same."""
+        await self._answer(self.message.ack())
+
+    async def again(self, delay: float) -> None:
+        """It was not done: somebody gets it again after `delay` seconds. Never raises, either."""
+        await self._answer(self.message.nak(delay=delay))
+
+    async def _answer(self, answer: Coroutine[Any, Any, None]) -> None:
+        try:
+            await from_asyncio(answer)
+        except nats.errors.Error as error:
+            log.debug("NATS did not hear how a piece of work went: {error}", error=str(error))
 
 
 class Bus:
@@ -62,6 +93,8 @@ class Bus:
         self._gaps: list[GapListener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams_made = False
+        self._answers = True
+        self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
         self.gaps = 0
 
     def on(self, subject: str, listener: Listener) -> None:
@@ -75,7 +108,7 @@ class Bus:
     @property
     def connected(self) -> bool:
         """Whether NATS is there and its streams are."""
-        return self._client is not None and self._client.is_connected and self._streams_made
+        return self._client is not None and self._client.is_connected and self._streams_made and self._answers
 
     async def check(self) -> None:
         """Raise BusAway unless NATS is there."""
@@ -129,24 +162,52 @@ class Bus:
                 subject, cb=_deliver(listener), pending_msgs_limit=-1, pending_bytes_limit=PENDING_BYTES
             )
         await client.flush(timeout=2)
+        self._keep(self._probe(client))
+
+    def _keep(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _probe(self, client: Client) -> None:
+        """Ask NATS twice a second whether it is there: its own pings take half a minute to tell a hang."""
+        while not client.is_closed:
+            answers = True
+            if client.is_connected:
+                try:
+                    await asyncio.wait_for(client.flush(timeout=2), PROBE_SECONDS)
+                except (nats.errors.Error, TimeoutError):
+                    answers = not client.is_connected  # a lost connection is told of elsewhere
+            if answers != self._answers:
+                self._answers = answers
+                log.warn("NATS answers again" if answers else "NATS does not answer")
+                if answers:
+                    self._tell_gap()
+            await asyncio.sleep(PROBE_SECONDS)
 
     async def _make_streams(self) -> None:
         assert self._stream is not None
-        config = StreamConfig(
-            name="MESSENGER_NEWS",
-            subjects=[f"{NEWS}.>"],
-            max_age=3600.0,
-            max_bytes=256 << 20,
+        for config in (
+            self._stream_config("MESSENGER_NEWS", NEWS, age=3600.0, most=256 << 20),
+            self._stream_config("MESSENGER_WORK", WORK, age=7 * 86_400.0, most=64 << 20),
+        ):
+            try:
+                await self._stream.add_stream(config)
+            except nats.js.errors.BadRequestError:
+                await self._stream.update_stream(config)
+        self._streams_made = True
+
+    def _stream_config(self, name: str, prefix: str, age: float, most: int) -> StreamConfig:
+        return StreamConfig(
+            name=name,
+            subjects=[f"{prefix}.>"],
+            max_age=age,
+            max_bytes=most,
             discard=DiscardPolicy.OLD,
             storage=StorageType.FILE,
             num_replicas=self._settings.replicas,
             duplicate_window=120.0,
         )
-        try:
-            await self._stream.add_stream(config)
-        except nats.js.errors.BadRequestError:
-            await self._stream.update_stream(config)
-        self._streams_made = True
 
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
@@ -163,9 +224,7 @@ class Bus:
             await self._make_streams()
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
             log.warn("NATS is back, its streams are not: {error}", error=str(error))
-            task = asyncio.ensure_future(self._later())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(self._later())
             return
         log.info("NATS is back")
         self._tell_gap()
@@ -183,7 +242,7 @@ class Bus:
     async def publish(self, subject: str, payload: bytes, event_id: str) -> None:
         """Return once JetStream has stored the event; BusAway if it did not (it may have, all the same).
 
-        `subject` is the full one, below NEWS. `event_id` becomes `Nats-Msg-Id`: a second publish of
+        `subject` is the full one, below NEWS or WORK. `event_id` becomes `Nats-Msg-Id`: a second publish of
         it within two minutes is dropped.
         """
         if self._stream is None or not self.connected:
@@ -201,9 +260,44 @@ class Bus:
         """Say on a subject below LIVE what may be lost, to all instances; nothing if NATS is away."""
         if self._client is None or not self._client.is_connected:
             return
-        task = asyncio.ensure_future(self._client.publish(subject, payload))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._keep(self._client.publish(subject, payload))
+
+    async def take(self, durable: str, subject: str) -> Job | None:
+        """The next piece of work on `subject` (below WORK) for all who ask by the name `durable`; None where
+        there is none for TAKE_SECONDS. BusAway where NATS is away, or not able."""
+        if not self.connected:
+            raise BusAway("NATS is away")
+        try:
+            return await from_asyncio(self._take(durable, subject))
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise BusAway(str(error) or type(error).__name__) from None
+
+    async def _take(self, durable: str, subject: str) -> Job | None:
+        assert self._stream is not None
+        assert self._client is not None
+        pull = self._pulls.get(durable)
+        if pull is None:
+            await self._make_consumer(durable, subject)
+            pull = await self._stream.pull_subscribe_bind(consumer=durable, stream="MESSENGER_WORK")
+            self._pulls[durable] = pull
+        try:
+            (message,) = await pull.fetch(1, timeout=TAKE_SECONDS)
+        except TimeoutError:
+            # Nothing to do, or nobody to ask: a wiped NATS has lost the consumer.
+            await self._make_consumer(durable, subject)
+            return None
+        return Job(message.data, message.metadata.num_delivered, message)
+
+    async def _make_consumer(self, durable: str, subject: str) -> None:
+        assert self._stream is not None
+        config = ConsumerConfig(
+            durable_name=durable,
+            filter_subject=subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_SECONDS,
+            max_ack_pending=100,
+        )
+        await self._stream.add_consumer("MESSENGER_WORK", config)
 
     async def stop(self) -> None:
         for task in list(self._tasks):

@@ -20,7 +20,7 @@ from messenger.wire.errors import Problem
 
 IN_FLIGHT = 500
 RELAY_SECONDS = 1.0
-RELAY_BATCH = 200
+RELAY_BATCH = 500
 
 log = Logger()
 

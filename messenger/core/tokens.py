@@ -3,7 +3,7 @@
 Every service verifies for itself with the public keys that auth publishes in the view
 `auth.verification_keys`; only auth signs. A verified token is remembered, so that a request costs no
 signature check twice. An ended session is refused before its tokens expire: the bus tells at once, the view
-`auth.ended_sessions` at the start, after a gap, and each second while the bus is away.
+`auth.ended_sessions` at the start, after a gap, and twice a second while the bus is away.
 
 The algorithm is ours, never the token's; `kid` only chooses among known keys; other headers are not looked at
 and `crit` is refused (RFC 7515 section 4.1.11). PyJWT checks the signature; the claims (RFC 7519 section 4.1)
@@ -33,6 +33,7 @@ from messenger.wire.errors import Code, Problem, unavailable
 
 MAX_TOKEN = 4_096
 REMEMBERED = 20_000
+POLL_SECONDS = 0.5  # while the bus is away
 KEYS_SECONDS = 5.0  # how long an unknown `kid` waits before the keys are read again
 SKEW_SECONDS = 5.0  # how far the auth service's clock may be ahead; nothing is added to the expiry
 
@@ -101,7 +102,7 @@ class Tokens:
     async def start(self) -> None:
         await self._read_keys()
         await self._read_ended()
-        self._polling.start(1.0, now=False).addErrback(lambda why: log.failure("polling ended", why))
+        self._polling.start(POLL_SECONDS, now=False).addErrback(lambda why: log.failure("polling ended", why))
 
     async def stop(self) -> None:
         self._polling.stop()

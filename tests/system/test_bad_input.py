@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.system.people import PASSWORD, Person, Socket, b64, unique
 from tests.system.stack import Stack
@@ -231,10 +231,16 @@ def test_a_plain_get_of_the_socket(ann: Person) -> None:
     assert answer.status_code in (400, 426)
 
 
+def first_frame(own: ClientConnection) -> dict[str, Any]:
+    """The first frame; others may have come in the same array."""
+    decoded = json.loads(own.recv(10))
+    return decoded[0] if isinstance(decoded, list) else decoded
+
+
 def test_a_ticket_opens_one_socket(stack: Stack, ann: Person) -> None:
     ticket = ann.ok("POST", "/auth/ticket", 201)["ticket"]
     with connect(stack.url.replace("http", "ws", 1) + f"/ws?ticket={ticket}", open_timeout=10) as own:
-        assert json.loads(own.recv(10))["type"] == "hello"
+        assert first_frame(own)["type"] == "hello"
     assert refused(stack, path=f"/ws?ticket={ticket}") == 401
 
 
@@ -242,7 +248,7 @@ def test_a_token_among_the_subprotocols(stack: Stack, ann: Person) -> None:
     url = stack.url.replace("http", "ws", 1) + "/ws"
     with connect(url, subprotocols=["messenger.v1", f"bearer.{ann.token}"], open_timeout=10) as own:  # type: ignore[list-item]
         assert own.subprotocol == "messenger.v1"
-        assert json.loads(own.recv(10))["type"] == "hello"
+        assert first_frame(own)["type"] == "hello"
 
 
 FRAMES = [
