@@ -14,8 +14,8 @@ from messenger.files.conditions import Verdict, entity_tag, judge, range_holds
 from messenger.files.domain import MAX_METADATA, Files
 from messenger.files.model import Found
 from messenger.files.ranges import Span, Unsatisfiable, span_of
-from messenger.wire.codec import base64_bytes, encode, uuid_text
-from messenger.wire.errors import PROBLEM_TYPE, Code, Problem
+from messenger.wire.codec import base64_bytes, uuid_text
+from messenger.wire.errors import Code, Problem
 from messenger.wire.files import File
 from messenger.wire.times import milliseconds
 
@@ -55,7 +55,12 @@ class FileEndpoints:
         "GET",
         "/files/{file_id}",
         answer=bytes,
-        errors=(Code.not_found, Code.range_not_satisfiable, Code.unavailable),
+        errors=(
+            Code.not_found,
+            Code.precondition_failed,
+            Code.range_not_satisfiable,
+            Code.unavailable,
+        ),
     )
     async def download(self, call: Call) -> Answer | StreamedAnswer:
         """The blob, or a range of it."""
@@ -65,7 +70,7 @@ class FileEndpoints:
         headers = _headers(found, tag)
         verdict = _verdict(call, tag, safe=True)
         if verdict is Verdict.failed:
-            return _precondition_failed(call)
+            raise _precondition_failed()
         if verdict is Verdict.not_modified:
             return Answer(304, None, headers)
         span = _span(call, found, tag)
@@ -97,16 +102,19 @@ class FileEndpoints:
         params = call.params
         await self._files.share(params["file_id"], call.identity.user_id, params["conversation_id"])
 
-    @route("DELETE", "/files/{file_id}", errors=(Code.not_found, Code.forbidden))
-    async def delete(self, call: Call) -> Answer | None:
+    @route(
+        "DELETE",
+        "/files/{file_id}",
+        errors=(Code.not_found, Code.forbidden, Code.precondition_failed),
+    )
+    async def delete(self, call: Call) -> None:
         """Delete a file, everywhere."""
         file_id, user_id = call.params["file_id"], call.identity.user_id
         if call.header("If-Match") is not None or call.header("If-None-Match") is not None:
             found = await self._files.find(file_id, user_id)
             if _verdict(call, entity_tag(found.sha256), safe=False) is Verdict.failed:
-                return _precondition_failed(call)
+                raise _precondition_failed()
         await self._files.delete(file_id, user_id)
-        return None
 
 
 async def _nothing(_download: Any) -> None:
@@ -168,10 +176,7 @@ def _span(call: Call, found: Found, tag: str) -> Span | None:
         ) from None
 
 
-def _precondition_failed(call: Call) -> Answer:
-    # 412 is HTTP's own status and has no code in the contract's table; `conflict` is the nearest.
-    document = Problem(
-        Code.conflict, "The file is not the one that If-Match or If-None-Match names."
-    ).document(call.request_id)
-    document |= {"status": 412, "title": "The precondition does not hold"}
-    return Answer(412, encode(document), content_type=PROBLEM_TYPE)
+def _precondition_failed() -> Problem:
+    return Problem(
+        Code.precondition_failed, "The file is not the one that If-Match or If-None-Match names."
+    )

@@ -184,7 +184,7 @@ class Channel(HTTPChannel):
 
     def pause_body(self) -> None:
         """Stop reading: the body's reader is behind."""
-        if self._in_body and self._paused_since is None:
+        if self._in_body and self._paused_since is None and not self._refused:
             self._paused_since = self.site.seconds()
             self.deadline = None
             self._networkProducer.pauseProducing()
@@ -196,7 +196,7 @@ class Channel(HTTPChannel):
         now = self.site.seconds()
         self._body_until += now - self._paused_since
         self._paused_since = None
-        if self._in_body:
+        if self._in_body and not self._refused:  # else the deadline is that of closing
             self.deadline = now + self.site.body_idle_seconds
         if not self._waitingForTransport and self.transport is not None:
             self._networkProducer.resumeProducing()

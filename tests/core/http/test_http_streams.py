@@ -8,6 +8,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface.verify import verifyObject
 
 from messenger.core.http import BodyLost, Router, StreamedAnswer, route
+from messenger.core.http.channel import LINGER_SECONDS
 from messenger.core.http.content import Content
 from messenger.wire.errors import Code, Problem
 
@@ -114,6 +115,19 @@ class UploadCase(SynchronousTestCase):
         assert (reply.status, reply.code) == (413, "too_large")
         assert self.client.closed
         assert sum(map(len, self.endpoints.chunks)) == 1000000
+
+    def test_a_reader_that_goes_on_after_an_early_answer_does_not_put_the_end_off(self):
+        waiting = Deferred()
+        self.endpoints.waiting.append(waiting)
+        self.client.request("POST", UPLOAD, "Transfer-Encoding: chunked")
+        self.client.send(b"3\r\nabc\r\n")
+        self.client.send(b"3\r\ndef\r\n")  # one waits unread: the body is paused
+        self.client.channel.requests[-1].refuse(Problem(Code.too_large))
+        assert self.client.reply().status == 413
+        self.endpoints.waiting.clear()
+        waiting.callback(None)
+        self.site.clock.pump([1.0] * int(2 * LINGER_SECONDS + 2))  # closing, then cutting
+        assert self.client.transport.disconnected
 
     def test_json_too_large_chunked(self):
         self.client.request("POST", "/api/v1/sum", JSON, "Transfer-Encoding: chunked")
