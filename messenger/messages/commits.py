@@ -168,19 +168,28 @@ class Commits:
         ]
         if stored:
             self.stored += len(stored)
-            self._committed(event_id, stored)
+            try:
+                self._committed(event_id, stored)
+            except Exception:
+                # They are stored: their senders are answered, and delivery heals by itself.
+                log.failure("a batch of {count} messages could not be delivered at once", count=len(stored))
         again: list[_Waiting] = []
+        answered: list[tuple[_Waiting, Outcome]] = []
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome == "busy":
                 waiting.rounds += 1
                 again.append(waiting)
                 continue
             del self._pending[waiting.key]
+            answered.append((waiting, outcome))
+        # Back into the queue before anyone hears: who is answered may send the next message at once, and that
+        # one must not overtake those that were busy.
+        self._queue.extendleft(reversed(again))
+        for waiting, outcome in answered:
             for position, answer in enumerate(waiting.waiters):
                 # Whoever sent the same again while it was under way sent a repeat.
                 repeat = position > 0 and outcome.outcome == "stored"
                 answer.callback(outcome._replace(outcome="repeat") if repeat else outcome)
-        self._queue.extendleft(reversed(again))
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         if len(batch) > 1 and not isinstance(error, Problem):

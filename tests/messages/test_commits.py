@@ -102,6 +102,29 @@ class CommitsTests(SynchronousTestCase):
         self.log.answer(0, [Outcome("busy", 0, 0, 0, None)])
         self.assertEqual([one.client_id for one in self.log.calls[1][0]], ["1", "2", "3"])
 
+    def test_who_is_answered_does_not_overtake_what_was_busy(self) -> None:
+        self.append("x", "1")
+        self.append("y", "1")
+        busy, stored = self.append("a", "1"), self.append("b", "1")
+        # The same socket sends its next message as soon as one is answered.
+        stored.addCallback(lambda _: self.append("a", "2") and None)
+        self.log.answer(0)
+        first, second = Outcome("busy", 0, 0, 0, None), Outcome("stored", 1, 1, 1000, None)
+        self.log.answer(2, [first, second])
+        self.assertNoResult(busy)
+        self.assertEqual([one.client_id for one in self.log.calls[3][0]], ["1", "2"])
+
+    def test_what_is_stored_is_answered_though_it_could_not_be_delivered(self) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("broken")
+
+        self.commits = Commits(self.log, broken)
+        one, two = self.append("a", "1"), self.append("a", "2")
+        self.log.answer(0)
+        self.log.answer(1)
+        self.assertEqual([self.successResultOf(each).seq for each in (one, two)], [1, 2])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
     def test_a_problem_reaches_all_of_the_batch(self) -> None:
         first = self.append("a", "1")
         self.log.calls[0][2].errback(unavailable("away"))
