@@ -124,12 +124,19 @@ class Commits:
         batch: list[_Waiting] = []
         passed: list[_Waiting] = []
         size = 0
-        # What a running batch holds, and all that follows in that conversation, stays in its order.
+        # What a running batch holds, and all that follows in that conversation, stays in its order. A batch
+        # that waits for a conversation's lock holds nothing else: others would wait, and fail, with it.
+        left = set(self._held)
+        only: str | None = None
         while self._queue and len(batch) < BATCH and size < BATCH_BYTES and len(passed) < BATCH:
             waiting = self._queue.popleft()
-            if waiting.draft.conversation_id in self._held:
+            name = waiting.draft.conversation_id
+            patient = waiting.rounds >= PATIENCE
+            if name in left or (name != only and (only or (patient and batch))):
                 passed.append(waiting)
+                left.add(name)
             else:
+                only = name if patient else only
                 batch.append(waiting)
                 size += waiting.size
         self._queue.extendleft(reversed(passed))

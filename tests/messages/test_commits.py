@@ -102,6 +102,24 @@ class CommitsTests(SynchronousTestCase):
         self.log.answer(0, [Outcome("busy", 0, 0, 0, None)])
         self.assertEqual([one.client_id for one in self.log.calls[1][0]], ["1", "2", "3"])
 
+    def test_who_waits_for_a_lock_waits_alone(self) -> None:
+        held = self.append("a", "1")
+        busy = [Outcome("busy", 0, 0, 0, None)]
+        for turn in range(commits.PATIENCE):
+            self.log.answer(turn, busy)
+        self.assertEqual([call[1] for call in self.log.calls[-2:]], [False, True])
+        self.append("x", "1")
+        others = [self.append(name, "1") for name in ("b", "c")]
+        after = self.append("a", "2")
+        self.log.answer(commits.PATIENCE, busy)  # a statement's time-out would be a Problem; it goes on
+        self.log.answer(commits.PATIENCE + 1)
+        drafts = [[one.conversation_id for one in call[0]] for call in self.log.calls[-2:]]
+        self.assertEqual(drafts, [["a", "a"], ["b", "c"]])
+        self.log.answer(len(self.log.calls) - 1)
+        self.assertEqual([self.successResultOf(one).seq for one in others], [1, 1])
+        self.assertNoResult(held)
+        self.assertNoResult(after)
+
     def test_who_is_answered_does_not_overtake_what_was_busy(self) -> None:
         self.append("x", "1")
         self.append("y", "1")
