@@ -33,6 +33,9 @@ QUEUE = 2_000
 CONNECT_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0)
 
+# idle_in_transaction_session_timeout and, from PostgreSQL 17, transaction_timeout
+_ENDS_SESSION = ("25P03", "25P04")
+
 log = Logger()
 
 UniqueViolation = psycopg2.errors.lookup(psycopg2.errorcodes.UNIQUE_VIOLATION)
@@ -176,6 +179,11 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         except psycopg2.InterfaceError as error:
             self.end()
             raise Lost() from error
+        except psycopg2.Error as error:
+            if self.ended or error.pgcode in _ENDS_SESSION:
+                self.end()
+                raise Lost() from error
+            raise
         except CancelledError:
             self._pollingD = None
             self.end()  # the answer is still on its way: nobody else may read it
@@ -226,7 +234,10 @@ class Database:
             "user": role_of(schema),
             "password": password,
             "application_name": f"messenger-{schema}",
-            "options": f"-c statement_timeout={int(settings.statement_timeout * 1000)} -c timezone=UTC",
+            # The second: a process that hangs in a transaction must not hold its locks for ever.
+            "options": f"-c statement_timeout={int(settings.statement_timeout * 1000)}"
+            f" -c idle_in_transaction_session_timeout={int(settings.statement_timeout * 1000)}"
+            " -c timezone=UTC",
         }
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()

@@ -8,7 +8,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.database import _Connection
+from messenger.core.database import Database, _Connection
+from messenger.core.settings import DatabaseSettings
 
 
 class Reactor:
@@ -79,3 +80,9 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(reactor.stale, [])
         connection.end()
         self.assertEqual((reactor.reading, reactor.writing), ({}, {}))
+
+
+class DatabaseTests(SynchronousTestCase):
+    def test_who_hangs_in_a_transaction_does_not_keep_its_locks(self) -> None:
+        database = Database(None, DatabaseSettings(statement_timeout=7.0), "message", "secret", "0001")
+        self.assertIn("idle_in_transaction_session_timeout=7000", database._arguments["options"])
