@@ -12,9 +12,9 @@ from typing import Protocol
 
 from messenger.core.identity import Identity
 from messenger.wire.auth import Device, User, VerificationKey
-from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted
+from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 
-Event = SessionEnded | DeviceChanged | UserDeleted
+Event = SessionEnded | DeviceChanged | UserDeleted | UserRemoval
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,22 @@ from messenger.wire.auth import User
 from messenger.wire.codec import encode
 from messenger.wire.events import (
     DEVICE,
+    REMOVE_USER,
     SESSION_ENDED,
     USER_DELETED,
     DeviceChanged,
     SessionEnded,
     UserDeleted,
+    UserRemoval,
 )
 from messenger.wire.times import moment_text
 
-_SUBJECTS = {SessionEnded: SESSION_ENDED, DeviceChanged: DEVICE, UserDeleted: USER_DELETED}
+_SUBJECTS = {
+    SessionEnded: SESSION_ENDED,
+    DeviceChanged: DEVICE,
+    UserDeleted: USER_DELETED,
+    UserRemoval: REMOVE_USER,
+}
 
 
 async def login_state(tx: Transaction, user_id: str) -> LoginState:
@@ -55,7 +62,8 @@ async def remove_account(tx: Transaction, user_id: str) -> list[Outgoing]:
     ended = await tx.rows(sql.END_OF_USER, {"reason": EndReason.deleted, "user_id": user_id})
     devices = await tx.rows(sql.REMOVE_DEVICES, (user_id,))
     await remove_factors(tx, user_id)
-    return await record(tx, [*ended_events(ended), *removed_events(devices), UserDeleted(user_id=user_id)])
+    gone: list[Event] = [UserDeleted(user_id=user_id), UserRemoval(user_id=user_id)]
+    return await record(tx, [*ended_events(ended), *removed_events(devices), *gone])
 
 
 async def remove_factors(tx: Transaction, user_id: str) -> bool:

@@ -22,19 +22,49 @@ class Periodic:
         self._seconds = seconds
         self._name = name
         self._work = work
-        self._loop = LoopingCall(lambda: ensureDeferred(self._once()))
+        self._loop = LoopingCall(self._tick)
         self._loop.clock = reactor
-        self._ended: Deferred[Any] | None = None
+        self._busy = False
+        self._again = False
+        self._idle: list[Deferred[None]] = []
 
     async def start(self) -> None:
-        self._ended = self._loop.start(self._seconds, now=True)
+        self._loop.start(self._seconds, now=True).addErrback(
+            lambda why: log.failure("{name} ended", why, name=self._name)
+        )
 
     async def stop(self) -> None:
         """Let a call that runs come to its end."""
-        ended, self._ended = self._ended, None
-        if ended is not None:
+        if self._loop.running:
             self._loop.stop()
-            await ended
+        if self._busy:
+            waiting: Deferred[None] = Deferred()
+            self._idle.append(waiting)
+            await waiting
+
+    def soon(self) -> None:
+        """Call `work` now, or once more after the call that runs; nothing unless started."""
+        if self._busy:
+            self._again = True
+        elif self._loop.running:
+            self._tick()
+
+    def _tick(self) -> None:
+        if not self._busy:
+            self._busy = True
+            ensureDeferred(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._once()
+            while self._again and self._loop.running:
+                self._again = False
+                await self._once()
+        finally:
+            self._busy = self._again = False
+            idle, self._idle = self._idle, []
+            for waiting in idle:
+                waiting.callback(None)
 
     async def _once(self) -> None:
         try:

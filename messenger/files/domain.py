@@ -150,6 +150,11 @@ class Files(Generic[BodyT]):
         except Problem:
             return  # it stands in the store, and is due again later
 
+    async def drop_ownerless(self) -> None:
+        """Delete the files of all deleted accounts."""
+        while (removal := await self._store.drop_ownerless()) is not None:
+            await self._clear(removal)
+
     async def sweep(self) -> None:
         """Delete what is due: broken-off uploads, expired files, files of deleted accounts, blobs without a
         row. At most SWEEP_BATCH of each kind, of blobs SWEEP_REMOVALS times as many."""

@@ -14,6 +14,7 @@ from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
 from messenger.core.threads import Threads
+from messenger.core.work import Work
 from messenger.files.domain import MAX_CONVERSATIONS, Files
 from messenger.files.http import FileEndpoints
 from messenger.files.model import Bounds
@@ -22,6 +23,7 @@ from messenger.files.resumable.http import UploadEndpoints
 from messenger.files.resumable.store import UploadStore
 from messenger.files.store import FileStore
 from messenger.wire.errors import Problem
+from messenger.wire.events import REMOVE_USER, UserRemoval
 
 
 class Options(ServiceOptions):
@@ -85,8 +87,21 @@ def build(context: Context) -> Built:
         metrics=HttpMetrics(registry),
         trusted_proxies=trusted_networks(settings.file.trusted_proxies, "file"),
     )
+
+    async def remove_user(_work: UserRemoval) -> None:
+        await files.drop_ownerless()
+
+    removals = Work(
+        reactor,
+        context.bus,
+        "file-remove-user",
+        REMOVE_USER,
+        UserRemoval,
+        remove_user,
+        files.drop_ownerless,
+    )
     sweep = Periodic(reactor, settings.file.sweep, "the sweep", files.sweep)
-    return Built("file", [*shared.parts, threads, blobs, sweep, server], router, system.check)
+    return Built("file", [*shared.parts, threads, blobs, removals, sweep, server], router, system.check)
 
 
 def makeService(options: Options) -> Lifecycle:

@@ -1,7 +1,8 @@
-"""Hearing of removed devices and deleted accounts, so that their keys go at once.
+"""Hearing of removed devices, so that their keys go at once.
 
-An event only says where to look: what is deleted is what auth's views no longer have. Whatever is missed here
-(the bus was away, too many at once) is found by the sweep; until then the views keep it from being shown.
+An event only says where to look: what is removed is what auth's views no longer have. Whatever is missed here
+(the bus was away, too many at once) is found by the sweep; until then the views keep it from being shown. The
+keys of deleted users go by durable work (core/work.py).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,29 +19,21 @@ MOST_PENDING = 10_000
 
 log = Logger()
 _device_changed = Decoder[events.DeviceChanged](events.DeviceChanged)
-_user_deleted = Decoder[events.UserDeleted](events.UserDeleted)
 
 
 class Departures:
-    """Calls `forget(device_ids, user_ids)` for those of whom the bus says that they went."""
+    """Calls `forget(device_ids)` for those of which the bus says that they went."""
 
-    def __init__(self, bus: Bus, forget: Callable[[Sequence[str], Sequence[str]], Awaitable[None]]) -> None:
+    def __init__(self, bus: Bus, forget: Callable[[Sequence[str]], Awaitable[None]]) -> None:
         self._forget = forget
         self._devices: set[str] = set()
-        self._users: set[str] = set()
         self._working = False
         bus.on(events.DEVICE, self._hear_device)
-        bus.on(events.USER_DELETED, self._hear_user)
 
     def _hear_device(self, _subject: str, payload: bytes) -> None:
         event = _device_changed.decode(payload)
         if event.event == "removed" and len(self._devices) < MOST_PENDING:
             self._devices.add(event.device_id)
-            self._begin()
-
-    def _hear_user(self, _subject: str, payload: bytes) -> None:
-        if len(self._users) < MOST_PENDING:
-            self._users.add(_user_deleted.decode(payload).user_id)
             self._begin()
 
     def _begin(self) -> None:
@@ -50,11 +43,10 @@ class Departures:
 
     async def _work(self) -> None:
         try:
-            while self._devices or self._users:
-                devices, users = sorted(self._devices), sorted(self._users)
+            while self._devices:
+                devices = sorted(self._devices)
                 self._devices.clear()
-                self._users.clear()
-                await self._forget(devices, users)
+                await self._forget(devices)
         except Problem as problem:
             log.warn("removed devices' keys wait for the sweep: {detail}", detail=problem.detail)
         except Exception:

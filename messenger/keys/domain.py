@@ -16,6 +16,7 @@ from messenger.core.identity import Identity
 from messenger.keys.points import ed25519_flaw, kem_flaw, x25519_flaw
 from messenger.keys.ports import Asking, Change, DeviceKeys, Outgoing, Store
 from messenger.wire.errors import Code, Problem, not_found
+from messenger.wire.events import UserRemoval
 from messenger.wire.keys import (
     AccountKey,
     Bundle,
@@ -208,12 +209,21 @@ class Keys:
 
     # upkeep
 
-    async def forget(self, device_ids: Sequence[str], user_ids: Sequence[str]) -> None:
-        """Delete keys of removed devices and users, as far as auth no longer knows them."""
-        await self._store.forget(device_ids, user_ids)
+    async def forget_devices(self, device_ids: Sequence[str]) -> None:
+        """Delete the keys of those of these devices that auth no longer knows."""
+        await self._store.forget_devices(device_ids)
+
+    async def forget_user(self, work: UserRemoval) -> None:
+        """Delete all keys of a user who has deleted the account."""
+        await self._store.forget_user(work.user_id)
+
+    async def forget_deleted(self) -> None:
+        """Delete all keys of whoever has deleted the account, heard of or not."""
+        while await self._store.forget_deleted():
+            pass
 
     async def sweep(self) -> None:
-        """Delete the keys of whoever auth no longer knows, heard of or not."""
+        """Delete the keys of devices that auth no longer knows, heard of or not."""
         await self._store.sweep()
 
     async def sweep_claims(self) -> None:

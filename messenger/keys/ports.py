@@ -119,11 +119,17 @@ class Store(Protocol):
         """A bundle of each published device that is asked for, but the asking one, and a one-time prekey of
         each, handed out once, ever."""
 
-    async def forget(self, device_ids: Sequence[str], user_ids: Sequence[str]) -> None:
+    async def forget_devices(self, device_ids: Sequence[str]) -> None:
         """Delete the keys of those among these that auth no longer knows."""
 
+    async def forget_user(self, user_id: str) -> None:
+        """Delete the keys of this user's devices, and the account key, if auth says that it was deleted."""
+
+    async def forget_deleted(self) -> bool:
+        """Do the same for all deleted users, a bounded number at a time; whether there was any."""
+
     async def sweep(self) -> None:
-        """Delete what auth no longer knows; a bounded number at a time."""
+        """Delete the keys of devices that auth no longer knows; a bounded number at a time."""
 
     async def sweep_claims(self) -> None:
         """Delete claims that no longer count; a bounded number at a time."""

@@ -11,12 +11,14 @@ from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
 from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
+from messenger.core.work import Work
 from messenger.keys.departures import Departures
 from messenger.keys.domain import Keys
 from messenger.keys.http import Endpoints
 from messenger.keys.ports import Outgoing
 from messenger.keys.store import KeyStore
 from messenger.wire.codec import encode
+from messenger.wire.events import REMOVE_USER, UserRemoval
 
 SWEEP_SECONDS = 3600.0
 CLAIMS_SECONDS = 60.0
@@ -55,7 +57,16 @@ def build(context: Context) -> Built:
         tell=tell,
         clock=time.time,
     )
-    Departures(context.bus, keys.forget)
+    Departures(context.bus, keys.forget_devices)
+    removals = Work(
+        reactor,
+        context.bus,
+        "key-remove-user",
+        REMOVE_USER,
+        UserRemoval,
+        keys.forget_user,
+        keys.forget_deleted,
+    )
     system = SystemEndpoints(
         reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
     )
@@ -73,7 +84,7 @@ def build(context: Context) -> Built:
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", keys.sweep)
     claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", keys.sweep_claims)
-    return Built("key", [*core.parts, sweep, claims, server], router, system.check)
+    return Built("key", [*core.parts, removals, sweep, claims, server], router, system.check)
 
 
 def makeService(options: Options) -> Lifecycle:

@@ -170,21 +170,35 @@ FORGET_DEVICES = """
         order by d.device_id for update
     )
 """
-FORGET_ACCOUNTS = """
-    delete from key.accounts a where a.user_id = any(%s::uuid[])
-        and not exists (select from auth.live_users u where u.user_id = a.user_id)
+FORGET_USER = """
+    with gone as (select user_id from auth.deleted_users where user_id = %s),
+    account as (delete from key.accounts a using gone where a.user_id = gone.user_id)
+    delete from key.devices where device_id in (
+        select d.device_id from key.devices d join gone on gone.user_id = d.user_id
+        order by d.device_id for update of d
+    )
+"""
+FORGET_DELETED = """
+    with gone as materialized (
+        select g.user_id from auth.deleted_users g
+        where exists (select from key.devices d where d.user_id = g.user_id)
+            or exists (select from key.accounts a where a.user_id = g.user_id)
+        limit %s
+    ),
+    account as (delete from key.accounts a using gone where a.user_id = gone.user_id returning 1),
+    device as (
+        delete from key.devices where device_id in (
+            select d.device_id from key.devices d join gone on gone.user_id = d.user_id
+            order by d.device_id for update of d skip locked
+        ) returning 1
+    )
+    select (select count(*) from account) + (select count(*) from device)
 """
 SWEEP_DEVICES = """
     delete from key.devices where device_id in (
         select d.device_id from key.devices d
         where not exists (select from auth.live_devices l where l.device_id = d.device_id)
         limit %s for update skip locked
-    )
-"""
-SWEEP_ACCOUNTS = """
-    delete from key.accounts where user_id in (
-        select a.user_id from key.accounts a join auth.deleted_users u on u.user_id = a.user_id
-        limit %s for update of a skip locked
     )
 """
 SWEEP_CLAIMS = """

@@ -124,15 +124,17 @@ class KeyStore:
         ]
         return Claimed([_bundle(row) for row in rows], None, events)
 
-    async def forget(self, device_ids: Sequence[str], user_ids: Sequence[str]) -> None:
-        if device_ids:
-            await self._database.write(sql.FORGET_DEVICES, (list(device_ids),))
-        if user_ids:
-            await self._database.write(sql.FORGET_ACCOUNTS, (list(user_ids),))
+    async def forget_devices(self, device_ids: Sequence[str]) -> None:
+        await self._database.write(sql.FORGET_DEVICES, (list(device_ids),))
+
+    async def forget_user(self, user_id: str) -> None:
+        await self._database.write(sql.FORGET_USER, (user_id,))
+
+    async def forget_deleted(self) -> bool:
+        return bool((await self._database.write(sql.FORGET_DELETED, (SWEEP_BATCH,)))[0][0])
 
     async def sweep(self) -> None:
         await self._database.write(sql.SWEEP_DEVICES, (SWEEP_BATCH,))
-        await self._database.write(sql.SWEEP_ACCOUNTS, (SWEEP_BATCH,))
 
     async def sweep_claims(self) -> None:
         await self._database.write(sql.SWEEP_CLAIMS, (SWEEP_CLAIMS,))

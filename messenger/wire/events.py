@@ -1,6 +1,7 @@
 """What services say to each other on the bus, and on which subjects.
 
-News is a nudge: whoever misses one finds the same in PostgreSQL.
+News is a nudge: whoever misses one finds the same in PostgreSQL. Work is done by one instance of each service
+that has to do it, whenever that is up; what the bus lost of it is found in PostgreSQL too.
 """
 
 from msgspec import Raw, Struct, field
@@ -11,6 +12,7 @@ DEVICE = "messenger.news.device"
 PREKEYS = "messenger.news.prekeys"
 HEADS = "messenger.news.heads"
 BATCH = "messenger.news.batch"
+REMOVE_USER = "messenger.work.user.remove"
 TOLD = "messenger.live.told"
 PRESENCE = "messenger.live.presence"
 ATTACHED = "messenger.live.attached"
@@ -26,6 +28,12 @@ class SessionEnded(Struct, frozen=True, kw_only=True):
 
 class UserDeleted(Struct, frozen=True, kw_only=True):
     """An account was deleted, and its devices with it; `auth.deleted_users` lists them all."""
+
+    user_id: str
+
+
+class UserRemoval(Struct, frozen=True, kw_only=True):
+    """Work: an account was deleted, so what a service keeps of it has to go."""
 
     user_id: str
 

@@ -34,7 +34,7 @@ from messenger.core.ids import new_id
 from messenger.core.limits import Limits
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.auth import Device, Session, User, VerificationKey
-from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted
+from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 from messenger.wire.times import moment_text
 
 T = TypeVar("T")
@@ -275,7 +275,7 @@ class MemoryStore:
         for device_id in [key for key, device in self.logins.items() if device.user_id == user_id]:
             del self.logins[device_id]
             events.append(DeviceChanged(event="removed", user_id=user_id, device_id=device_id))
-        return _outgoing([*events, UserDeleted(user_id=user_id)])
+        return _outgoing([*events, UserDeleted(user_id=user_id), UserRemoval(user_id=user_id)])
 
     async def devices(self, user_id: str, current: str) -> list[Device]:
         return [

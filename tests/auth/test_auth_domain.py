@@ -7,7 +7,7 @@ from auth_fakes import House, run
 
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
-from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted
+from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 
 PASSWORD = "correct horse battery"
 
@@ -259,7 +259,7 @@ def test_a_deleted_account_is_gone_and_told_of() -> None:
         Code.forbidden, lambda: run(house.accounts.delete(who, AccountDeletion(password="wrong password")))
     )
     run(house.accounts.delete(who, AccountDeletion(password=PASSWORD)))
-    assert [type(event) for event in house.told] == [SessionEnded, DeviceChanged, UserDeleted]
+    assert [type(event) for event in house.told] == [SessionEnded, DeviceChanged, UserDeleted, UserRemoval]
     refused(Code.unauthorized, lambda: run(house.accounts.me(who)))
     refused(Code.not_found, lambda: run(house.accounts.user(who.user_id)))
     assert run(house.accounts.named("alice")) == []

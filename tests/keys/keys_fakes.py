@@ -180,9 +180,16 @@ class MemoryStore:
             )
         return Claimed(bundles, None, _outgoing(events))
 
-    async def forget(self, device_ids: Sequence[str], user_ids: Sequence[str]) -> None:
+    async def forget_devices(self, device_ids: Sequence[str]) -> None:
         for device_id in device_ids:
             self.keys.pop(device_id, None)
+
+    async def forget_user(self, user_id: str) -> None:
+        self.accounts.pop(user_id, None)
+        await self.forget_devices([key for key, one in self.keys.items() if one.user_id == user_id])
+
+    async def forget_deleted(self) -> bool:
+        return False
 
     async def sweep(self) -> None:
         """Nothing is left behind here."""
