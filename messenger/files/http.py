@@ -177,6 +177,4 @@ def _span(call: Call, found: Found, tag: str) -> Span | None:
 
 
 def _precondition_failed() -> Problem:
-    return Problem(
-        Code.precondition_failed, "The file is not the one that If-Match or If-None-Match names."
-    )
+    return Problem(Code.precondition_failed, "The file is not the one that If-Match or If-None-Match names.")
