@@ -13,6 +13,7 @@ from typing import Final
 from twisted.internet.interfaces import ISSLTransport
 
 from messenger.core.http import Request
+from messenger.core.http.strict import is_host
 from messenger.gateway.response import Head
 
 _HOP_BY_HOP: Final = frozenset(
@@ -100,7 +101,8 @@ def _forwarded(request: Request) -> list[bytes]:
     if request.site.trusts(peer):
         given = headers.getRawHeaders(b"X-Forwarded-Proto", [proto])[-1].lower()
         proto = given if given in (b"http", b"https") else proto
-        shown = headers.getRawHeaders(b"X-Forwarded-Host", [host])[-1]
+        named = headers.getRawHeaders(b"X-Forwarded-Host", [host])[-1]
+        shown = named if is_host(named) else host
     return [
         b"Host: " + host,
         b"X-Request-ID: " + request.request_id.encode("ascii"),

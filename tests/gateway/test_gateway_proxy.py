@@ -116,6 +116,17 @@ class ProxyCase(SynchronousTestCase):
         assert headers["x-forwarded-proto"] == ["https"]
         assert headers["x-forwarded-host"] == ["chat.example"]
 
+    def test_nonsense_of_a_trusted_proxy_is_not(self):
+        self.bench = Bench(trusted=["192.0.2.0/24"])
+        nonsense = ("X-Forwarded-For: unknown", "X-Forwarded-Proto: gopher", "X-Forwarded-Host: a/b c")
+        self.ask("GET", LOGIN, *nonsense, "X-Forwarded-Port: 1", "Forwarded: for=6.6.6.6")
+        _, headers, _ = self.bench.peer.head()
+        assert headers["x-forwarded-for"] == ["192.0.2.7"]
+        assert headers["x-forwarded-proto"] == ["http"]
+        assert headers["x-forwarded-host"] == ["example.org"]
+        assert "forwarded" not in headers
+        assert "x-forwarded-port" not in headers
+
     def test_repeated_headers_cross_repeated(self):
         self.ask("GET", LOGIN, "X-A: 1", "X-A: 2")
         assert self.bench.peer.head()[1]["x-a"] == ["1", "2"]

@@ -49,4 +49,4 @@ def test_coverage(one: Stack, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_at_length(stack: Stack, tmp_path: Path) -> None:
-    conforms(stack, tmp_path, "--phases", "coverage,fuzzing,stateful", "--max-examples", "100")
+    conforms(stack, tmp_path, "--phases", "coverage,fuzzing,stateful", "--max-examples", "50")

@@ -79,6 +79,11 @@ def is_other_version(line: bytes) -> bool:
     return _OTHER_VERSION.fullmatch(line) is not None
 
 
+def is_host(value: bytes) -> bool:
+    """Whether this is a host with or without a port, as in `Host` (RFC 9110 section 7.2)."""
+    return _HOST.fullmatch(value) is not None
+
+
 def closes(values: list[bytes]) -> bool:
     """Whether one of the `Connection` headers says `close` (RFC 9112 section 9.6)."""
     return any(token.strip().lower() == b"close" for value in values for token in value.split(b","))
