@@ -9,7 +9,7 @@ DATA ?= var
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: run test lint bench check-long soak clean
+.PHONY: run test test-minio lint bench check-long soak clean
 
 run: $(STAMP)
 	$(BIN)/twist messenger --data $(DATA)
@@ -18,6 +18,10 @@ run: $(STAMP)
 # starts its stacks once.
 test: $(STAMP_DEV) lint
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
+
+# The tests of files on MinIO, which the Go toolchain builds first: some minutes, once.
+test-minio: $(STAMP_DEV)
+	$(BIN)/python -m tests.minio
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .

@@ -20,14 +20,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
 import psutil
+import pytest
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
 SERVICES = ("auth", "message", "key", "file")
+OTHER_S3 = os.environ.get("MESSENGER_TEST_S3_ENDPOINT", "")
 ENGINES = ("postgres", "nats", "valkey", "seaweedfs")
 
 # What would make a test slow or stop it short; a test of the limits sets them again.
@@ -162,6 +165,7 @@ class Stack:
         self._counts = {"auth": 1, "key": 1, "file": 1, "message": instances, **(counts or {})}
         self._programs = programs or {}
         self.engines: dict[str, Any] = {}
+        self.bucket = "messenger-files"
         if form == "one":
             self._plan_one()
         else:
@@ -250,10 +254,20 @@ class Stack:
             "MESSENGER_S3__ACCESS_KEY": self.engines["s3_access_key"],
             "MESSENGER_S3__SECRET_KEY": self.engines["s3_secret_key"],
         }
+        if OTHER_S3:
+            self._use_other_s3()
+            shared |= {
+                "MESSENGER_S3__ENDPOINT": self.engines["s3_endpoint"],
+                "MESSENGER_S3__REGION": self.engines["s3_region"],
+                "MESSENGER_S3__ACCESS_KEY": self.engines["s3_access_key"],
+                "MESSENGER_S3__SECRET_KEY": self.engines["s3_secret_key"],
+                "MESSENGER_S3__BUCKET": self.bucket,
+            }
         self.admin_environment = {
             **self._environment,
             **shared,
             "MESSENGER_DATABASE__ADMIN_PASSWORD": secrets["postgres_password"],
+            "MESSENGER_AUTH__SIGNING_SECRET": secrets["token_secret"],
         }
         for schema, password in secrets["database_passwords"].items():
             self.admin_environment[f"MESSENGER_{schema.upper()}__DATABASE_PASSWORD"] = password
@@ -265,6 +279,16 @@ class Stack:
                 one.environment[f"MESSENGER_{service.upper()}__DATABASE_PASSWORD"] = password
             if service == "auth":
                 one.environment["MESSENGER_AUTH__SIGNING_SECRET"] = secrets["token_secret"]
+
+    def _use_other_s3(self) -> None:
+        """Have the files in the S3 that MESSENGER_TEST_S3_* name (tests/minio.py), in a bucket of our own."""
+        self.bucket = f"test-{token_hex(8)}"
+        self.engines |= {
+            "s3_endpoint": OTHER_S3,
+            "s3_region": os.environ.get("MESSENGER_TEST_S3_REGION", "us-east-1"),
+            "s3_access_key": os.environ["MESSENGER_TEST_S3_ACCESS_KEY"],
+            "s3_secret_key": os.environ["MESSENGER_TEST_S3_SECRET_KEY"],
+        }
 
     def run_admin(self, *arguments: str) -> str:
         """What `messenger-admin` prints."""
@@ -322,11 +346,21 @@ class Stack:
 
     def kill_engine(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send an engine a signal; it comes back by itself after a SIGKILL."""
-        os.kill(json.loads((self.data / "run" / f"{name}.pid").read_text())["pid"], number)
+        os.kill(self._engine_pid(name), number)
+
+    def _engine_pid(self, name: str) -> int:
+        path = self.data / "run" / f"{name}.pid"
+        if name == "seaweedfs" and OTHER_S3 and self.form == "apart":
+            given = os.environ.get("MESSENGER_TEST_S3_PID_FILE")
+            if not given:
+                pytest.skip("this S3 is not ours to stop: MESSENGER_TEST_S3_PID_FILE names none")
+            path = Path(given)
+        found: int = json.loads(path.read_text())["pid"]
+        return found
 
     def engine(self, name: str) -> psutil.Process:
         """An engine's main process."""
-        return psutil.Process(json.loads((self.data / "run" / f"{name}.pid").read_text())["pid"])
+        return psutil.Process(self._engine_pid(name))
 
     def freeze_engine(self, name: str) -> Callable[[], None]:
         """Stop an engine and all of its processes by SIGSTOP; gives what lets them go on."""
