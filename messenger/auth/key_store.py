@@ -6,7 +6,7 @@ from messenger.core.database import Database, Transaction
 from messenger.wire.auth import VerificationKey
 
 REFRESH = "refresh"
-_LOCK = 0x617574686B  # "authk": any number that nobody else takes
+ROTATION_LOCK = 0x617574686B  # "authk": any number that nobody else takes
 
 
 class AuthKeyStore:
@@ -17,7 +17,7 @@ class AuthKeyStore:
 
     async def first_keys(self, key: NewKey, refresh_secret: bytes) -> None:
         async def body(tx: Transaction) -> None:
-            await tx.rows(sql.LOCK, (_LOCK,))
+            await tx.rows(sql.LOCK, (ROTATION_LOCK,))
             await tx.write(sql.ADD_FIRST_KEY, (key.kid, key.public_key, key.private_key))
             await tx.write(sql.KEEP_OR_ADD, (REFRESH, refresh_secret))
 

@@ -35,6 +35,8 @@ class EndReason(StrEnum):
     password = "password"  # noqa: S105 - a reason, no secret
     removed = "removed"
     deleted = "deleted"
+    disabled = "disabled"
+    admin = "admin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,7 @@ class Stack:
             **shared,
             "MESSENGER_DATABASE__ADMIN_PASSWORD": secrets["postgres_password"],
             "MESSENGER_AUTH__SIGNING_SECRET": secrets["token_secret"],
+            "MESSENGER_AUTH__SIGNING_SECRET": secrets["token_secret"],
         }
         for schema, password in secrets["database_passwords"].items():
             self.admin_environment[f"MESSENGER_{schema.upper()}__DATABASE_PASSWORD"] = password

@@ -1,0 +1,90 @@
+"""Runs one asynchronous piece of administration in a process of its own: start, do, tell, stop.
+
+It logs in as the auth service does ([auth] database_password), so that it can do no more than that. What has
+to be told to the services is told at once where NATS is there; else they relay it from the outbox within
+seconds.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from getpass import getuser
+from socket import gethostname
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+from twisted.internet.defer import ensureDeferred
+from twisted.python.failure import Failure
+
+from messenger.auth.admin_store import AdminStore
+from messenger.auth.ports import Outgoing
+from messenger.core.bus import Bus
+from messenger.core.config import require
+from messenger.core.database import Database
+from messenger.core.lifecycle import StartError
+from messenger.core.outbox import Outbox
+from messenger.core.reactor import install_reactor
+from messenger.core.schemas import newest
+from messenger.core.settings import Settings
+from messenger.wire.codec import encode
+
+DATABASE_SECONDS = 5.0
+NATS_SECONDS = 2.0
+
+T = TypeVar("T")
+Tell = Callable[[list[Outgoing]], None]
+
+
+def actor() -> str:
+    """Who acts: the user of the operating system, also behind sudo, and the machine."""
+    name = os.environ.get("SUDO_USER") or getuser()
+    return f"{name}@{gethostname()}"[:200]
+
+
+def run(settings: Settings, work: Callable[[AdminStore, Tell], Awaitable[T]]) -> T:
+    """What `work` gives, once all that it told is on its way; StartError or Problem where it could not."""
+    install_reactor()
+    from twisted.internet import reactor
+
+    outcome: list[Any] = []
+
+    def begin() -> None:
+        ensureDeferred(_run(reactor, settings, work)).addBoth(outcome.append).addBoth(
+            lambda _: reactor.stop()
+        )
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    (result,) = outcome
+    if isinstance(result, Failure):
+        result.raiseException()
+    found: T = result
+    return found
+
+
+async def _run(reactor: Any, settings: Settings, work: Callable[[AdminStore, Tell], Awaitable[T]]) -> T:
+    password = require(settings.auth.database_password, "auth", "database_password")
+    where = replace(settings.database, connections=1, wait=DATABASE_SECONDS)
+    database = Database(reactor, where, "auth", password, newest("auth"))
+    told: list[Outgoing] = []
+    await database.start()
+    try:
+        result = await work(AdminStore(database, actor()), told.extend)
+        if told:
+            await _tell(reactor, settings, database, told)
+        return result
+    finally:
+        await database.stop()
+
+
+async def _tell(reactor: Any, settings: Settings, database: Database, events: list[Outgoing]) -> None:
+    bus = Bus(reactor, replace(settings.nats, wait=NATS_SECONDS), "messenger-admin")
+    outbox = Outbox(reactor, database, bus, "auth")
+    try:
+        await bus.start()
+    except StartError:
+        return  # the auth service relays it
+    await outbox.start()
+    for one in events:
+        outbox.send(one.event_id, one.subject, encode(one.event))
+    await outbox.stop()
+    await bus.stop()
