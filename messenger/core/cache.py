@@ -1,6 +1,7 @@
 """Redis or Valkey: the only module that knows redis-py. What is in it may be lost at any moment.
 
-Whoever asks is answered within `ANSWER_SECONDS`, or gets CacheAway; nothing is tried twice. After a failure
+Whoever asks is answered within `ANSWER_SECONDS`, or gets CacheAway. Nothing is tried twice, but on a fresh
+connection what went out on a dead one (a Redis that was restarted is not one that is away). After a failure
 nobody asks any more (`up` is false, and `run` raises at once) until a ping, sent every `PROBE_SECONDS`, is
 answered. So a Redis that hangs costs the calls that were under way a fifth of a second, and later ones
 nothing. One connection carries a process's scripts, a second one is there for pings.
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from twisted.internet.defer import CancelledError, ensureDeferred
 from twisted.logger import Logger
@@ -21,7 +23,7 @@ from twisted.logger import Logger
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.limits.stores import CacheAway
 from messenger.core.settings import Redis as RedisSettings
-from messenger.core.waits import from_asyncio, within
+from messenger.core.waits import from_asyncio
 
 ANSWER_SECONDS = 0.2
 PROBE_SECONDS = 1.0
@@ -49,8 +51,8 @@ class Cache:
             pool = ConnectionPool.from_url(
                 settings.url,
                 max_connections=CONNECTIONS,
-                socket_timeout=ANSWER_SECONDS,
-                socket_connect_timeout=ANSWER_SECONDS,
+                socket_timeout=5 * ANSWER_SECONDS,  # `_ask` is the judge
+                socket_connect_timeout=5 * ANSWER_SECONDS,
                 retry=Retry(NoBackoff(), 0),
                 lib_name=None,
                 lib_version=None,
@@ -81,8 +83,7 @@ class Cache:
         if digest is None:
             digest = self._digests[script] = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
-            found: list[Any] = await self._ask(self._evaluate(script, digest, keys, arguments))
-            return found
+            return await self._ask(self._evaluate(script, digest, keys, arguments))
         except _FAILURES as error:
             self._lose(error)
             raise CacheAway from None
@@ -90,13 +91,29 @@ class Cache:
     async def _evaluate(
         self, script: str, digest: str, keys: Sequence[str], arguments: Sequence[int]
     ) -> list[Any]:
+        rest = (len(keys), *keys, *arguments)
         try:
-            return list(await self._redis.evalsha(digest, len(keys), *keys, *arguments))
+            try:
+                return list(await self._redis.evalsha(digest, *rest))
+            except RedisConnectionError:  # a kept connection that was dead: at most this is counted twice
+                return list(await self._redis.evalsha(digest, *rest))
         except NoScriptError:  # a Redis that has restarted, or another one; EVAL lets it know the script
-            return list(await self._redis.eval(script, len(keys), *keys, *arguments))
+            return list(await self._redis.eval(script, *rest))
 
     async def _ask(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return await within(self._reactor, ANSWER_SECONDS, from_asyncio(coroutine))
+        asking = ensureDeferred(from_asyncio(coroutine))
+        timers: list[Any] = []
+
+        def look_again() -> None:
+            timers.append(self._reactor.callLater(ANSWER_SECONDS / 4, asking.cancel))
+
+        # In two steps: a process that has itself stood still reads the answer that is there in between.
+        timers.append(self._reactor.callLater(ANSWER_SECONDS * 3 / 4, look_again))
+        try:
+            return await asking
+        finally:
+            if timers[-1].active():
+                timers[-1].cancel()
 
     def _lose(self, error: Exception) -> None:
         if self.up:

@@ -39,6 +39,10 @@ class Redis:
     async def bad(self) -> list[int]:
         raise RedisConnectionError("refused")
 
+    async def bad_once(self) -> list[int]:
+        self.answer = self.good
+        return await self.bad()
+
     def hang(self) -> Deferred[Any]:
         return Deferred()
 
@@ -99,13 +103,25 @@ def test_a_hanging_redis_costs_a_fifth_of_a_second_once() -> None:
     house = House().start()
     house.redis.answer = house.redis.hang
     waits = house.run()
-    house.clock.advance(ANSWER_SECONDS - 0.01)
+    house.clock.pump([0.01] * 19)
     assert waits == []
-    house.clock.advance(0.01)
+    house.clock.pump([0.01] * 2)
     assert waits == [CacheAway]
     assert not house.cache.up
     assert [house.run() for _ in range(9)] == [[CacheAway]] * 9
     assert house.redis.calls == ["evalsha"]
+
+
+def test_a_process_that_stood_still_hears_the_answer_that_is_there() -> None:
+    house = House().start()
+    answer: Deferred[Any] = Deferred()
+    house.redis.answer = lambda: answer
+    house.redis.scripts.add("known")
+    waits = house.run()
+    house.clock.advance(3)
+    answer.callback([1])
+    assert waits == [[1]]
+    assert house.cache.up
 
 
 def test_a_failed_redis_is_pinged_until_it_answers() -> None:
@@ -119,12 +135,21 @@ def test_a_failed_redis_is_pinged_until_it_answers() -> None:
     house.redis.answer = house.redis.hang
     for _ in range(3):
         house.clock.advance(PROBE_SECONDS)
-        house.clock.advance(ANSWER_SECONDS)
+        house.clock.pump([ANSWER_SECONDS / 4] * 5)
     assert not house.cache.up
     house.redis.answer = house.redis.good
     house.clock.advance(PROBE_SECONDS)
     assert house.cache.up
     assert house.run() == [[1]]
+
+
+def test_a_dead_connection_is_no_dead_redis() -> None:
+    house = House().start()
+    house.run()
+    house.redis.calls.clear()
+    house.redis.answer = house.redis.bad_once
+    assert house.run() == [[1]]
+    assert house.redis.calls == ["evalsha", "evalsha"]
 
 
 def test_a_start_without_redis_is_a_start() -> None:

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import wraps
 from itertools import cycle
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 from uuid import uuid4
 
@@ -101,6 +103,40 @@ def allowed(call: Callable[[], httpx.Response], count: int) -> int:
     return count - len(refused)
 
 
+def undisturbed(test: Callable[[Stack], None]) -> Callable[[Stack], None]:
+    """A test that counts exactly, again if an instance meanwhile found Valkey too slow: a busy machine's."""
+
+    @wraps(test)
+    def repeated(stack: Stack) -> None:
+        for left in (2, 1, 0):
+            until(lambda: shared(stack))
+            before = metric(stack, "messenger_limits_fallbacks_total")
+            try:
+                test(stack)
+                return
+            except AssertionError:
+                if not left or metric(stack, "messenger_limits_fallbacks_total") == before:
+                    raise
+
+    return repeated
+
+
+def metric(stack: Stack, name: str) -> list[float]:
+    """Its value on each service."""
+    names = [name for name in stack.ports if name.rpartition("-")[0] in ("auth", "key", "message", "file")]
+    texts = [
+        httpx.get(f"http://127.0.0.1:{stack.ports[one]}/metrics", timeout=5).text for one in names or ["auth"]
+    ]
+    found = [re.search(rf"^{name} (\S+)$", text, re.MULTILINE) for text in texts]
+    return [float(match[1]) if match else -1.0 for match in found]
+
+
+def shared(stack: Stack) -> bool:
+    """Whether Valkey judges for all services."""
+    return set(metric(stack, "messenger_limits_shared")) == {1.0}
+
+
+@undisturbed
 def test_registrations_by_address(stack: Stack) -> None:
     client = Client(stack)
     assert allowed(client.register, 9) == 6
@@ -108,12 +144,14 @@ def test_registrations_by_address(stack: Stack) -> None:
     assert client.register().headers["ratelimit-policy"] == "6;w=3600"
 
 
+@undisturbed
 def test_an_ipv6_client_is_its_network(stack: Stack) -> None:
     network = f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}"
     codes = [Client(stack, f"{network}::{number:x}").register().status_code for number in range(8)]
     assert codes == [201] * 6 + [429] * 2
 
 
+@undisturbed
 def test_right_logins_by_address_and_no_guess_among_them(stack: Stack) -> None:
     name = unique()
     client = Client(stack)
@@ -123,18 +161,21 @@ def test_right_logins_by_address_and_no_guess_among_them(stack: Stack) -> None:
     assert codes == [200] * 9 + [409] * 51 + [429] * 2
 
 
+@undisturbed
 def test_claims_by_user(stack: Stack) -> None:
     client, session = user(stack)
     target = {"user_id": session["user"]["user_id"]}
     assert allowed(lambda: client.call("POST", "/keys/claim", json=target), 6) == 3
 
 
+@undisturbed
 def test_uploads_by_user(stack: Stack) -> None:
     client, _ = user(stack)
     headers = {"Content-Type": "application/octet-stream"}
     assert allowed(lambda: client.call("POST", "/files", content=b"x", headers=headers), 4) == 2
 
 
+@undisturbed
 def test_all_other_calls_of_a_user_count_together_whichever_service_answers(stack: Stack) -> None:
     client, _ = user(stack)
     paths = cycle([("GET", "/auth/me"), ("HEAD", "/keys/status"), ("GET", "/conversations")])
@@ -147,6 +188,7 @@ def test_all_other_calls_of_a_user_count_together_whichever_service_answers(stac
     assert user(stack)[0].call("GET", "/auth/me").status_code == 200
 
 
+@undisturbed
 def test_many_at_once_get_no_more(stack: Stack) -> None:
     client, session = user(stack)
     target = {"user_id": session["user"]["user_id"]}
@@ -233,6 +275,7 @@ def flow(socket: Socket, frame: str) -> None:
 # guesses
 
 
+@undisturbed
 def test_guesses_of_one_account_from_everywhere(stack: Stack) -> None:
     name = unique()
     assert Client(stack).register(name).status_code == 201
@@ -249,35 +292,39 @@ def test_the_owner_is_not_locked_out(stack: Stack) -> None:
     client, session = user(stack)
     name = session["user"]["username"]
     attacker = Client(stack)
-    assert attacker.guesses(name, 12)[429] >= 2
-    assert Client(stack).login(name).status_code == 429
+
+    def locked() -> bool:
+        """Whether a stranger is refused; on a busy machine the wait may be over before it asks."""
+        besiege(lambda: attacker.login(name, "a wrong password"))
+        return Client(stack).login(name).status_code == 429
+
+    until(locked, 90)
     assert client.call("GET", "/auth/me").status_code == 200
     refreshed = Client(stack).call("POST", "/auth/refresh", json={"refresh_token": session["refresh_token"]})
     assert refreshed.status_code == 200
     assert client.login(name).status_code == 200
 
 
+def besiege(call: Callable[[], httpx.Response]) -> None:
+    """Guess until the next guess is more than 4 s away."""
+    until(lambda: int(call().headers.get("retry-after", 0)) > 4, 60, 0.5)
+
+
+@undisturbed
 def test_wrong_passwords_of_a_session_are_guesses(stack: Stack) -> None:
     client, session = user(stack)
     change = {"current_password": "a wrong password", "new_password": "another password"}
-    codes = [client.call("POST", "/auth/password", json=change).status_code for _ in range(6)]
-    assert codes == [403] * 4 + [429] * 2
+    codes = [client.call("POST", "/auth/password", json=change).status_code for _ in range(4)]
+    assert codes == [403] * 4
+    besiege(lambda: client.call("POST", "/auth/password", json=change))
     delete = client.call("DELETE", "/auth/me", json={"password": PASSWORD})
     assert delete.status_code == 429
     # They count against strangers too; the session itself is not ended.
-    assert Client(stack).guesses(session["user"]["username"], 7)[401] <= 6
+    assert Client(stack).guesses(session["user"]["username"], 7)[401] <= 4
     assert client.call("GET", "/auth/me").status_code == 200
 
 
 # without Valkey
-
-
-def shared(stack: Stack) -> bool:
-    """Whether all services say that Valkey judges."""
-    names = [name for name in stack.ports if name.rpartition("-")[0] in ("auth", "key", "message", "file")]
-    names = names or ["auth"]
-    texts = [httpx.get(f"http://127.0.0.1:{stack.ports[name]}/metrics", timeout=5).text for name in names]
-    return all(re.search(r"^messenger_limits_shared 1\.0$", text, re.MULTILINE) for text in texts)
 
 
 @contextmanager
@@ -290,7 +337,19 @@ def without_valkey(stack: Stack, how: int) -> Iterator[None]:
     finally:
         if how == signal.SIGSTOP:
             stack.kill_engine("valkey", signal.SIGCONT)
+        until(lambda: answers(stack), 15)
         until(lambda: shared(stack), 15)
+
+
+def answers(stack: Stack) -> bool:
+    """Whether Valkey serves, which to a stranger is to ask for a password."""
+    port = json.loads((stack.data / "ports.json").read_text())["valkey"]
+    try:
+        with create_connection(("127.0.0.1", port), 1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(100).startswith(b"-NOAUTH")
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL], ids=["hangs", "dies"])
@@ -335,6 +394,7 @@ def test_guesses_stay_bounded_without_valkey(stack: Stack, how: int) -> None:
     assert Client(stack).guesses(name, 10)[401] <= 6
 
 
+@undisturbed
 def test_counts_outlive_valkey(stack: Stack) -> None:
     client, session = user(stack)
     target = {"user_id": session["user"]["user_id"]}
