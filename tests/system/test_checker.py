@@ -58,7 +58,7 @@ KILLS = [[Fault("kill", "nats")], [Fault("kill", "message-1", 0.5)], [Fault("kil
 @pytest.mark.parametrize(
     ("mode", "kinds"),
     [
-        ("outbox-off", {"slow", "outbox"}),
+        ("outbox-off", {"outbox"}),
         ("relay-off", {"outbox"}),
         ("early-answer", {"lost"}),
     ],
