@@ -5,7 +5,9 @@ is committed when its call returns (`synchronous_commit` is the server's, on). R
 text, times are datetimes with a zone, bytea is bytes.
 
 When a connection dies, `read` is tried once more on another; `write` and `transaction` answer 503, since
-nobody can tell whether the commit got through. Lost connections come back by themselves. At most `QUEUE`
+nobody can tell whether the commit got through. Lost connections come back by themselves. A connection whose
+statement outlives the server's own time-out by `HUNG_SECONDS` counts as lost: a backend whose postmaster was
+killed, or a host that went away without a word, never answers. At most `QUEUE`
 calls wait for a connection; the next is answered 503.
 """
 
@@ -17,6 +19,7 @@ import psycopg2
 import psycopg2.errorcodes
 import psycopg2.extensions
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from txpostgres import txpostgres
 
@@ -31,8 +34,10 @@ Parameters = Sequence[Any] | dict[str, Any]
 
 QUEUE = 2_000
 CONNECT_SECONDS = 5.0
+HUNG_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0)
 
+_CONNECTION_OK = 0  # libpq's ConnStatusType
 # idle_in_transaction_session_timeout and, from PostgreSQL 17, transaction_timeout
 _ENDS_SESSION = ("25P03", "25P04")
 
@@ -84,6 +89,7 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         self._lost = lost
         self._watched = -1  # the socket's number as the reactor knows it
         self._connected = False
+        self.asked: float | None = None  # when the statement was sent that is not answered yet
         self.ended = False
 
     def fileno(self) -> int:
@@ -102,7 +108,7 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         try:
             state = self.pollable().poll()
         except psycopg2.Error as error:
-            if self._connected and self.pollable().closed:
+            if self._connected and self._broken:
                 self.end()
             self._answer(error)
             return
@@ -148,6 +154,11 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         self._answer(Lost())
         self._lost(self)
 
+    @property
+    def _broken(self) -> bool:
+        # psycopg2 says `closed` later, if at all; libpq's socket is gone by then.
+        return bool(self._connection.closed) or self._connection.info.status != _CONNECTION_OK
+
     def give_up(self) -> None:
         """Let go of a connection that was never made."""
         self.ended = True
@@ -165,6 +176,7 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
         if self.ended:
             raise Lost()
         cursor = self._connection.cursor()
+        self.asked = self.reactor.seconds()
         try:
             cursor.execute(sql, parameters)
             await self.poll()
@@ -180,7 +192,7 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
             self.end()
             raise Lost() from error
         except psycopg2.Error as error:
-            if self.ended or error.pgcode in _ENDS_SESSION:
+            if self.ended or error.pgcode in _ENDS_SESSION or self._broken:
                 self.end()
                 raise Lost() from error
             raise
@@ -189,6 +201,7 @@ class _Connection(txpostgres.Connection):  # type: ignore[misc]
             self.end()  # the answer is still on its way: nobody else may read it
             raise
         finally:
+            self.asked = None
             if not self.ended:
                 cursor.close()
 
@@ -244,6 +257,8 @@ class Database:
         self._waiting: deque[Deferred[_Connection]] = deque()
         self._stopping = False
         self._connecting: set[Deferred[None]] = set()
+        self._patrol = LoopingCall(self._end_hung)
+        self._patrol.clock = reactor
         self.lost = 0
 
     @property
@@ -282,6 +297,7 @@ class Database:
         await self._check_version()
         for _ in range(self._settings.connections - 1):
             self._replace()
+        self._patrol.start(1.0, now=False).addErrback(lambda why: log.failure("the patrol ended", why))
 
     @property
     def _where(self) -> str:
@@ -302,6 +318,8 @@ class Database:
 
     async def stop(self) -> None:
         self._stopping = True
+        if self._patrol.running:
+            self._patrol.stop()
         for connecting in list(self._connecting):
             connecting.cancel()
         while self._waiting:
@@ -398,6 +416,13 @@ class Database:
             raise
         self._all.add(connection)
         self._release(connection)
+
+    def _end_hung(self) -> None:
+        oldest = self._reactor.seconds() - self._settings.statement_timeout - HUNG_SECONDS
+        for connection in list(self._all):
+            if connection.asked is not None and connection.asked < oldest:
+                log.warn("PostgreSQL at {where} leaves a statement without an answer", where=self._where)
+                connection.end()
 
     def _lose(self, connection: _Connection) -> None:
         self._all.discard(connection)

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.database import Database, _Connection
@@ -86,3 +87,28 @@ class DatabaseTests(SynchronousTestCase):
     def test_who_hangs_in_a_transaction_does_not_keep_its_locks(self) -> None:
         database = Database(None, DatabaseSettings(statement_timeout=7.0), "message", "secret", "0001")
         self.assertIn("idle_in_transaction_session_timeout=7000", database._arguments["options"])
+
+    def test_a_statement_without_an_answer_ends_its_connection(self) -> None:
+        # The host went away without a word: no event will ever come.
+        clock = Clock()
+        database = Database(clock, DatabaseSettings(statement_timeout=10.0), "message", "secret", "0001")
+        hung, idle = Silent(clock), Silent(clock)
+        hung.asked = clock.seconds()
+        database._all = {hung, idle}  # type: ignore[assignment]
+        clock.advance(14)
+        database._end_hung()
+        self.assertFalse(hung.ended)
+        clock.advance(2)
+        database._end_hung()
+        self.assertEqual((hung.ended, idle.ended), (True, False))
+
+
+class Silent:
+    """A connection that does nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.asked: float | None = None
+        self.ended = False
+
+    def end(self) -> None:
+        self.ended = True
