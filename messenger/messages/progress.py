@@ -76,10 +76,15 @@ class Progress:
 
     async def flush(self) -> None:
         """Return once all that was marked until now is written."""
+        # The flush under way may have begun before the mark. The next one has it, whoever starts that.
+        waited = 0
         while self._flushing:
             waiting: Deferred[None] = Deferred()
             self._waiters.append(waiting)
             await waiting
+            waited += 1
+            if waited == 2:
+                return
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None

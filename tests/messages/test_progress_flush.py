@@ -1,0 +1,36 @@
+"""Places are written together, and a database that is away is asked once for all who wait."""
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from messenger.messages.progress import Progress
+from messenger.messages.store.places import Ack, Mark, Risen
+from messenger.wire.errors import unavailable
+
+
+class Store:
+    """Answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[list[Risen]]] = []
+
+    async def acknowledge(self, acks: list[Ack]) -> list[Risen]:
+        self.asked.append(Deferred())
+        return await self.asked[-1]
+
+    async def read(self, marks: list[Mark]) -> list[Risen]:
+        return []
+
+
+class FlushTests(SynchronousTestCase):
+    def test_sockets_that_open_while_the_database_is_away_do_not_queue_up(self) -> None:
+        store = Store()
+        progress = Progress(Clock(), store, lambda *_: None)
+        progress.ack(Ack("device", "user", "c", 1, None))
+        waiting = [ensureDeferred(progress.flush()) for _ in range(10)]
+        for _ in range(2):
+            store.asked[-1].errback(unavailable("The database is away."))
+        for one in waiting:
+            self.successResultOf(one)
+        self.assertLessEqual(len(store.asked), 3)
