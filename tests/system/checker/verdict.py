@@ -331,12 +331,17 @@ class Judge:
         return at + LIVE_SECONDS
 
     def _late(self) -> Iterator[Violation]:
-        for name in self.conversations:
-            for device in self.users:
-                mine = [one for one in self.sockets.values() if one.device == device and not one.final]
+        ends = {
+            (name, seq): self.deadline(message.at)
+            for name, truth in self.conversations.items()
+            for seq, message in truth.messages.items()
+        }
+        for device in self.users:
+            mine = [one for one in self.sockets.values() if one.device == device and not one.final]
+            for name in self.conversations:
                 arrivals = [{seq: at for at, seq in one.messages.get(name, ())} for one in mine]
                 for message in self.owed(name, device):
-                    end = self.deadline(message.at)
+                    end = ends[(name, message.seq)]
                     for socket, arrived in zip(mine, arrivals, strict=True):
                         lived = socket.synced < message.at and socket.closed > end
                         if lived and arrived.get(message.seq, float("inf")) > end:
@@ -369,14 +374,20 @@ class Judge:
 
     def latencies(self) -> list[float]:
         """Seconds from commit to live delivery while no fault was about, sorted."""
+        quiet = {
+            (name, seq)
+            for name, truth in self.conversations.items()
+            for seq, message in truth.messages.items()
+            if not self._disturbed(message.at - QUIET_BEFORE, message.at + QUIET_AFTER)
+        }
         found = []
         for event in self.received:
             socket = self.sockets[event["socket"]]
-            message = self.conversations[event["conversation"]].messages.get(event["seq"])
-            if message is None or socket.synced >= message.at or socket.final:
-                continue
-            if not self._disturbed(message.at - QUIET_BEFORE, message.at + QUIET_AFTER):
-                found.append(event["at"] - message.at)
+            place = event["conversation"], event["seq"]
+            if place in quiet and not socket.final:
+                message = self.conversations[event["conversation"]].messages[event["seq"]]
+                if socket.synced < message.at:
+                    found.append(event["at"] - message.at)
         return sorted(found)
 
     def _slow(self) -> Iterator[Violation]:
