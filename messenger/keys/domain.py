@@ -147,7 +147,7 @@ class Keys:
             if device.account_key is None or device.identity_key is None:
                 raise Problem(Code.unprocessable, "There is no account key, or no identity key to certify.")
             text = certified_bytes(device.user_id, device.device_id, device.identity_key)
-            if not _holds(device.account_key, body.signature, text):
+            if not signature_holds(device.account_key, body.signature, text):
                 raise Problem(Code.unprocessable, "The signature does not hold.")
             return _publishing(device, Change(certificate=bytes(body.signature)))
 
@@ -270,11 +270,12 @@ def _check(what: str, flaw: str | None) -> None:
 def _check_signature(device: DeviceKeys, prekey: SignedPrekey | KemPrekey) -> None:
     if device.identity_key is None:
         raise Problem(Code.unprocessable, "There is no identity key yet that could have signed this.")
-    if not _holds(device.identity_key, prekey.signature, prekey.public_key):
+    if not signature_holds(device.identity_key, prekey.signature, prekey.public_key):
         raise Problem(Code.unprocessable, f"The signature of prekey {prekey.key_id} does not hold.")
 
 
-def _holds(key: bytes, signature: bytes, text: bytes) -> bool:
+def signature_holds(key: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether an Ed25519 signature (RFC 8032) of any length is the key's over the text."""
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
     except InvalidSignature:

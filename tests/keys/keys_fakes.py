@@ -86,7 +86,8 @@ class MemoryStore:
 
     async def device(self, device_id: str) -> DeviceKeys | None:
         found = self.keys.get(device_id)
-        return found and replace(found, account_key=self.accounts.get(found.user_id))
+        left = len(self.one_time.get(device_id, []))
+        return found and replace(found, account_key=self.accounts.get(found.user_id), one_time_prekeys=left)
 
     async def alter(
         self, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
