@@ -40,6 +40,7 @@ PUBLISH_SECONDS = 5.0
 STOP_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0
 PROBE_SECONDS = 0.5
+UNBOUNDED_SECONDS = 86_400
 TAKE_SECONDS = 4.0
 ACK_SECONDS = 30.0
 MAX_PAYLOAD = 900_000  # below the server's default of 1 MiB, headers included
@@ -94,6 +95,7 @@ class Bus:
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams_made = False
         self._answers = True
+        self._asked: asyncio.Future[None] | None = None
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
         self.gaps = 0
 
@@ -152,7 +154,7 @@ class Bus:
             allow_reconnect=True,
             error_cb=self._failed,
             disconnected_cb=self._went,
-            reconnected_cb=self._came_back,
+            reconnected_cb=self._reconnected,
         )
         self._client = client
         self._stream = client.jetstream(timeout=PUBLISH_SECONDS)
@@ -170,20 +172,35 @@ class Bus:
         task.add_done_callback(self._tasks.discard)
 
     async def _probe(self, client: Client) -> None:
-        """Ask NATS twice a second whether it is there: its own pings take half a minute to tell a hang."""
+        """Ask NATS twice a second whether it is there: its own pings take half a minute to tell a hang.
+
+        A question is never taken back while the connection lasts: nats-py goes deaf when the answer to one
+        that was cancelled arrives after all.
+        """
         while not client.is_closed:
-            answers = True
+            answers = True  # a lost connection is told of elsewhere
             if client.is_connected:
-                try:
-                    await asyncio.wait_for(client.flush(timeout=2), PROBE_SECONDS)
-                except (nats.errors.Error, TimeoutError):
-                    answers = not client.is_connected  # a lost connection is told of elsewhere
+                if self._asked is None:
+                    self._asked = asyncio.ensure_future(client.flush(timeout=UNBOUNDED_SECONDS))
+                asked = self._asked
+                await asyncio.wait({asked}, timeout=PROBE_SECONDS)
+                answers = asked.done()
+                if answers and self._asked is asked:
+                    self._asked = None
+                    if not asked.cancelled() and asked.exception() is not None:
+                        log.debug("NATS was asked in vain: {error}", error=str(asked.exception()))
             if answers != self._answers:
                 self._answers = answers
                 log.warn("NATS answers again" if answers else "NATS does not answer")
                 if answers:
                     self._tell_gap()
             await asyncio.sleep(PROBE_SECONDS)
+
+    def _forget_question(self) -> None:
+        """The connection that was asked is gone, and with it the answer."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.cancel()
 
     async def _make_streams(self) -> None:
         assert self._stream is not None
@@ -218,6 +235,10 @@ class Bus:
         self._streams_made = False
         if self._client is not None:
             log.warn("NATS is away")
+
+    async def _reconnected(self) -> None:
+        self._forget_question()
+        await self._came_back()
 
     async def _came_back(self) -> None:
         try:
@@ -308,6 +329,7 @@ class Bus:
                 await within(self._reactor, STOP_SECONDS, from_asyncio(client.close()))
             except TimeoutError:
                 log.warn("NATS did not let go in time")
+        self._forget_question()
 
 
 def _deliver(listener: Listener) -> Callable[[Msg], Awaitable[None]]:

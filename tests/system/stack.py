@@ -268,7 +268,6 @@ class Stack:
             **shared,
             "MESSENGER_DATABASE__ADMIN_PASSWORD": secrets["postgres_password"],
             "MESSENGER_AUTH__SIGNING_SECRET": secrets["token_secret"],
-            "MESSENGER_AUTH__SIGNING_SECRET": secrets["token_secret"],
         }
         for schema, password in secrets["database_passwords"].items():
             self.admin_environment[f"MESSENGER_{schema.upper()}__DATABASE_PASSWORD"] = password
@@ -315,11 +314,18 @@ class Stack:
                 ended = process.popen is not None and process.popen.poll() is not None
                 assert not ended, f"{name} has ended:\n{process.text()[-3000:]}"
             try:
-                return httpx.get(f"{url}/ready", timeout=5).status_code == 200
-            except httpx.TransportError:
+                answer = httpx.get(f"{url}/ready", timeout=5)
+            except httpx.TransportError as error:
+                said.append(repr(error))
                 return False
+            said.append(answer.text)
+            return answer.status_code == 200
 
-        until(ready, seconds, 0.1)
+        said: list[str] = []
+        try:
+            until(ready, seconds, 0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{url} is not ready: {said[-1] if said else error}") from None
 
     def stop(self) -> None:
         """Stop everything: services first, engines last."""

@@ -36,9 +36,9 @@ def test_an_engine_that_hangs_is_named_and_comes_back(
     try:
         until(lambda: readiness(night, service)[0] == 503, 10, 0.2)
         assert readiness(night, service)[1][check] != "ready"
-        gateway = httpx.get(f"{night.url}/ready", timeout=10)
-        assert gateway.status_code == 503
-        assert gateway.json()["checks"][service] != "ready"
+        # The gateway needs one instance that is ready: all of them must have noticed.
+        until(lambda: httpx.get(f"{night.url}/ready", timeout=10).status_code == 503, 10, 0.2)
+        assert httpx.get(f"{night.url}/ready", timeout=10).json()["checks"][service] != "ready"
         assert httpx.get(f"{night.url}/health", timeout=10).status_code == 200
     finally:
         thaw()
@@ -94,7 +94,8 @@ def test_a_session_ends_everywhere_with_nats_away(night: Stack) -> None:
             headers = {"Authorization": f"Bearer {ann.token}"}
             assert [httpx.get(url, headers=headers).status_code for url in urls] == [200, 200, 404]
             ann.ok("POST", "/auth/logout", 204)
-            until(lambda: all(httpx.get(url, headers=headers).status_code == 401 for url in urls), 5)
+            for url in urls:
+                until(lambda url=url: httpx.get(url, headers=headers).status_code == 401, 5)
     finally:
         thaw()
     night.wait_ready(10)
@@ -138,7 +139,7 @@ def test_a_service_stops_in_time_without_its_engine(night: Stack, engine: str) -
         thaw = night.freeze_engine(engine)
         try:
             process.send(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(20) in (0, -signal.SIGTERM)
         finally:
             thaw()
             night.restart("message-2")
