@@ -22,7 +22,8 @@ from messenger.wire.errors import Code, Problem, not_found
 MAX_METADATA = 4_096
 MAX_CONVERSATIONS = 1_000  # that one file is in
 SWEEP_BATCH = 100
-SWEEP_REMOVALS = 20  # batches: a resumable upload leaves a dozen segments
+REMOVALS = 20  # blobs that a sweep takes on at a time
+REMOVAL_BATCHES = 100
 MAX_UNRESOLVED = 1_000
 
 BodyT = TypeVar("BodyT")
@@ -157,7 +158,7 @@ class Files(Generic[BodyT]):
 
     async def sweep(self) -> None:
         """Delete what is due: broken-off uploads, expired files, files of deleted accounts, blobs without a
-        row. At most SWEEP_BATCH of each kind, of blobs SWEEP_REMOVALS times as many."""
+        row. At most SWEEP_BATCH of each kind, of blobs REMOVAL_BATCHES times REMOVALS."""
         for file_id in list(self._unresolved):
             await self._undo(file_id)
         drops = (self._store.drop_abandoned, self._store.drop_expired, self._store.drop_ownerless)
@@ -168,9 +169,9 @@ class Files(Generic[BodyT]):
                     break
                 await self._clear(removal)
         await self._store.let_go(SWEEP_BATCH)
-        for _ in range(SWEEP_REMOVALS):
-            removals = await self._store.due(SWEEP_BATCH)
+        for _ in range(REMOVAL_BATCHES):
+            removals = await self._store.due(REMOVALS)
             for removal in removals:
                 await self._clear(removal)
-            if len(removals) < SWEEP_BATCH:
+            if len(removals) < REMOVALS:
                 break

@@ -209,9 +209,9 @@ set conversations = f.conversations - fewer.ended,
 from fewer where f.file_id = fewer.file_id
 """
 
-# Whoever takes a removal has five minutes for it before others try.
+# Whoever takes a removal has half a minute for it before others try, which would do no harm.
 DUE = """
-update file.removals r set due_at = now() + interval '5 minutes'
+update file.removals r set due_at = now() + interval '30 seconds'
 from (
     select blob_key from file.removals where due_at <= now()
     order by due_at limit %s for update skip locked

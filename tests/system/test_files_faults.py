@@ -23,6 +23,7 @@ pytestmark = pytest.mark.system
 
 QUOTA = 40_000_000
 ABANDONED = 6
+RESUMABLE = 20
 PIECE = 65_536
 
 
@@ -32,6 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = {
         "MESSENGER_FILE__QUOTA": str(QUOTA),
         "MESSENGER_FILE__ABANDONED": str(ABANDONED),
+        "MESSENGER_FILE__RESUMABLE": str(RESUMABLE),
         "MESSENGER_FILE__SWEEP": "0.5",
     }
     with running(Stack(Path(tmp_path_factory.mktemp("faults")), "apart", settings, instances=1)) as stack:
@@ -65,7 +67,7 @@ def blobs(stack: Stack) -> dict[str, int]:
         secure=False,
         region=stack.engines["s3_region"],
     )
-    found = client.list_objects("messenger-files", recursive=True)
+    found = client.list_objects(stack.bucket, recursive=True)
     return {str(one.object_name): int(one.size or 0) for one in found if not one.is_dir}
 
 
@@ -113,6 +115,60 @@ def upload(
     return str(answer.json()["file_id"])
 
 
+def resumable(
+    stack: Stack, person: Person, size: int, *, at: int, fault: Callable[[], None], gives_up: bool
+) -> str | None:
+    """Upload by tus, with a fault before the byte `at`, and go on until all is there, unless the client gives
+    up; the file's id."""
+    content = os.urandom(size)
+    tus = {"Tus-Resumable": "1.0.0"}
+
+    def pieces(start: int, end: int) -> Iterator[bytes]:
+        for begin in range(start, end, PIECE):
+            if begin <= at < begin + PIECE and start == 0:
+                fault()
+            yield content[begin : min(begin + PIECE, end)]
+
+    def patch(offset: int) -> str | None:
+        headers = {
+            **tus,
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(size - offset),
+        }
+        answer = person.http.patch(path, content=pieces(offset, size), headers=headers)
+        assert answer.status_code in (204, 404, 409, 410, 502, 503, 504), answer.text
+        return answer.headers.get("X-File-ID")
+
+    try:
+        made = person.http.post("/files/uploads", headers={**tus, "Upload-Length": str(size)})
+    except httpx.TransportError:
+        return None
+    if made.status_code != 201:
+        assert made.status_code in (413, 502, 503, 504), made.text
+        return None
+    path = str(made.headers["Location"]).removeprefix("/api/v1")
+    file_id = None
+    with suppress(httpx.TransportError):
+        file_id = patch(0)
+    if gives_up and file_id is None:
+        return None
+    deadline = time.monotonic() + 60
+    while file_id is None:
+        assert time.monotonic() < deadline
+        if not stack.processes["file-1"].running():
+            stack.restart("file-1")
+        with suppress(httpx.TransportError):
+            head = person.http.head(path, headers=tus)
+            if head.status_code in (404, 410):
+                return None  # it took too long
+            if head.status_code == 200:
+                file_id = head.headers.get("X-File-ID") or patch(int(head.headers["Upload-Offset"]))
+        time.sleep(0.1)
+    assert person.http.get(f"/files/{file_id}").content == content
+    return file_id
+
+
 class Leave(httpx.TransportError):
     """What a client does that has had enough."""
 
@@ -141,7 +197,11 @@ def test_faults_at_random_bytes_leave_exactly_the_finished_files(stack: Stack, r
     finished: dict[str, int] = {}
     for number, fault in enumerate(faults):
         size = random.randrange(1, 12_000_000)
-        file_id = upload(person, size, stated=number % 2 == 0, at=random.randrange(size), fault=fault)
+        at = random.randrange(size)
+        if number % 2:
+            file_id = resumable(stack, person, size, at=at, fault=fault, gives_up=number % 8 == 1)
+        else:
+            file_id = upload(person, size, stated=number % 4 == 0, at=at, fault=fault)
         if not stack.processes["file-1"].running():
             stack.restart("file-1")
         stack.wait_ready()
@@ -150,7 +210,7 @@ def test_faults_at_random_bytes_leave_exactly_the_finished_files(stack: Stack, r
         if sum(finished.values()) > QUOTA // 2:
             gone, _ = finished.popitem()
             assert person.http.delete(f"/files/{gone}").status_code == 204
-    until(lambda: at_rest(stack), 60, 0.5)
+    until(lambda: at_rest(stack), 90, 0.5)
     rows = query(stack, f"select file_id, size from file.files where uploader_id = '{person.user_id}'")
     # What was committed just before its answer got lost may be more than the client knows of, never less.
     assert finished.items() <= {str(file_id): int(size) for file_id, size in rows}.items()

@@ -16,6 +16,7 @@ A blob is noted for removal before its first byte and the note taken back by the
 """
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 
 from messenger.files.domain import MAX_METADATA
 from messenger.files.measured import check_room, check_size
@@ -130,7 +131,7 @@ class Uploads:
             await self._moved(user_id, upload)
             raise Problem(Code.conflict, "The upload was changed meanwhile.") from None
         finally:
-            await self._discard(taking.whole, provisional)
+            await self._let_go(provisional.notes)
         if arriving.error is not None:
             raise arriving.error
         return await self.find(user_id, file_id)
@@ -141,14 +142,14 @@ class Uploads:
         if now.offset != upload.offset:
             raise _elsewhere(now)
 
-    async def _discard(self, blob_keys: list[str], provisional: Provisional) -> None:
-        """Remove whole blobs that nobody wants; the sweep finds what can't be removed now, and half ones."""
-        for blob_key in [key for key in blob_keys if key in provisional.notes]:
+    async def _let_go(self, notes: dict[str, datetime]) -> None:
+        """Have the sweep remove what nobody wants, soon. Where a commit's answer was lost a row may want it:
+        then its note is gone, and so nothing is removed."""
+        if notes:
             try:
-                await self._blobs.remove(blob_key)
-                await self._store.cleared(blob_key)
+                await self._store.let_go(notes)
             except Problem:
-                return
+                return  # the notes are due later anyway
 
 
 def _elsewhere(upload: Upload) -> Problem:

@@ -66,8 +66,8 @@ class ResumableStore(Protocol):
     async def drop(self, file_id: str) -> Removal | None:
         """Delete the row, give the quota back and note its blobs for removal."""
 
-    async def cleared(self, blob_key: str) -> None:
-        """This blob is gone for good."""
+    async def let_go(self, notes: dict[str, datetime]) -> None:
+        """Make removals due now, of those notes that still stand."""
 
 
 class ResumableBlobs(Protocol):
@@ -84,9 +84,6 @@ class ResumableBlobs(Protocol):
 
     async def chunks(self, key: str, start: int, length: int) -> "Chunks | None":
         """`length` (at least 1) bytes from `start` on; None where there is no such blob."""
-
-    async def remove(self, key: str, upload_id: str | None = None) -> None:
-        """Delete; nothing there is fine."""
 
 
 class Chunks(Protocol):

@@ -25,6 +25,14 @@ where r.blob_key = noted.blob_key and r.due_at = noted.due_at
 returning r.blob_key, r.due_at
 """
 
+# A blob may still be on its way to S3, so not at once.
+LET_GO = """
+update file.removals r set due_at = least(r.due_at, now() + interval '2 seconds')
+from unnest(%(keys)s::text[], %(dues)s::timestamptz[]) as noted (blob_key, due_at)
+where r.blob_key = noted.blob_key and r.due_at = noted.due_at
+returning r.blob_key
+"""
+
 _TAKE_BACK = """
 ), held as (
     select r.blob_key from file.removals r

@@ -74,5 +74,5 @@ class UploadStore:
     async def drop(self, file_id: str) -> Removal | None:
         return await self._files.drop(file_id)
 
-    async def cleared(self, blob_key: str) -> None:
-        await self._files.cleared(blob_key)
+    async def let_go(self, notes: dict[str, datetime]) -> None:
+        await self._database.write(sql.LET_GO, {"keys": list(notes), "dues": list(notes.values())})

@@ -16,10 +16,7 @@ class Moved(Exception):
 
 
 class Taking:
-    """One request's bytes, `length` of them unless that is None, on their way into an upload.
-
-    `whole` are the keys of the blobs that S3 has.
-    """
+    """One request's bytes, `length` of them unless that is None, on their way into an upload."""
 
     def __init__(
         self,
@@ -32,7 +29,6 @@ class Taking:
         length: int | None,
         checksum: bytes | None,
     ) -> None:
-        self.whole: list[str] = []
         self._store = store
         self._blobs = blobs
         self._new_key = new_key
@@ -78,7 +74,6 @@ class Taking:
         blob_key = self._new_key()
         await self._provisional.note(blob_key)
         await self._blobs.put(blob_key, chunks, size, _no_parts)
-        self.whole.append(blob_key)
         return blob_key
 
     async def _advance(self) -> None:
