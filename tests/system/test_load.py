@@ -106,7 +106,7 @@ def test_a_group_of_five_hundred_connected_members(alone: Stack) -> None:
 
 
 def deaf_socket(person: Person) -> socket.socket:
-    """An open WebSocket whose client never reads."""
+    """An open WebSocket whose client never reads a frame."""
     host, _, port = person.url.removeprefix("http://").partition(":")
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -117,6 +117,11 @@ def deaf_socket(person: Person) -> socket.socket:
         f"Authorization: Bearer {person.token}\r\n\r\n"
     )
     deaf.sendall(head.encode())
+    deaf.settimeout(60)
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += deaf.recv(1)
+    assert b" 101 " in answer
     return deaf
 
 
