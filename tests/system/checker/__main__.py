@@ -1,7 +1,7 @@
 """A long run, or a kept history judged again.
 
 python -m tests.system.checker --messages 20000 --faults 60 --seed 1
-python -m tests.system.checker --judge /tmp/.../history-1.jsonl
+python -m tests.system.checker --judge FOLDER/history-1.jsonl
 """
 
 import argparse
