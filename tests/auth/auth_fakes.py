@@ -112,6 +112,9 @@ class MemoryStore:
     recovery: dict[str, set[bytes]] = field(default_factory=dict)
     challenges: dict[bytes, StoredChallenge] = field(default_factory=dict)
 
+    async def invite_good(self, invite_hash: bytes) -> bool:
+        return self.invites.get(invite_hash, 0) > 0
+
     async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
         if await self.name_taken(account.username):
             return None

@@ -57,6 +57,8 @@ def test_closed_and_invited_registration() -> None:
     refused(Code.forbidden, register, house, invite="other")
     register(house, invite="welcome")
     refused(Code.forbidden, register, house, "bob", invite="welcome")
+    # Who has no good invite learns of no name whether it is taken, and costs no hash.
+    refused(Code.forbidden, register, house, invite="welcome")
 
 
 # login
