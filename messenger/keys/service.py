@@ -71,7 +71,12 @@ def build(context: Context) -> Built:
         reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
     )
     admission = route_limits(context, "key", registry)
-    router = Router([Endpoints(keys), system], authenticator=core.tokens, admission=admission)
+    router = Router(
+        [Endpoints(keys), system],
+        authenticator=core.tokens,
+        body_limit=context.settings.http.body,
+        admission=admission,
+    )
     server = HttpServer(
         reactor,
         "key",

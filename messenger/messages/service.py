@@ -107,6 +107,7 @@ def build(context: Context) -> Built:
             system,
         ],
         authenticator=base.tokens,
+        body_limit=context.settings.http.body,
         admission=admission,
     )
     sockets = SocketFactory(parts, settings.sockets)
