@@ -19,6 +19,7 @@ from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
 from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
 from messenger.messages.live.hub import Hub
+from messenger.messages.live.news import News
 from messenger.messages.metrics import MessageMetrics, batch_sizes
 from messenger.messages.model import Moved
 from messenger.messages.presence import Presence
@@ -57,22 +58,15 @@ def build(context: Context) -> Built:
 
     message_store, conversation_store = MessageStore(base.database), ConversationStore(base.database)
     places = Places(base.database)
-    hub = Hub(
-        reactor,
-        message_store,
-        places,
-        context.bus,
-        base.outbox,
-        settings.unread_bytes,
-        settings.receipt_members,
-    )
+    hub = Hub(reactor, message_store, places, settings.unread_bytes)
+    news = News(hub, places, context.bus, base.outbox, settings.receipt_members)
 
     def moved(what: Moved) -> None:
-        hub.changed(what.event_id, what.heads)
+        news.changed(what.event_id, what.heads)
 
     registry = CollectorRegistry()
-    commits = Commits(message_store, hub.committed, batch_sizes(registry).observe)
-    progress = Progress(reactor, places, hub.risen)
+    commits = Commits(message_store, news.committed, batch_sizes(registry).observe)
+    progress = Progress(reactor, places, news.risen)
     presence = Presence(reactor, PresenceStore(base.database), hub, context.bus)
     hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
@@ -84,7 +78,16 @@ def build(context: Context) -> Built:
 
     send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
     parts = Parts(
-        reactor, hub, messages, progress, presence, base.tokens, int(settings.heartbeat), send_limit, refusals
+        reactor,
+        hub,
+        news,
+        messages,
+        progress,
+        presence,
+        base.tokens,
+        int(settings.heartbeat),
+        send_limit,
+        refusals,
     )
     tickets = Tickets(base.database)
 
