@@ -237,8 +237,8 @@ class Database:
     ) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._schema = schema
-        self._version = version
+        self.schema = schema
+        self.version = version
         self._arguments = {
             "host": settings.host,
             "port": settings.port,
@@ -306,14 +306,14 @@ class Database:
     async def _check_version(self) -> None:
         advice = "run `messenger-admin migrate`"
         try:
-            rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
+            rows = await self.read(f"select version_num from {self.schema}.alembic_version")  # noqa: S608
         except psycopg2.Error:
-            raise StartError(f"schema {self._schema} is not there or not granted: {advice}") from None
+            raise StartError(f"schema {self.schema} is not there or not granted: {advice}") from None
         found = rows[0][0] if rows else "empty"
         # A newer schema is fine: migrations keep the version before them working.
-        if found == "empty" or found < self._version:
+        if found == "empty" or found < self.version:
             raise StartError(
-                f"schema {self._schema} is at {found}, this version needs {self._version}: {advice}"
+                f"schema {self.schema} is at {found}, this version needs {self.version}: {advice}"
             )
 
     async def stop(self) -> None:

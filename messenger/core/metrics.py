@@ -36,9 +36,7 @@ class ServiceMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Today's values."""
-        build = GaugeMetricFamily("messenger_build_info", "Always 1; which version runs.", labels=["version"])
-        build.add_metric([__version__], 1)
-        yield build
+        yield build_info(self._database.schema, self._database.version)
         connections = GaugeMetricFamily(
             "messenger_database_connections", "Connections to PostgreSQL, by state.", labels=["state"]
         )
@@ -73,6 +71,25 @@ class ServiceMetrics(Collector):
         taken = GaugeMetricFamily(
             "messenger_threads_taken", "Blocking calls that run or wait, by pool.", labels=["pool"]
         )
+        limit = GaugeMetricFamily(
+            "messenger_threads_limit", "Blocking calls that may run or wait, by pool.", labels=["pool"]
+        )
+        refused = CounterMetricFamily(
+            "messenger_threads_refused", "Blocking calls that were told no (503), by pool.", labels=["pool"]
+        )
         for name, pool in self._threads.items():
             taken.add_metric([name], pool.taken)
+            limit.add_metric([name], pool.limit)
+            refused.add_metric([name], pool.refused)
         yield taken
+        yield limit
+        yield refused
+
+
+def build_info(service: str, schema: str) -> Metric:
+    """What runs: the version, and the version of the service's schema that it was written for."""
+    build = GaugeMetricFamily(
+        "messenger_build_info", "Always 1; what runs here.", labels=["service", "version", "schema"]
+    )
+    build.add_metric([service, __version__, schema], 1)
+    return build

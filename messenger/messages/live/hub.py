@@ -6,7 +6,7 @@ and the heads of all connected conversations, and who has joined, are read again
 and every few seconds.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
@@ -22,7 +22,7 @@ from messenger.core.outbox import Outbox
 from messenger.core.waits import pause
 from messenger.messages.live.backlog import Backlog
 from messenger.messages.live.connection import Behind, Channel, Connection
-from messenger.messages.live.feed import Feed
+from messenger.messages.live.feed import Delivered, Feed
 from messenger.messages.live.feed import Reading as FeedReading
 from messenger.messages.model import Draft, Head, Membership, Outcome, Stored
 from messenger.messages.store.places import Risen
@@ -89,7 +89,10 @@ class Places(Protocol):
 
 
 class Hub:
-    """All feeds and connections of this instance."""
+    """All feeds and connections of this instance.
+
+    `delivered` is the feeds'. `closing` counts the sockets that were closed from here, by code.
+    """
 
     def __init__(
         self,
@@ -100,6 +103,7 @@ class Hub:
         outbox: Outbox,
         unread_bytes: int,
         receipt_members: int,
+        delivered: Delivered = lambda _seconds, _sockets: None,
     ) -> None:
         self._reactor = reactor
         self._store = store
@@ -107,6 +111,8 @@ class Hub:
         self._bus = bus
         self._outbox = outbox
         self._origin = new_id()
+        self._delivered = delivered
+        self.closing: Counter[int] = Counter()
         self._receipt_members = receipt_members
         self._unread_bytes = unread_bytes
         self._feeds: dict[str, Feed] = {}
@@ -148,6 +154,21 @@ class Hub:
     def feeds(self) -> int:
         """How many conversations have sockets here."""
         return len(self._feeds)
+
+    @property
+    def unread(self) -> int:
+        """Bytes of frames that clients here have not read."""
+        return sum(connection.unread for connection in self._devices.values())
+
+    @property
+    def behind(self) -> int:
+        """How many sockets here are still being sent what they had missed."""
+        return sum(bool(connection.behind) for connection in self._devices.values())
+
+    @property
+    def caught_up(self) -> int:
+        """How many messages went out that a device had missed."""
+        return self._backlog.sent
 
     def _now(self) -> int:
         return int(self._reactor.seconds() * 1000)
@@ -197,7 +218,7 @@ class Hub:
                 connection.behind[name] = Behind(place.seq, place.change, end=head)
             return
         if feed is None:
-            feed = self._feeds[name] = Feed(name, head, self._now)
+            feed = self._feeds[name] = Feed(name, head, self._now, self._delivered)
         elif connection in feed.connections and place.change <= feed.change:
             return
         # In it and yet beyond it: the user has left and joined again, and the feed has heard of neither.
