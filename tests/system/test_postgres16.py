@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -64,6 +65,52 @@ def test_migrations_on_16(sixteen: dict[str, str]) -> None:
     assert status.returncode == 0, status.stdout
 
 
+def test_a_commit_reads_no_whole_table(sixteen: dict[str, str]) -> None:
+    """Also when its plan was made while the tables were empty; the numbers of sequential scans tell."""
+    assert admin(sixteen, "migrate").returncode == 0
+    connection = _connect(sixteen)
+    conversation, user = str(uuid4()), str(uuid4())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into message.conversations"
+            " (conversation_id, type, created_by, created_at, updated_at, member_count)"
+            " values (%s, 'group', %s, now(), now(), 1)",
+            (conversation, user),
+        )
+        cursor.execute(
+            "insert into message.members (conversation_id, user_id, role, joined_at, first_seq, first_change,"
+            " delivered_seq, read_seq) values (%s, %s, 'owner', now(), 1, 1, 0, 0)",
+            (conversation, user),
+        )
+        commit = (
+            "select outcome from message.commit_drafts(%s, false, array[%s]::uuid[], array[%s]::uuid[],"
+            " array[%s]::uuid[], array[%s]::uuid[], array['text'], array['x'::bytea], '{}', '{}', '{}')"
+        )
+
+        def stored() -> None:
+            cursor.execute(commit, (str(uuid4()), conversation, user, str(uuid4()), str(uuid4())))
+            assert cursor.fetchall() == [("stored",)]
+
+        for _ in range(10):
+            stored()
+        cursor.execute(
+            "select relname, seq_scan from pg_stat_xact_user_tables where schemaname = 'message'"
+            " and relname in ('conversations', 'members', 'messages') order by 1"
+        )
+        assert cursor.fetchall() == [("conversations", 0), ("members", 0), ("messages", 0)]
+    connection.rollback()
+    connection.close()
+
+
+def _connect(settings: dict[str, str]) -> psycopg2.extensions.connection:
+    return psycopg2.connect(
+        host=settings["MESSENGER_DATABASE__HOST"],
+        port=settings["MESSENGER_DATABASE__PORT"],
+        dbname="messenger",
+        user=settings["MESSENGER_DATABASE__ADMIN_USER"],
+    )
+
+
 def test_the_whole_system_on_16(sixteen: dict[str, str], tmp_path: Path) -> None:
     """The suite of conversations, once more, with the services on PostgreSQL 16."""
     from tests.system.people import Person
@@ -79,12 +126,7 @@ def test_the_whole_system_on_16(sixteen: dict[str, str], tmp_path: Path) -> None
 
     stack.start_engines = start_engines  # type: ignore[method-assign]
     with running(stack):
-        connection = psycopg2.connect(
-            host=sixteen["MESSENGER_DATABASE__HOST"],
-            port=sixteen["MESSENGER_DATABASE__PORT"],
-            dbname="messenger",
-            user=sixteen["MESSENGER_DATABASE__ADMIN_USER"],
-        )
+        connection = _connect(sixteen)
         with connection.cursor() as cursor:
             cursor.execute("show server_version_num")
             version = cursor.fetchone()
