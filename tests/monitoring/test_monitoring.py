@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules: whole, explained, and judged by Prometheus' own tool where there is one."""
+"""The dashboard and the alert rules: whole, explained, judged by promtool where there is one."""
 
 import re
 import shutil
