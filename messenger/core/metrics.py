@@ -39,6 +39,14 @@ class ServiceMetrics(Collector):
         build = GaugeMetricFamily("messenger_build_info", "Always 1; which version runs.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
+        schema = GaugeMetricFamily(
+            "messenger_schema_info",
+            "Always 1; the version of the service's schema, and the one that this code was written for.",
+            labels=["schema", "version", "wanted"],
+        )
+        for name, version in self._database.schemas.items():
+            schema.add_metric([name, version, self._database.wanted], 1)
+        yield schema
         connections = GaugeMetricFamily(
             "messenger_database_connections", "Connections to PostgreSQL, by state.", labels=["state"]
         )
