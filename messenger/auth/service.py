@@ -122,7 +122,10 @@ def build(context: Context) -> Built:
     accounts = Accounts(store, passwords, stated, sessions, keys, guesses, policy, around)
     factors = Factors(store, factor_store, seal, stated, settings.issuer, around)
     system = SystemEndpoints(
-        reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": core.database.check, "nats": context.bus.check},
+        registry,
+        lambda: core.database.schemas,
     )
     admission = route_limits(context, "auth", registry)
     router = Router(

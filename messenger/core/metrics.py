@@ -36,7 +36,15 @@ class ServiceMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Today's values."""
-        yield build_info(self._database.schema, self._database.version)
+        yield build_info()
+        schema = GaugeMetricFamily(
+            "messenger_schema_info",
+            "Always 1; the version of the service's schema, and the one that this code was written for.",
+            labels=["schema", "version", "wanted"],
+        )
+        for name, version in self._database.schemas.items():
+            schema.add_metric([name, version, self._database.wanted], 1)
+        yield schema
         connections = GaugeMetricFamily(
             "messenger_database_connections", "Connections to PostgreSQL, by state.", labels=["state"]
         )
@@ -86,10 +94,8 @@ class ServiceMetrics(Collector):
         yield refused
 
 
-def build_info(service: str, schema: str) -> Metric:
-    """What runs: the version, and the version of the service's schema that it was written for."""
-    build = GaugeMetricFamily(
-        "messenger_build_info", "Always 1; what runs here.", labels=["service", "version", "schema"]
-    )
-    build.add_metric([service, __version__, schema], 1)
+def build_info() -> Metric:
+    """Which version runs."""
+    build = GaugeMetricFamily("messenger_build_info", "Always 1; which version runs.", labels=["version"])
+    build.add_metric([__version__], 1)
     return build

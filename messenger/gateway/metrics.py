@@ -31,7 +31,7 @@ class GatewayMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Today's values."""
-        yield build_info("gateway", "")
+        yield build_info()
         yield GaugeMetricFamily(
             "messenger_gateway_connections", "Open HTTP connections.", value=self._site.connections
         )

@@ -108,7 +108,10 @@ def build(context: Context) -> Built:
     ServiceMetrics(registry, base.database, context.bus, base.outbox)
     MessageMetrics(registry, hub, commits, progress, lags)
     system = SystemEndpoints(
-        reactor, {"postgresql": base.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": base.database.check, "nats": context.bus.check},
+        registry,
+        lambda: base.database.schemas,
     )
     router = Router(
         [

@@ -56,13 +56,18 @@ def why_not(found: Readiness) -> str:
 
 
 class SystemEndpoints:
-    """`/health`, `/ready` and `/metrics`. `checks` are by name; `registry` is what `/metrics` shows.
+    """`/health`, `/ready` and `/metrics`. `checks` are by name; `registry` is what `/metrics` shows; `schema`
+    gives the versions of schemas that `/health` tells of.
 
     Once `draining` is set `/ready` says no, so that load balancers send nobody any more.
     """
 
     def __init__(
-        self, reactor: IReactorTime, checks: Mapping[str, Check], registry: CollectorRegistry | None = None
+        self,
+        reactor: IReactorTime,
+        checks: Mapping[str, Check],
+        registry: CollectorRegistry | None = None,
+        schema: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self.draining = False
         self._reactor = reactor
@@ -76,6 +81,7 @@ class SystemEndpoints:
                 registry=registry,
             )
             self._ready = Gauge("messenger_ready", "1 while `/ready` says yes.", registry=registry)
+        self._schema = schema
 
     async def check(self) -> None:
         """Return if requests can be served; else raise NotReady, which names what is missing."""
@@ -92,7 +98,7 @@ class SystemEndpoints:
     @route("GET", "/health", answer=Health, open=True, at_root=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The process is up."""
-        return Health(version=__version__)
+        return Health(version=__version__, schema=self._schema())
 
     @route("GET", "/ready", answer=Readiness, open=True, at_root=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:
