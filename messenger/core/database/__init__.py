@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of connections, statements, transactions. Only here psycopg2 and txpostgres are known."""
+"""PostgreSQL: a pool of connections, statements, transactions. Only here psycopg2 and txpostgres are met."""
 
 from messenger.core.database.connection import ForeignKeyViolation, Parameters, Row, UniqueViolation
 from messenger.core.database.pool import Database, Transaction

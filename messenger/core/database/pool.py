@@ -91,6 +91,17 @@ class Database:
         self._patrol = LoopingCall(self._end_hung)
         self._patrol.clock = reactor
         self.lost = 0
+        self.found = ""  # the schema's version when it was last looked at; it rises while this code runs
+
+    @property
+    def schemas(self) -> dict[str, str]:
+        """The schema's version, by its name."""
+        return {self._schema: self.found}
+
+    @property
+    def wanted(self) -> str:
+        """The version that this code was written for."""
+        return self._version
 
     @property
     def open(self) -> int:
@@ -137,14 +148,14 @@ class Database:
     async def _check_version(self) -> None:
         advice = "run `messenger-admin migrate`"
         try:
-            rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
+            await self.check()
         except psycopg2.Error:
             raise StartError(f"schema {self._schema} is not there or not granted: {advice}") from None
-        found = rows[0][0] if rows else "empty"
         # A newer schema is fine: migrations keep the version before them working.
-        if found == "empty" or found < self._version:
+        if self.found < self._version:
             raise StartError(
-                f"schema {self._schema} is at {found}, this version needs {self._version}: {advice}"
+                f"schema {self._schema} is at {self.found or 'no version'}, this version needs"
+                f" {self._version}: {advice}"
             )
 
     async def stop(self) -> None:
@@ -199,8 +210,9 @@ class Database:
         return result
 
     async def check(self) -> None:
-        """Whether PostgreSQL answers; raises if not."""
-        await self.read("select 1")
+        """Whether PostgreSQL answers, and at which version the schema is; raises if it does not."""
+        rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
+        self.found = rows[0][0] if rows else ""
 
     async def _run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
         connection = await self._lease()

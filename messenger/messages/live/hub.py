@@ -5,7 +5,7 @@ read from PostgreSQL, and the heads of all connected conversations, and who has 
 every gap in the bus and every few seconds.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from messenger.core.identity import Identity
 from messenger.core.waits import pause
 from messenger.messages.live.backlog import Backlog
 from messenger.messages.live.connection import Behind, Channel, Connection
-from messenger.messages.live.feed import Feed
+from messenger.messages.live.feed import Delivered, Feed
 from messenger.messages.live.feed import Reading as FeedReading
 from messenger.messages.model import Head, Membership, Stored
 from messenger.wire import events, frames
@@ -60,12 +60,24 @@ class Places(Protocol):
 
 
 class Hub:
-    """All feeds and connections of this instance."""
+    """All feeds and connections of this instance.
 
-    def __init__(self, reactor: Any, store: Store, places: Places, unread_bytes: int) -> None:
+    `delivered` is the feeds'. `closing` counts the sockets that were closed from here, by code.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: Store,
+        places: Places,
+        unread_bytes: int,
+        delivered: Delivered = lambda _seconds, _sockets: None,
+    ) -> None:
         self._reactor = reactor
         self._store = store
         self._places = places
+        self._delivered = delivered
+        self.closing: Counter[int] = Counter()
         self._unread_bytes = unread_bytes
         self._feeds: dict[str, Feed] = {}
         self._users: dict[str, set[Connection]] = {}
@@ -100,6 +112,21 @@ class Hub:
     def feeds(self) -> int:
         """How many conversations have sockets here."""
         return len(self._feeds)
+
+    @property
+    def unread(self) -> int:
+        """Bytes of frames that clients here have not read."""
+        return sum(connection.unread for connection in self._devices.values())
+
+    @property
+    def behind(self) -> int:
+        """How many sockets here are still being sent what they had missed."""
+        return sum(bool(connection.behind) for connection in self._devices.values())
+
+    @property
+    def caught_up(self) -> int:
+        """How many messages went out that a device had missed."""
+        return self._backlog.sent
 
     def _now(self) -> int:
         return int(self._reactor.seconds() * 1000)
@@ -149,7 +176,7 @@ class Hub:
                 connection.behind[name] = Behind(place.seq, place.change, end=head)
             return
         if feed is None:
-            feed = self._feeds[name] = Feed(name, head, self._now)
+            feed = self._feeds[name] = Feed(name, head, self._now, self._delivered)
         elif connection in feed.connections and place.change <= feed.change:
             return
         # In it and yet beyond it: the user has left and joined again, and the feed has heard of neither.
