@@ -22,6 +22,7 @@ from messenger.core.limits import Limit, LocalCounts, Rate, refusal
 from messenger.messages.domain.messages import Messages, Sender
 from messenger.messages.live.connection import Channel
 from messenger.messages.live.hub import Hub
+from messenger.messages.live.news import News
 from messenger.messages.model import Draft
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
@@ -42,6 +43,7 @@ class Parts:
 
     reactor: Any
     hub: Hub
+    news: News
     messages: Messages
     progress: Progress
     presence: Presence
@@ -202,7 +204,7 @@ class Session:
         elif isinstance(frame, frames.Resend):
             self._parts.hub.resend(self.connection, frame.conversation_id, frame.after)
         elif isinstance(frame, frames.Typing):
-            self._parts.hub.typing(self.connection, frame.conversation_id, frame.is_typing)
+            self._parts.news.typing(self.connection, frame.conversation_id, frame.is_typing)
         elif isinstance(frame, frames.Presence):
             self._parts.presence.set(self.connection, frame.status)
         else:
