@@ -50,7 +50,9 @@ class FinishCase(SynchronousTestCase):
         hub: Any = Hub()
         presence: Any = Presence()
         refusals = LocalCounts(clock.seconds)
-        parts = Parts(clock, hub, self.messages, self.progress, presence, nothing, 45, None, refusals)
+        parts = Parts(
+            clock, hub, nothing, self.messages, self.progress, presence, nothing, 45, None, refusals
+        )
         self.session = Session(parts, nothing, Identity("alice", "phone", "session", 0, 10**10))
 
     def receive(self, **frame: object) -> None:
