@@ -68,6 +68,7 @@ def build(context: Context) -> Built:
         reactor,
         {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},
         registry,
+        lambda: shared.database.schemas,
     )
     admission = route_limits(context, "file", registry)
     router = Router(

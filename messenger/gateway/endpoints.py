@@ -33,6 +33,11 @@ class GatewayEndpoints:
         self._known: tuple[float, Readiness] | None = None
         self._asking: list[Deferred[Readiness]] = []
 
+    @property
+    def schema(self) -> dict[str, str]:
+        """The versions of the schemas that this code was written for."""
+        return self._info.schema
+
     @route("GET", "/", answer=bytes, open=True, media="text/html")
     async def home(self, call: Call) -> Answer:
         """A page that says what this is and how to go on."""
@@ -43,7 +48,7 @@ class GatewayEndpoints:
     @route("GET", "/health", answer=Health, open=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The gateway is up."""
-        return Health(version=__version__)
+        return Health(version=__version__, schema=self.schema)
 
     @route("GET", "/ready", answer=Readiness, open=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:

@@ -15,6 +15,7 @@ from messenger import __version__
 from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
+from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.service import Built, Context, ServiceOptions, leave, route_limits
 from messenger.core.settings import Settings
 from messenger.gateway.app import Gateway, Mount
@@ -44,6 +45,7 @@ def info_of(settings: Settings) -> Info:
     """What `/api/v1/info` says of this configuration: sizes in bytes, times in seconds, the rest counts."""
     return Info(
         version=__version__,
+        schema={name: newest(name) for name in SCHEMAS},
         protocols=["messenger.v1"],
         registration=settings.auth.registration,
         limits={
@@ -137,7 +139,7 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         max_by_address=settings.gateway.connections_by_address,
         trusted_proxies=trusted_networks(settings.gateway.trusted_proxies, "gateway"),
     )
-    system = SystemEndpoints(reactor, gateway.endpoints.checks, registry)
+    system = SystemEndpoints(reactor, gateway.endpoints.checks, registry, lambda: gateway.endpoints.schema)
     metrics = HttpServer(
         reactor,
         "gateway-metrics",

@@ -68,7 +68,10 @@ def build(context: Context) -> Built:
         keys.forget_deleted,
     )
     system = SystemEndpoints(
-        reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": core.database.check, "nats": context.bus.check},
+        registry,
+        lambda: core.database.schemas,
     )
     admission = route_limits(context, "key", registry)
     router = Router(

@@ -19,7 +19,8 @@ from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
 from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
 from messenger.messages.live.hub import Hub
-from messenger.messages.metrics import MessageMetrics, batch_sizes
+from messenger.messages.live.news import News
+from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
 from messenger.messages.model import Moved
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
@@ -57,34 +58,46 @@ def build(context: Context) -> Built:
 
     message_store, conversation_store = MessageStore(base.database), ConversationStore(base.database)
     places = Places(base.database)
-    hub = Hub(
-        reactor,
-        message_store,
-        places,
-        context.bus,
-        base.outbox,
-        settings.unread_bytes,
-        settings.receipt_members,
-    )
+    registry = CollectorRegistry()
+    lags = MessageLags(registry)
+    hub = Hub(reactor, message_store, places, settings.unread_bytes, lags.delivered.observe)
+    news = News(hub, places, context.bus, base.outbox, settings.receipt_members)
 
     def moved(what: Moved) -> None:
-        hub.changed(what.event_id, what.heads)
+        news.changed(what.event_id, what.heads)
 
-    registry = CollectorRegistry()
-    commits = Commits(message_store, hub.committed, batch_sizes(registry).observe)
-    progress = Progress(reactor, places, hub.risen)
+    commits = Commits(message_store, news.committed, batch_sizes(registry).observe, lags.committed.observe)
+    progress = Progress(reactor, places, news.risen)
     presence = Presence(reactor, PresenceStore(base.database), hub, context.bus)
     hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
-    messages = Messages(message_store, conversation_store, commits, devices, now, moved, settings.content)
+    messages = Messages(
+        message_store,
+        conversation_store,
+        commits,
+        devices,
+        now,
+        moved,
+        settings.content,
+        lags.accepted.observe,
+    )
     conversations = Conversations(conversation_store, devices, moved, settings.members)
     blocks = Blocks(BlockStore(base.database), conversation_store)
     base.tokens.on_ended(hub.end_session)
 
     send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
     parts = Parts(
-        reactor, hub, messages, progress, presence, base.tokens, int(settings.heartbeat), send_limit, refusals
+        reactor,
+        hub,
+        news,
+        messages,
+        progress,
+        presence,
+        base.tokens,
+        int(settings.heartbeat),
+        send_limit,
+        refusals,
     )
     tickets = Tickets(base.database)
 
@@ -95,9 +108,12 @@ def build(context: Context) -> Built:
         await admission(call)  # the router asks for no token here, so it can't count by user
 
     ServiceMetrics(registry, base.database, context.bus, base.outbox)
-    MessageMetrics(registry, hub, commits)
+    MessageMetrics(registry, hub, commits, progress, lags)
     system = SystemEndpoints(
-        reactor, {"postgresql": base.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": base.database.check, "nats": context.bus.check},
+        registry,
+        lambda: base.database.schemas,
     )
     router = Router(
         [

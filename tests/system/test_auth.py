@@ -9,6 +9,7 @@ import httpx
 import jwt
 import pytest
 
+from tests.system.people import TRUST
 from tests.system.stack import Stack, until
 
 pytestmark = pytest.mark.system
@@ -21,7 +22,7 @@ class Client:
     """An HTTP client with a session's access token."""
 
     def __init__(self, stack: Stack) -> None:
-        self.http = httpx.Client(base_url=stack.url + "/api/v1", timeout=30)
+        self.http = httpx.Client(base_url=stack.url + "/api/v1", timeout=30, verify=TRUST)
         self.session: dict[str, Any] = {}
         self.username = "u" + secrets.token_hex(8)
 
