@@ -70,6 +70,12 @@ class S3(Section, frozen=True, kw_only=True):
     wait: Seconds = 10.0
 
 
+class Http(Section, frozen=True, kw_only=True):
+    """What all services hold requests to. `body` is the largest JSON body; each is read whole."""
+
+    body: Annotated[int, Meta(ge=65_536, le=1 << 24)] = 1_048_576
+
+
 class Gateway(Section, frozen=True, kw_only=True):
     """The one entry point.
 
@@ -200,6 +206,7 @@ class Settings(Section, frozen=True, kw_only=True):
     nats: Nats = field(default_factory=Nats)
     redis: Redis = field(default_factory=Redis)
     s3: S3 = field(default_factory=S3)
+    http: Http = field(default_factory=Http)
     gateway: Gateway = field(default_factory=Gateway)
     auth: Auth = field(default_factory=Auth)
     message: Message = field(default_factory=Message)

@@ -36,23 +36,27 @@ class Options(ServiceOptions):
 
 
 def info_of(settings: Settings) -> Info:
-    """What `/api/v1/info` says of this configuration: sizes in bytes, the rest counts."""
+    """What `/api/v1/info` says of this configuration: sizes in bytes, times in seconds, the rest counts."""
     return Info(
         version=__version__,
         schema={name: newest(name) for name in SCHEMAS},
         protocols=["messenger.v1"],
         registration=settings.auth.registration,
         limits={
-            "body": 1 << 20,
+            "body": settings.http.body,
             "content": settings.message.content,
             "file": settings.file.size,
             "quota": settings.file.quota,
             "devices": settings.auth.devices,
+            "device_unseen": int(settings.auth.device_unseen),
             "members": settings.message.members,
             "receipt_members": settings.message.receipt_members,
             "one_time_prekeys": settings.key.one_time_prekeys,
+            "low_prekeys": settings.key.low_prekeys,
+            "claims_by_asker": settings.key.claims_by_asker,
+            "claims_of_device": settings.key.claims_of_device,
         },
-        features=["websocket", "files", "push"],
+        features=["websocket", "files", "resumable_files", "totp", "kem_prekeys", "account_keys", "push"],
     )
 
 

@@ -19,6 +19,7 @@ from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
 from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints, PushEndpoints
 from messenger.messages.live.hub import Hub
+from messenger.messages.live.news import News
 from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
 from messenger.messages.model import Draft, Moved, Outcome
 from messenger.messages.presence import Presence
@@ -60,28 +61,20 @@ def build(context: Context) -> Built:
     places = Places(base.database)
     registry = CollectorRegistry()
     lags = MessageLags(registry)
-    hub = Hub(
-        reactor,
-        message_store,
-        places,
-        context.bus,
-        base.outbox,
-        settings.unread_bytes,
-        settings.receipt_members,
-        lags.delivered.observe,
-    )
+    hub = Hub(reactor, message_store, places, settings.unread_bytes, lags.delivered.observe)
+    news = News(hub, places, context.bus, base.outbox, settings.receipt_members)
 
     def moved(what: Moved) -> None:
-        hub.changed(what.event_id, what.heads)
+        news.changed(what.event_id, what.heads)
 
     push = build_push(reactor, context.settings.push, base.database, registry)
 
     def committed(event_id: str, stored: list[tuple[Draft, Outcome]]) -> None:
-        hub.committed(event_id, stored)
+        news.committed(event_id, stored)
         push.committed(stored)
 
     commits = Commits(message_store, committed, batch_sizes(registry).observe, lags.committed.observe)
-    progress = Progress(reactor, places, hub.risen)
+    progress = Progress(reactor, places, news.risen)
     presence = Presence(reactor, PresenceStore(base.database), hub, context.bus, push.gone)
     hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
@@ -102,7 +95,16 @@ def build(context: Context) -> Built:
 
     send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
     parts = Parts(
-        reactor, hub, messages, progress, presence, base.tokens, int(settings.heartbeat), send_limit, refusals
+        reactor,
+        hub,
+        news,
+        messages,
+        progress,
+        presence,
+        base.tokens,
+        int(settings.heartbeat),
+        send_limit,
+        refusals,
     )
     tickets = Tickets(base.database)
 
@@ -129,6 +131,7 @@ def build(context: Context) -> Built:
             system,
         ],
         authenticator=base.tokens,
+        body_limit=context.settings.http.body,
         admission=admission,
     )
     sockets = SocketFactory(parts, settings.sockets)

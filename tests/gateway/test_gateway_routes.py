@@ -181,6 +181,13 @@ class TestCors:
         assert "access-control-allow-credentials" not in reply.headers
         assert self.bench.network.tried == []
 
+    @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/.well-known/jwks.json"])
+    def test_preflight_of_what_is_no_api(self, path):
+        asked = "Origin: https://app.example", "Access-Control-Request-Method: GET"
+        self.ask("OPTIONS", *asked, path=path)
+        assert self.bench.client.reply().headers["access-control-allow-origin"] == "https://app.example"
+        assert self.bench.network.tried == []
+
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://app.example.evil", "*"])
     def test_preflight_of_others(self, origin):
         self.ask("OPTIONS", f"Origin: {origin}", "Access-Control-Request-Method: POST")
