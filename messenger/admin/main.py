@@ -51,7 +51,9 @@ def _migrate(settings: Settings) -> int:
     from messenger.core.migrate import migrate
 
     passwords = {schema: getattr(settings, schema).database_password for schema in SCHEMAS}
-    done = migrate(settings.database, passwords)
+    done = migrate(
+        settings.database, passwords, tell=lambda line: sys.stderr.write(f"messenger-admin: {line}\n")
+    )
     for line in done or ["everything is up to date"]:
         sys.stdout.write(f"{line}\n")
     return 0

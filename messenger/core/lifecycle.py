@@ -19,6 +19,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
+from messenger.core.systemd import Systemd
 from messenger.core.waits import within
 
 EX_FAILURE = 1
@@ -84,6 +85,11 @@ class Ordered:
             raise StartError(f"{name} could not start; the log above says why") from None
         self._running.append(part)
 
+    @property
+    def stop_seconds(self) -> float:
+        """The longest that a stop of what runs now may take."""
+        return STOP_SECONDS + sum(float(getattr(part, "grace", 0.0)) for part in self._running)
+
     async def stop(self) -> None:
         """Stop what runs, each within its share of STOP_SECONDS, with its `grace` in seconds on top of that.
 
@@ -102,12 +108,22 @@ class Ordered:
 
 
 class Lifecycle(Service):
-    """Runs a part for as long as the process lives; `ready` is called once it has started."""
+    """Runs a part for as long as the process lives; `ready` is called once it has started.
 
-    def __init__(self, reactor: Any, part: Part, ready: Callable[[], object] = lambda: None) -> None:
+    `systemd` is told how things are; by default it is the one that started this process, if any.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        part: Part,
+        ready: Callable[[], object] = lambda: None,
+        systemd: Systemd | None = None,
+    ) -> None:
         self._reactor = reactor
         self._part = part
         self._ready = ready
+        self._systemd = systemd or Systemd(reactor, os.environ)
         self._starting: Deferred[None] | None = None
         self._started = False
 
@@ -131,16 +147,19 @@ class Lifecycle(Service):
             return
         self._started = True
         if self.running:
+            self._systemd.ready()
             self._ready()
 
     def _give_up(self, why: str, status: int) -> None:
         say(why)
+        self._systemd.failed(why)
         exit_with(status)
         if self.running:
             self._reactor.stop()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]
+        self._systemd.stopping(getattr(self._part, "stop_seconds", STOP_SECONDS) + 5.0)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _frame: os._exit(128 + received))
         return ensureDeferred(self._stop())

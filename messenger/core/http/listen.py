@@ -1,8 +1,8 @@
 """Where a server listens, as text: Twisted's endpoint strings, with what a server of ours needs besides.
 
-`tcp:PORT` and `ssl:PORT` are ours, with Twisted's names for their arguments; all others
-(`unix:PATH:mode=660`, `systemd:domain=INET:index=0`) are Twisted's own (see its `serverFromString`). A colon
-within a value is written `\\:`.
+`tcp:PORT`, `ssl:PORT` and `systemd:` are ours, with Twisted's names for their arguments; all others
+(`unix:PATH:mode=660`) are Twisted's own (see its `serverFromString`). A colon within a value is written
+`\\:`.
 
 - `interface=ADDRESS`: one IPv4 or IPv6 address (`\\:\\:` for all of IPv6, and IPv4 with it); all of IPv4
   without it. `backlog=N`: connections that wait to be accepted.
@@ -12,9 +12,14 @@ within a value is written `\\:`.
   not in the certificate's own file (where most CAs' clients put it). TLS 1.2 or newer. The files are read
   again on SIGHUP: new connections get the new certificate, connections that stand are left alone, and files
   that don't do leave the old ones in force.
+- `systemd:index=N` or `systemd:name=NAME`: a socket of systemd's socket activation, with TLS where
+  `privateKey` and `certKey` are given, as for `ssl`. `domain=INET` or `INET6` need not be said: the socket
+  knows.
 """
 
+import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +46,8 @@ BACKLOG = 1_024
 _FIELD = re.compile(r"(?:[^:\\]|\\.)*")
 _ESCAPED = re.compile(r"\\(.)")
 _PLAIN = frozenset({"port", "interface", "backlog", "reusePort"})
-_TLS = _PLAIN | {"privateKey", "certKey", "extraCertChain"}
+_FILES = frozenset({"privateKey", "certKey", "extraCertChain"})
+_SYSTEMD = frozenset({"domain", "index", "name"})
 _YES = {"yes": True, "no": False}
 
 log = Logger(namespace="messenger.http")
@@ -92,12 +98,35 @@ class Certificate:
         return context
 
 
-@implementer(IStreamServerEndpoint)
-class TcpListener:
-    """An endpoint of `tcp` or `ssl`. `certificate` is None without TLS."""
+class Listener:
+    """An endpoint of our own. `certificate` is None without TLS."""
 
     def __init__(self, reactor: Any, fields: dict[str, str]) -> None:
         self._reactor = reactor
+        self.certificate: Certificate | None = None
+        if "privateKey" in fields:
+            key = fields["privateKey"]
+            self.certificate = Certificate(key, fields.get("certKey", key), fields.get("extraCertChain"))
+        elif not _FILES.isdisjoint(fields):
+            raise ValueError("TLS wants privateKey=FILE and certKey=FILE")
+
+    def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; CannotListenError where that can't be."""
+        if self.certificate is not None:
+            factory = TLSMemoryBIOFactory(self.certificate, False, factory)
+        found: Deferred[IListeningPort] = execute(self._listen, factory)
+        return found
+
+    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+        raise NotImplementedError
+
+
+@implementer(IStreamServerEndpoint)
+class TcpListener(Listener):
+    """An endpoint of `tcp` or `ssl`."""
+
+    def __init__(self, reactor: Any, fields: dict[str, str]) -> None:
+        super().__init__(reactor, fields)
         self._port = _number(fields, "port", None, 0, 65_535)
         self._interface = fields.get("interface", "")
         self._backlog = _number(fields, "backlog", BACKLOG, 1, 65_535)
@@ -105,41 +134,67 @@ class TcpListener:
         if reuse not in _YES:
             raise ValueError(f"reusePort is yes or no, not {reuse!r}")
         self._reuse = _YES[reuse]
-        self.certificate: Certificate | None = None
 
-    def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen; CannotListenError where that can't be."""
-        if self.certificate is not None:
-            factory = TLSMemoryBIOFactory(self.certificate, False, factory)
+    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
         port: Any = self._port
         if self._reuse:
             port = makeBinding(self._interface, port, reuseAddress=True, reusePort=True)
-        found: Deferred[IListeningPort] = execute(
-            self._reactor.listenTCP, port, factory, self._backlog, self._interface
-        )
+        found: IListeningPort = self._reactor.listenTCP(port, factory, self._backlog, self._interface)
         return found
+
+
+@implementer(IStreamServerEndpoint)
+class SystemdListener(Listener):
+    """A socket that systemd listens on for us, and goes on listening on while nobody serves it."""
+
+    def __init__(self, reactor: Any, fields: dict[str, str]) -> None:
+        super().__init__(reactor, fields)
+        self._descriptor = _handed_over(reactor, fields)
+        os.set_inheritable(self._descriptor, False)
+
+    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+        # The descriptor itself stays open: the next one who listens takes it again.
+        with socket.socket(fileno=os.dup(self._descriptor)) as found:
+            found.setblocking(False)
+            port: IListeningPort = self._reactor.adoptStreamPort(found.fileno(), found.family, factory)
+        return port
 
 
 def listener(reactor: Any, text: str) -> IStreamServerEndpoint:
     """The endpoint that `text` describes; ValueError says what is wrong with it."""
     kind, _, rest = text.partition(":")
-    if kind not in ("tcp", "ssl"):
-        try:
-            endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(str(error)) from None
-        return endpoint
-    fields = _fields(rest, _TLS if kind == "ssl" else _PLAIN)
-    found = TcpListener(reactor, fields)
+    if kind == "systemd":
+        return SystemdListener(reactor, _fields(rest, _SYSTEMD | _FILES, first=None))
+    if kind == "tcp":
+        return TcpListener(reactor, _fields(rest, _PLAIN))
     if kind == "ssl":
+        fields = _fields(rest, _PLAIN | _FILES)
         if "privateKey" not in fields:
             raise ValueError("ssl wants privateKey=FILE and certKey=FILE")
-        key = fields["privateKey"]
-        found.certificate = Certificate(key, fields.get("certKey", key), fields.get("extraCertChain"))
-    return found
+        return TcpListener(reactor, fields)
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(str(error)) from None
+    return endpoint
 
 
-def _fields(text: str, known: frozenset[str]) -> dict[str, str]:
+def _handed_over(reactor: Any, fields: dict[str, str]) -> int:
+    chosen = [f"{name}={fields[name]}" for name in ("index", "name") if name in fields]
+    if len(chosen) != 1:
+        raise ValueError("systemd wants index=N or name=NAME, one of the two")
+    try:
+        # Twisted reads LISTEN_FDS as it is imported, and takes it from the environment.
+        endpoint: Any = serverFromString(reactor, f"systemd:domain=INET:{chosen[0]}")
+    except (ValueError, LookupError):
+        raise ValueError(
+            f"systemd has handed over no socket of {chosen[0]}: is it started by its .socket unit?"
+        ) from None
+    descriptor: int = endpoint.fileno
+    return descriptor
+
+
+def _fields(text: str, known: frozenset[str], first: str | None = "port") -> dict[str, str]:
     found: dict[str, str] = {}
     parts: list[str] = []
     start = 0
@@ -151,9 +206,9 @@ def _fields(text: str, known: frozenset[str]) -> dict[str, str]:
     for number, part in enumerate(parts):
         name, separator, value = part.partition("=")
         if not separator:
-            if number:
+            if number or first is None:
                 raise ValueError(f"{part!r} is no NAME=VALUE")
-            name, value = "port", part
+            name, value = first, part
         if name not in known:
             raise ValueError(f"there is no {name!r}: only {', '.join(sorted(known))}")
         if name in found:

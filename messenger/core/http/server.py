@@ -15,7 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from messenger.core.hangup import on_hangup
-from messenger.core.http.listen import TcpListener, listener
+from messenger.core.http.listen import Listener, listener
 from messenger.core.http.site import Application, Site
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.waits import pause, within
@@ -78,7 +78,7 @@ class HttpServer:
         except (CannotListenError, OSError) as error:
             why = getattr(error, "socketError", error)
             raise StartError(f"can't listen on {text}: {why}; change {self._setting}") from None
-        if isinstance(endpoint, TcpListener) and endpoint.certificate is not None:
+        if isinstance(endpoint, Listener) and endpoint.certificate is not None:
             self._on_stop.append(on_hangup(self._reactor, endpoint.certificate.reload))
         log.info("{name} listens on {endpoint}", event="listening", name=self._name, endpoint=text)
 

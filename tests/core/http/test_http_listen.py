@@ -94,6 +94,12 @@ def test_others_are_twisted_s():
         "ssl:443:privateKey=/dev/null:certKey=/dev/null",
         "unix",
         "systemd:index=0",
+        "systemd:index=x",
+        "systemd:name=http",
+        "systemd:domain=INET",
+        "systemd:index=0:name=http",
+        "systemd:0",
+        "systemd:index=0:certKey=/dev/null",
     ],
 )
 def test_malformed(text):
@@ -199,40 +205,54 @@ def test_several_processes_on_one_port():
             assert {httpx.get(url).text for _ in range(10)} == {str(two.pid)}
 
 
+@contextlib.contextmanager
+def handed(listening, name, endpoint):
+    """A child as systemd starts it: the socket is descriptor 3, and LISTEN_PID the process's own id."""
+    start = (
+        "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
+        "os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    environ = dict(os.environ, PYTHONPATH=str(HERE.parents[2]), LISTEN_FDS="1", LISTEN_FDNAMES=name)
+    number = listening.fileno()
+    command = [sys.executable, str(HERE / "listen_child.py"), endpoint]
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, str(number), *command],
+        env=environ,
+        pass_fds=[number],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
+
+
 @pytest.mark.system
-def test_a_socket_that_systemd_hands_over():
+@pytest.mark.parametrize("endpoint", ["systemd:domain=INET:index=0", "systemd:name=http"])
+def test_a_socket_that_systemd_hands_over(endpoint):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        # What systemd does: the socket is descriptor 3, and LISTEN_PID the process's own id.
-        start = (
-            "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
-            "os.execv(sys.argv[2], sys.argv[2:])"
-        )
-        environ = dict(os.environ, PYTHONPATH=str(HERE.parents[2]), LISTEN_FDS="1", LISTEN_FDNAMES="http")
-        number = listening.fileno()
-        child_path = str(HERE / "listen_child.py")
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                start,
-                str(number),
-                sys.executable,
-                child_path,
-                "systemd:domain=INET:index=0",
-            ],
-            env=environ,
-            pass_fds=[number],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
+        with handed(listening, "http", endpoint) as process:
             assert process.stdout.readline() == f"{port}\n"
             assert httpx.get(f"http://127.0.0.1:{port}/pid").text == str(process.pid)
-        finally:
-            process.terminate()
-            process.wait(10)
-            process.stdout.close()
+
+
+@pytest.mark.system
+def test_tls_on_a_socket_of_all_addresses_that_outlives_the_process(tmp_path):
+    """The default of a .socket unit is one socket for IPv6 and IPv4, and it stays when the service goes."""
+    key, certificate = pair(tmp_path, "one")
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listening:
+        port = listening.getsockname()[1]
+        url = f"https://localhost:{port}/pid"
+        for _ in range(2):
+            endpoint = f"systemd:index=0:privateKey={key}:certKey={certificate}"
+            with handed(listening, "https", endpoint) as process:
+                # Sent before anybody serves: it waits in the socket's queue.
+                assert httpx.get(url, verify=trust, timeout=20).text == str(process.pid)
 
 
 @pytest.mark.system
