@@ -10,6 +10,7 @@ waits for the lock. At most `QUEUE` drafts wait; the next is answered 503.
 
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -40,12 +41,13 @@ class Log(Protocol):
 class _Waiting:
     """A draft and those who wait for it; a repeat that comes meanwhile waits for the same."""
 
-    __slots__ = ("draft", "rounds", "waiters")
+    __slots__ = ("draft", "rounds", "since", "waiters")
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.waiters: list[Deferred[Outcome]] = []
         self.rounds = 0
+        self.since = perf_counter()
 
     @property
     def key(self) -> Key:
@@ -62,7 +64,8 @@ class Commits:
     """Commits drafts in batches.
 
     `committed(event_id, [(draft, outcome), ...])` is called once for each batch that stored something, before
-    those who wait are answered; `observe(count)` for each batch that is tried.
+    those who wait are answered; `observe(count)` for each batch that is tried; `took(seconds)` for each
+    message that was stored: how long it waited, and was committed.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class Commits:
         messages: Log,
         committed: Callable[[str, list[tuple[Draft, Outcome]]], object],
         observe: Callable[[int], object] = lambda _: None,
+        took: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._messages = messages
         self._observe = observe
+        self._took = took
         self._committed = committed
         self._queue: deque[_Waiting] = deque()
         self._pending: dict[Key, _Waiting] = {}
@@ -182,11 +187,14 @@ class Commits:
                 log.failure("a batch of {count} messages could not be delivered at once", count=len(stored))
         again: list[_Waiting] = []
         answered: list[tuple[_Waiting, Outcome]] = []
+        now = perf_counter()
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome == "busy":
                 waiting.rounds += 1
                 again.append(waiting)
                 continue
+            if outcome.outcome == "stored":
+                self._took(now - waiting.since)
             del self._pending[waiting.key]
             answered.append((waiting, outcome))
         # Back into the queue before anyone hears: who is answered may send the next message at once, and that

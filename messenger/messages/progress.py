@@ -50,6 +50,11 @@ class Progress:
         """Write what is left."""
         await self.flush()
 
+    @property
+    def waiting(self) -> int:
+        """How many marks are not written yet."""
+        return len(self._acks) + len(self._reads)
+
     def ack(self, ack: Ack) -> None:
         """A device has stored everything up to there."""
         key = (ack.device_id, ack.conversation_id)
@@ -68,7 +73,7 @@ class Progress:
 
     def _flush_later(self) -> None:
         if self._timer is None and not self._flushing:
-            full = len(self._acks) + len(self._reads) > PENDING
+            full = self.waiting > PENDING
             self._timer = self._reactor.callLater(0 if full else FLUSH_SECONDS, self._start_flush)
 
     def _start_flush(self) -> None:

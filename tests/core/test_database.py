@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.database import Database, _Connection
+from messenger.core.database import Database
+from messenger.core.database.connection import Connection
 from messenger.core.settings import DatabaseSettings
 
 
@@ -67,7 +68,7 @@ class ConnectionTests(SynchronousTestCase):
         self.addCleanup(listener.close)
         port = listener.getsockname()[1]
         reactor = Reactor()
-        connection = _Connection(reactor, lambda _: None)
+        connection = Connection(reactor, lambda _: None)
         # A server that hangs up, as one that is being killed does: libpq tries again without encryption.
         connecting: Deferred[Any] = connection.connect(
             host="127.0.0.1", port=port, dbname="x", user="x", password="x", sslmode="prefer"

@@ -1,5 +1,6 @@
 """Live delivery: order, jumps, own messages, removal; and how messages and changes interleave."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -39,6 +40,9 @@ class Channel:
 
 class Hub:
     """Flushes at once."""
+
+    def __init__(self) -> None:
+        self.closing: Counter[int] = Counter()
 
     def flush_later(self, connection: Connection) -> None:
         self.connection = connection

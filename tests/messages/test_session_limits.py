@@ -71,6 +71,7 @@ class SessionCase(SynchronousTestCase):
         self.parts = Parts(
             self.clock,
             Hub(),  # type: ignore[arg-type]
+            nothing,
             self.messages,  # type: ignore[arg-type]
             nothing,
             Presence(),  # type: ignore[arg-type]

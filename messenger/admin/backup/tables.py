@@ -57,6 +57,7 @@ LEFT = {
     "message.outbox": "instances that start read the database",
     "message.instances": "none of them runs",
     "message.presence": "nobody is there",
+    "message.push": "they go with their sessions; a device that logs in asks to be woken again",
     "file.segments": "they belong to uploads that are under way",
     "file.usage": "it is counted afresh",
     "file.removals": "the new bucket has nothing that has to go",

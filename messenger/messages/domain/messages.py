@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from messenger.messages.domain.devices import Devices
@@ -66,7 +67,8 @@ class Append(Protocol):
 class Messages:
     """The rules of sending, history and deletion.
 
-    `content_limit` is in bytes, `clock` gives milliseconds since 1970, `moved` hears of what changed.
+    `content_limit` is in bytes, `clock` gives milliseconds since 1970, `moved` hears of what changed,
+    `accepted` of each draft that may be committed how many seconds it took to say so.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Messages:
         clock: Callable[[], int],
         moved: Callable[[Moved], object],
         content_limit: int,
+        accepted: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._store = store
         self._membership = membership
@@ -86,6 +89,7 @@ class Messages:
         self._clock = clock
         self._moved = moved
         self._content_limit = content_limit
+        self._accepted = accepted
 
     async def send(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> tuple[wire.Sent, bool]:
         """The message's place once it is committed, and whether this was a repeat.
@@ -98,6 +102,7 @@ class Messages:
 
     async def admit(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> Draft | wire.Sent:
         """Judge a draft: what is to be committed, or the place of the message that it repeats."""
+        began = perf_counter()
         try:
             envelopes = self._check_form(draft)
             await self._check_devices(sender, conversation_id, draft, envelopes)
@@ -107,6 +112,7 @@ class Messages:
             if first is None:
                 raise problem from None
             return _sent(first)
+        self._accepted(perf_counter() - began)
         # Plain str and bytes from here on: the wire's own types are for decoding.
         return Draft(
             str(conversation_id),

@@ -63,6 +63,7 @@ class Backlog:
         self._feed_of = head_of
         self._clock = clock
         self._turns = DeferredSemaphore(READERS)
+        self.sent = 0
 
     async def bring_up(self, connection: Connection) -> None:
         """Send what the connection is behind in, until it is not; then `synced`, if it was not yet said."""
@@ -145,6 +146,7 @@ class Backlog:
                     del connection.behind[name]
                     return
             elif behind.own or item.sender_device_id != connection.device_id:
+                self.sent += 1
                 connection.send(message_frame(item, connection.device_id, now))
         behind.seq = max(behind.seq, read_to)
         if len(changes) < limit and read_to >= upto.seq:

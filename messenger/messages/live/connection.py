@@ -89,6 +89,11 @@ class Connection:
         """The device at the other end."""
         return self.identity.device_id
 
+    @property
+    def unread(self) -> int:
+        """Bytes of frames that the client has not read."""
+        return self._out_bytes
+
     def send(self, frame: bytes) -> None:
         """Queue an encoded frame; it leaves with the others of this turn."""
         if self.closed:
@@ -146,6 +151,7 @@ class Connection:
         if not self.closed:
             self.flush()
             self.gone()
+            self._hub.closing[code] += 1
             self.channel.close(code, reason)
 
     def gone(self) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PAGE = 100
 
+Delivered = Callable[[float, int], object]
+
 
 class Reading(Protocol):
     """What is wanted of the store."""
@@ -30,16 +32,35 @@ class Reading(Protocol):
 
 
 class Feed:
-    """Forwards one conversation to `connections`. `clock` gives milliseconds since 1970."""
+    """Forwards one conversation to `connections`. `clock` gives milliseconds since 1970.
 
-    __slots__ = ("_clock", "_filling", "_target", "change", "connections", "conversation_id", "seq")
+    `delivered(seconds, sockets)` hears of each message how long after its commit it went to how many sockets.
+    """
 
-    def __init__(self, conversation_id: str, head: Head, clock: Callable[[], int]) -> None:
+    __slots__ = (
+        "_clock",
+        "_delivered",
+        "_filling",
+        "_target",
+        "change",
+        "connections",
+        "conversation_id",
+        "seq",
+    )
+
+    def __init__(
+        self,
+        conversation_id: str,
+        head: Head,
+        clock: Callable[[], int],
+        delivered: Delivered = lambda _seconds, _sockets: None,
+    ) -> None:
         self.conversation_id = conversation_id
         self.seq = head.seq
         self.change = head.change
         self.connections: dict[Connection, Head | None] = {}  # the place, where the feed is not there yet
         self._clock = clock
+        self._delivered = delivered
         self._target = head
         self._filling = False
 
@@ -97,6 +118,7 @@ class Feed:
     def _forward(self, stored: Stored) -> None:
         self.seq = stored.seq
         now = self._clock()
+        sockets = 0
         shared: bytes | None = None
         for connection, place in list(self.connections.items()):
             device_id = connection.device_id
@@ -104,11 +126,14 @@ class Feed:
                 continue
             if stored.sender_device_id == device_id or self.conversation_id in connection.behind:
                 continue
+            sockets += 1
             if stored.envelopes is not None and device_id in stored.envelopes:
                 connection.send(message_frame(stored, device_id, now))
             else:
                 shared = shared or message_frame(stored, "", now)
                 connection.send(shared)
+        if sockets:
+            self._delivered(max(0, now - stored.created) / 1000, sockets)
 
     def _forward_change(self, happened: Happened) -> None:
         self.change = happened.change
