@@ -140,6 +140,21 @@ class Message(Service, frozen=True, kw_only=True):
     unread_bytes: Bytes = 4_194_304
 
 
+class Push(Section, frozen=True, kw_only=True):
+    """Wake-ups by Web Push and UnifiedPush, which the message service sends; without a key it sends none.
+
+    `window` is how soon a device that was woken and did not come may be woken again. `networks` are networks
+    of our own that endpoints may be in, beside public addresses; `ca` is who vouches for their certificates,
+    a PEM file, empty for those that the system trusts.
+    """
+
+    vapid_key: Text = ""
+    contact: Text = ""
+    window: Seconds = 900.0
+    networks: list[Text] = field(default_factory=list)
+    ca: Text = ""
+
+
 class File(Service, frozen=True, kw_only=True):
     """Encrypted blobs.
 
@@ -195,6 +210,7 @@ class Settings(Section, frozen=True, kw_only=True):
     gateway: Gateway = field(default_factory=Gateway)
     auth: Auth = field(default_factory=Auth)
     message: Message = field(default_factory=Message)
+    push: Push = field(default_factory=Push)
     file: File = field(default_factory=File)
     key: Key = field(default_factory=Key)
     limits: Limits = field(default_factory=Limits)

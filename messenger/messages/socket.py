@@ -8,7 +8,7 @@ The router has checked the handshake's form, `accept` has checked the token: wha
 
 from typing import Any, Protocol
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
@@ -18,6 +18,7 @@ from messenger.core.http.router import parse_query
 from messenger.core.http.wire import write_now
 from messenger.core.identity import Identity
 from messenger.messages.session import Parts, Session
+from messenger.messages.texts import TextsFirst
 from messenger.wire import frames
 from messenger.wire.errors import Code, Problem
 
@@ -42,7 +43,7 @@ class _Writing:
         self._socket.session.connection.pause()
 
 
-class Socket(WebSocketServerProtocol):
+class Socket(TextsFirst):
     """One WebSocket. `identity` is set before the handshake goes on."""
 
     identity: Identity

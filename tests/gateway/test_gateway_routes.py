@@ -16,6 +16,7 @@ from messenger.gateway.routes import service_of
         ("/.well-known/jwks.json", "auth"),
         ("/api/v1/conversations", "message"),
         ("/api/v1/blocks/x", "message"),
+        ("/api/v1/push", "message"),
         ("/api/v1/files/uploads/x/y", "file"),
         ("/api/v1/keys/claim", "key"),
     ],
