@@ -1,7 +1,7 @@
 """The statements of store.py, which alone runs them. Times are the database's.
 
 Whatever changes or takes the keys of a device holds the lock of its row in key.devices, in the order of the
-ids where there are several. A claim is a function of the schema (schema/0002_claims.py).
+ids where there are several. A claim is a function of the schema (schema/0003_claims.py).
 """
 
 LOCK_DEVICE = "select 1 from key.devices where device_id = %s and user_id = %s for no key update"

@@ -10,8 +10,8 @@ what the claims before it have left.
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 CLAIM = """
 create function key.claim_bundles(
