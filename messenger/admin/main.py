@@ -4,6 +4,7 @@
 
     migrate, status      the schemas of the database
     backup, restore      database and files
+    check                does what is stored agree with itself?
     keys, invites, users, devices, sessions, audit      accounts
 
 Settings come as for the services. For `twist messenger` say `--data DIR`, its data directory: its engines
@@ -21,6 +22,7 @@ from pathlib import Path
 from messenger import __version__
 from messenger.admin import accounts
 from messenger.admin.backup import commands as backups
+from messenger.admin.check import commands as checks
 from messenger.core.config import load
 from messenger.core.database import versions
 from messenger.core.lifecycle import StartError
@@ -60,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(command=_migrate)
     commands.add_parser("status", help="show which version each schema is at").set_defaults(command=_status)
     backups.add_commands(commands)
+    checks.add_command(commands)
     accounts.add_commands(commands)
     return parser
 
