@@ -123,9 +123,13 @@ class Tokens:
         if identity.expires_at <= self._reactor.seconds():
             self._remembered.pop(token, None)
             raise Problem(Code.token_expired)
+        self.confirm(identity)
+        return identity
+
+    def confirm(self, identity: Identity) -> None:
+        """Problem `unauthorized` where the session has ended."""
         if identity.session_id in self._ended:
             raise Problem(Code.unauthorized, "The session has ended.")
-        return identity
 
     async def _key_of(self, token: str) -> Ed25519PublicKey:
         if len(token) > MAX_TOKEN or not _COMPACT.fullmatch(token):
