@@ -21,7 +21,7 @@ from messenger.messages.model import Draft, Outcome
 from messenger.wire.errors import Problem, unavailable
 
 BATCH = 200
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 QUEUE = 5_000
 RUNNING = 2
 PATIENCE = 3
