@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
+from messenger.messages.live import connection as live_connection
 from messenger.messages.live import feed
 from messenger.messages.live.connection import Behind, Connection
 from messenger.messages.live.feed import Feed, merged
@@ -219,6 +221,7 @@ class FeedTests(SynchronousTestCase):
         self.assertEqual(len(self.received(connection)), 5)
 
     def test_who_does_not_read_as_fast_as_a_jump_is_filled_goes_on_at_its_own_pace(self) -> None:
+        self.patch(feed, "PAGE", 5)
         slow, quick = self.connect("slow", bound=700), self.connect("quick", bound=700)
         slow.pause()
         self.feed.offer(stored(1), 1)
@@ -239,6 +242,20 @@ class FeedTests(SynchronousTestCase):
         self.fill()
         order = [("change", 2), ("change", 3), ("change", 4), ("message", 1), ("change", 5)]
         self.assertEqual(self.received(connection), order)
+
+    def test_what_the_transport_has_no_room_for_waits_here(self) -> None:
+        connection = self.connect()
+        self.patch(live_connection, "MESSAGE_BYTES", 1)
+        channel: Any = connection.channel
+        self.patch(channel, "send", lambda message: (channel.sent.append(message), connection.pause()))
+        for seq in range(1, 4):
+            self.feed.offer(stored(seq), 1)
+        connection.flush()
+        self.assertEqual(len(channel.sent), 1)
+        connection.resume()
+        connection.resume()
+        self.assertEqual([seq for _, seq in self.received(connection)], [1, 2, 3])
+        self.assertEqual(connection.unread, 0)
 
 
 class MergedTests(SynchronousTestCase):

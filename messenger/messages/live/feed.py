@@ -90,18 +90,20 @@ class Feed:
     async def fill(self, store: Reading) -> None:
         """Read and forward what lies between, page by page; one fill at a time.
 
-        Who does not read as fast as that is left behind, to be brought up by its own backlog.
+        In a jump of more than a page (an outage of the bus) who does not read as fast as that is left
+        behind, to be brought up by its own backlog.
         """
         if self._filling:
             return
         self._filling = True
+        far = self._target.seq - self.seq > PAGE
         try:
             while self.connections and not self.reach(self._target):
-                await self._fill_page(store, self._target)
+                await self._fill_page(store, self._target, far)
         finally:
             self._filling = False
 
-    async def _fill_page(self, store: Reading, target: Head) -> None:
+    async def _fill_page(self, store: Reading, target: Head, far: bool) -> None:
         messages: list[Stored] = []
         happened: list[Happened] = []
         if target.seq > self.seq:
@@ -113,7 +115,7 @@ class Feed:
             self._target = Head(self.seq, self.change)
             return
         for connection in self.connections:
-            if connection.slow:
+            if far and connection.slow:
                 connection.behind.setdefault(self.conversation_id, Behind(self.seq, self.change))
         for item in merged(messages, happened, complete_to(messages, happened, target.seq, PAGE)):
             if isinstance(item, Stored):
