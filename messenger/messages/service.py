@@ -25,12 +25,14 @@ from messenger.messages.model import Draft, Moved, Outcome
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
 from messenger.messages.push.build import build_push
+from messenger.messages.replenish import ask_for_prekeys
 from messenger.messages.session import Parts
 from messenger.messages.socket import Socket, SocketFactory, accept
 from messenger.messages.store.blocks import Blocks as BlockStore
 from messenger.messages.store.conversations import Conversations as ConversationStore
 from messenger.messages.store.messages import Messages as MessageStore
 from messenger.messages.store.places import Places
+from messenger.messages.store.prekeys import Prekeys
 from messenger.messages.store.presence import Presence as PresenceStore
 from messenger.messages.store.tickets import Tickets
 from messenger.messages.store.upkeep import Upkeep
@@ -77,6 +79,8 @@ def build(context: Context) -> Built:
     progress = Progress(reactor, places, news.risen)
     presence = Presence(reactor, PresenceStore(base.database), hub, context.bus, push.gone)
     hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
+    prekeys = Prekeys(base.database)
+    hub.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(prekeys, connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
     messages = Messages(
