@@ -24,8 +24,8 @@ class Authenticator(Protocol):
     async def identify(self, token: str) -> Identity:
         """The bearer; Problem `unauthorized` or `token_expired` where the token is not good (any more)."""
 
-    def confirm(self, identity: Identity) -> None:
-        """Problem `unauthorized` where the session has ended since `identify`."""
+    def has_ended(self, session_id: str) -> bool:
+        """Whether the session is known to have ended."""
 
     def on_ended(self, listener: Callable[[SessionEnded], object]) -> None:
         """Call `listener` once for each session that ends from now on."""

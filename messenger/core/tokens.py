@@ -100,6 +100,10 @@ class Tokens:
         bus.on(events.SESSION_ENDED, self._hear)
         bus.on_gap(self._doubt)
 
+    def has_ended(self, session_id: str) -> bool:
+        """Whether the session is known to have ended."""
+        return session_id in self._ended
+
     def on_ended(self, listener: EndedListener) -> None:
         """Call `listener(event)` once for each session that ends from now on."""
         self._listeners.append(listener)
@@ -123,13 +127,9 @@ class Tokens:
         if identity.expires_at <= self._reactor.seconds():
             self._remembered.pop(token, None)
             raise Problem(Code.token_expired)
-        self.confirm(identity)
-        return identity
-
-    def confirm(self, identity: Identity) -> None:
-        """Problem `unauthorized` where the session has ended."""
         if identity.session_id in self._ended:
             raise Problem(Code.unauthorized, "The session has ended.")
+        return identity
 
     async def _key_of(self, token: str) -> Ed25519PublicKey:
         if len(token) > MAX_TOKEN or not _COMPACT.fullmatch(token):

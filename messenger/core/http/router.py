@@ -23,7 +23,7 @@ from messenger.core.http.content import BodyLost
 from messenger.core.http.download import Download
 from messenger.core.http.request import Request
 from messenger.core.http.routing import Route, Table, routes_of
-from messenger.core.http.transfers import Transfers
+from messenger.core.http.transfers import Transfers, session_ended
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade, serve_websocket
 from messenger.core.identity import Authenticator
 from messenger.wire.codec import Decoder, convert, encode
@@ -198,8 +198,10 @@ class Router:
 
     def _confirm(self, call: Call) -> None:
         """Problem `unauthorized` where the session has ended while something was waited for."""
-        if self._authenticator is not None and call.identified:
-            self._authenticator.confirm(call.identity)
+        if self._authenticator is None or not call.identified:
+            return
+        if self._authenticator.has_ended(call.identity.session_id):
+            raise session_ended()
 
     def _follow(self, call: Call) -> None:
         if call.identified:

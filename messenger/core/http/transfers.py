@@ -10,6 +10,11 @@ from messenger.wire.errors import Code, Problem
 from messenger.wire.events import SessionEnded
 
 
+def session_ended() -> Problem:
+    """The answer to a request whose session has ended since it was let in."""
+    return Problem(Code.unauthorized, "The session has ended.")
+
+
 class Transfers:
     """The requests under way, by session."""
 
@@ -32,6 +37,6 @@ class Transfers:
         """Break off what goes on for a session that has ended."""
         for request in list(self._requests.get(ended.session_id, ())):
             if not request.body.complete:
-                request.body.fail(Problem(Code.unauthorized, "The session has ended."))
+                request.body.fail(session_ended())
             elif request.startedWriting:
                 request.cut()

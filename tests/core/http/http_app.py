@@ -37,9 +37,8 @@ class Authenticator:
         for listener in self.listeners:
             listener(event)
 
-    def confirm(self, identity):
-        if self.ended:
-            raise Problem(Code.unauthorized)
+    def has_ended(self, session_id):
+        return self.ended
 
     def on_ended(self, listener):
         self.listeners.append(listener)
