@@ -129,7 +129,10 @@ def build(context: Context) -> Built:
     )
     admission = route_limits(context, "auth", registry)
     router = Router(
-        [Endpoints(accounts, sessions, factors), system], authenticator=core.tokens, admission=admission
+        [Endpoints(accounts, sessions, factors), system],
+        authenticator=core.tokens,
+        body_limit=context.settings.http.body,
+        admission=admission,
     )
     server = HttpServer(
         reactor,

@@ -75,6 +75,7 @@ def build(context: Context) -> Built:
         [system, FileEndpoints(files), UploadEndpoints(uploads)],
         authenticator=shared.tokens,
         admission=admission,
+        body_limit=settings.http.body,
         stream_limit=settings.file.size,
     )
 

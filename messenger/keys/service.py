@@ -74,7 +74,12 @@ def build(context: Context) -> Built:
         lambda: core.database.schemas,
     )
     admission = route_limits(context, "key", registry)
-    router = Router([Endpoints(keys), system], authenticator=core.tokens, admission=admission)
+    router = Router(
+        [Endpoints(keys), system],
+        authenticator=core.tokens,
+        body_limit=context.settings.http.body,
+        admission=admission,
+    )
     server = HttpServer(
         reactor,
         "key",

@@ -9,6 +9,7 @@ Nothing waits for presence, and none is ever lost for good: each renewal notes a
 where this instance was taken for dead.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from msgspec import Raw
@@ -49,13 +50,24 @@ class Store(Protocol):
 
 
 class Presence:
-    """The presence of the devices that are connected here."""
+    """The presence of the devices that are connected here.
 
-    def __init__(self, reactor: Any, store: Store, hub: Hub, bus: Bus) -> None:
+    `gone(users)` hears of users of whom a device is not seen any more, here or on an instance that has died.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: Store,
+        hub: Hub,
+        bus: Bus,
+        gone: Callable[[Iterable[str]], object] = lambda _: None,
+    ) -> None:
         self._reactor = reactor
         self._store = store
         self._hub = hub
         self._bus = bus
+        self._told_gone = gone
         self._instance_id = new_id()
         self._here: dict[str, Seen] = {}
         self._leaving: dict[str, Any] = {}
@@ -122,6 +134,7 @@ class Presence:
     async def _flush(self) -> None:
         changed = dict(list(self._changed.items())[:BATCH])
         users = sorted({self._owners[device_id] for device_id in changed})
+        left = {self._owners[device_id] for device_id, seen in changed.items() if seen is None}
         for device_id in changed:
             del self._changed[device_id], self._owners[device_id]
         try:
@@ -130,6 +143,8 @@ class Presence:
                 [seen for seen in changed.values() if seen is not None],
                 [device_id for device_id, seen in changed.items() if seen is None],
             )
+            if left:
+                self._told_gone(left)
             await self._tell(users)
         except Problem as problem:
             # The next renewal notes all that is seen here; who left is buried with what is left of it.
@@ -144,7 +159,10 @@ class Presence:
             if not known:
                 for device_id, seen in self._here.items():
                     self._note(device_id, seen.user_id, seen)
-            await self._tell(await self._store.bury())
+            buried = await self._store.bury()
+            if buried:
+                self._told_gone(buried)
+            await self._tell(buried)
         except Problem as problem:
             log.warn("presence can't be renewed: {detail}", detail=problem.detail)
 

@@ -17,19 +17,22 @@ from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Conversations
 from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
-from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
+from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints, PushEndpoints
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.news import News
 from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
-from messenger.messages.model import Moved
+from messenger.messages.model import Draft, Moved, Outcome
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
+from messenger.messages.push.build import build_push
+from messenger.messages.replenish import ask_for_prekeys
 from messenger.messages.session import Parts
 from messenger.messages.socket import Socket, SocketFactory, accept
 from messenger.messages.store.blocks import Blocks as BlockStore
 from messenger.messages.store.conversations import Conversations as ConversationStore
 from messenger.messages.store.messages import Messages as MessageStore
 from messenger.messages.store.places import Places
+from messenger.messages.store.prekeys import Prekeys
 from messenger.messages.store.presence import Presence as PresenceStore
 from messenger.messages.store.tickets import Tickets
 from messenger.messages.store.upkeep import Upkeep
@@ -66,10 +69,18 @@ def build(context: Context) -> Built:
     def moved(what: Moved) -> None:
         news.changed(what.event_id, what.heads)
 
-    commits = Commits(message_store, news.committed, batch_sizes(registry).observe, lags.committed.observe)
+    push = build_push(reactor, context.settings.push, base.database, registry)
+
+    def committed(event_id: str, stored: list[tuple[Draft, Outcome]]) -> None:
+        news.committed(event_id, stored)
+        push.committed(stored)
+
+    commits = Commits(message_store, committed, batch_sizes(registry).observe, lags.committed.observe)
     progress = Progress(reactor, places, news.risen)
-    presence = Presence(reactor, PresenceStore(base.database), hub, context.bus)
+    presence = Presence(reactor, PresenceStore(base.database), hub, context.bus, push.gone)
     hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
+    prekeys = Prekeys(base.database)
+    hub.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(prekeys, connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
     messages = Messages(
@@ -107,7 +118,7 @@ def build(context: Context) -> Built:
         await accept(call, socket, parts, tickets)
         await admission(call)  # the router asks for no token here, so it can't count by user
 
-    ServiceMetrics(registry, base.database, context.bus, base.outbox)
+    ServiceMetrics(registry, base.database, context.bus, base.outbox, push.threads)
     MessageMetrics(registry, hub, commits, progress, lags)
     system = SystemEndpoints(
         reactor,
@@ -120,9 +131,11 @@ def build(context: Context) -> Built:
             ConversationEndpoints(conversations),
             MessageEndpoints(messages),
             BlockEndpoints(blocks),
+            PushEndpoints(push.rules),
             system,
         ],
         authenticator=base.tokens,
+        body_limit=context.settings.http.body,
         admission=admission,
     )
     sockets = SocketFactory(parts, settings.sockets)
@@ -139,7 +152,17 @@ def build(context: Context) -> Built:
     )
     # Stopped from the end: no new requests, commits under way answered, sockets sent away with 1001 and
     # given a moment to go, then what they acknowledged is written.
-    parts_in_order = [*base.parts, upkeep, progress, presence, sockets, hub, commits, server]
+    parts_in_order = [
+        *base.parts,
+        *push.parts,
+        upkeep,
+        progress,
+        presence,
+        sockets,
+        hub,
+        commits,
+        server,
+    ]
     return Built("message", parts_in_order, router, system.check)
 
 

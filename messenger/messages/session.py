@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.identity import Authenticator, Identity
@@ -66,13 +66,23 @@ class ReadingChannel(Channel, Protocol):
 class Session:
     """One socket's conversation with the service."""
 
-    __slots__ = ("_channel", "_expiry", "_judging", "_parts", "_unanswered", "_waiting", "connection")
+    __slots__ = (
+        "_channel",
+        "_expiry",
+        "_judged",
+        "_judging",
+        "_parts",
+        "_unanswered",
+        "_waiting",
+        "connection",
+    )
 
     def __init__(self, parts: Parts, channel: ReadingChannel, identity: Identity) -> None:
         self._parts = parts
         self._channel = channel
         self._waiting: deque[bytes] = deque()
         self._judging = False
+        self._judged: Deferred[None] | None = None
         self._unanswered = 0
         self._expiry: Any = None
         self.connection = parts.hub.attach(channel, identity)
@@ -117,9 +127,26 @@ class Session:
         if self._expiry is not None and self._expiry.active():
             self._expiry.cancel()
         self._waiting.clear()
+        self._tell_judged()
         self.connection.gone()
         self._parts.presence.closed(self.connection)
         ensureDeferred(self._parts.progress.flush())
+
+    async def finish(self) -> None:
+        """Return once all that arrived is judged, and what was acknowledged is written.
+
+        The client has begun to close. Its next socket may be another instance's, which knows of an
+        acknowledgement only what is written: so the close is answered after that.
+        """
+        if self._judging or self._waiting:
+            self._judged = Deferred()
+            await self._judged
+        await self._parts.progress.flush()
+
+    def _tell_judged(self) -> None:
+        if self._judged is not None and not self._waiting:
+            judged, self._judged = self._judged, None
+            judged.callback(None)
 
     def receive(self, message: bytes) -> None:
         """A WebSocket text message has arrived."""
@@ -143,6 +170,9 @@ class Session:
                 await self._judge(self._waiting.popleft())
         finally:
             self._judging = False
+            if self.connection.closed:
+                self._waiting.clear()
+            self._tell_judged()
 
     async def _judge(self, raw: bytes) -> None:
         try:

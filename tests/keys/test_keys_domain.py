@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from keys_fakes import House, run, x25519_key
+from keys_fakes import House, x25519_key
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
@@ -21,6 +21,7 @@ from messenger.wire.keys import (
     OneTimePrekeys,
     SignedPrekey,
 )
+from tests.fakes import run
 
 
 def refused(code: Code, coroutine: Coroutine[Any, Any, object]) -> Problem:

@@ -3,12 +3,13 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from keys_fakes import Device, House, run, x25519_key
+from keys_fakes import Device, House, x25519_key
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import PrekeysLow
 from messenger.wire.keys import Claim, OneTimePrekey, OneTimePrekeys
+from tests.fakes import run
 
 POOL = [x25519_key() for _ in range(40)]
 

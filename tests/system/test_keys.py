@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from tests.system.people import TRUST
 from tests.system.stack import Stack, until
 
 pytestmark = pytest.mark.system
@@ -28,7 +29,7 @@ class Device:
     """A logged-in device and its identity key."""
 
     def __init__(self, stack: Stack, username: str | None = None) -> None:
-        self.http = httpx.Client(base_url=stack.url + "/api/v1", timeout=30)
+        self.http = httpx.Client(base_url=stack.url + "/api/v1", timeout=30, verify=TRUST)
         self.username = username or "u" + secrets.token_hex(8)
         path = "/auth/login" if username else "/auth/register"
         answer = self.http.post(path, json={"username": self.username, "password": PASSWORD})

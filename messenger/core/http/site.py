@@ -17,7 +17,7 @@ from zope.interface import implementer
 from messenger.core.http.answers import INTERNAL, head, problem_parts
 from messenger.core.http.channel import Channel
 from messenger.core.http.metrics import HttpMetrics
-from messenger.core.http.request import UNMATCHED, Request, new_request_id
+from messenger.core.http.request import UNMATCHED, Request
 from messenger.core.limits import network_of
 from messenger.wire.errors import Problem
 
@@ -166,9 +166,8 @@ class Site(ServerFactory):
         if self._metrics is not None:
             self._metrics.observe(request.route, method, status, seconds)
 
-    def refused(self, channel: Channel, status: int, problem: Problem) -> None:
+    def refused(self, channel: Channel, status: int, problem: Problem, request_id: str) -> None:
         """A request could not be parsed: say so on the wire, before the channel closes."""
-        request_id = new_request_id()
         actual, headers, body = problem_parts(problem, request_id, status)
         headers += [("Content-Length", str(len(body))), ("Connection", "close")]
         channel.transport.write(head(actual, request_id, headers).encode("latin-1") + body)
