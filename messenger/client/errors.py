@@ -26,11 +26,9 @@ class ServerUnreachable(ClientError):
 
 
 class ServerRefused(ClientError):
-    """The server said no. `status` is HTTP's, `code` the wire contract's word, `members` what came with it."""
+    """The server said no. `status` is HTTP's, `code` the contract's word, `members` what came along."""
 
-    def __init__(
-        self, status: int, code: str, detail: str, members: dict[str, object] | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, detail: str, members: dict[str, object] | None = None) -> None:
         super().__init__(detail or f"The server answered {status}.", code=code)
         self.status = status
         self.detail = detail

@@ -126,7 +126,7 @@ class DeviceApproved(Event, frozen=True, kw_only=True):
 
 
 class SessionEnded(Event, frozen=True, kw_only=True):
-    """The session is over: log in again. `reason`: `token_reused`, `logged_out`, or `removed` with the device."""
+    """The session is over: log in again. `reason`: `token_reused`, `logged_out` or `removed`."""
 
     reason: str
 
@@ -148,7 +148,7 @@ class ServerWarning(Event, frozen=True, kw_only=True):
 
 
 class MessageRejected(ServerWarning, frozen=True, kw_only=True):
-    """A message was not taken: tampered with, replayed, refiled, reflected, or of a device without a voucher."""
+    """A message was not taken: tampered with, replayed, refiled, reflected, from nobody known."""
 
 
 class MessagesMissing(ServerWarning, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What an application reads: messages, people, members, devices. Snapshots; none of them changes by itself."""
+"""What an application reads: messages, people, members, devices. Snapshots, all of them."""
 
 from typing import Literal
 

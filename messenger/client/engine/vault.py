@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from messenger.client import events
-from messenger.client.e2e import BadState, DeviceKeys, KnownUser, PeerSessions
+from messenger.client.e2e import DeviceKeys, KnownUser, PeerSessions
+from messenger.client.e2e.errors import BadState
 from messenger.client.errors import NoProfile, ProfileExists, StoreCorrupt
 from messenger.client.store.account import Account
 from messenger.client.store.conversations import Conversations
@@ -84,7 +85,7 @@ class Vault:
 
     @classmethod
     async def open(cls, profile: Path, unlock: Unlock, *, create: bool = False) -> "Vault":
-        """Open a profile, or make it. NoProfile, ProfileExists, ProfileLocked, WrongPassphrase, StoreCorrupt ..."""
+        """Open a profile, or make it. NoProfile, ProfileExists, ProfileLocked, WrongPassphrase ..."""
         worker = ThreadPoolExecutor(1, thread_name_prefix="messenger-store")
         try:
             return await asyncio.get_running_loop().run_in_executor(

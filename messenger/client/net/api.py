@@ -6,7 +6,8 @@ from typing import Any
 
 from messenger.client.errors import BadCredentials, SecondFactorRequired, ServerRefused
 from messenger.client.net.http import Http, Token, decoded
-from messenger.wire import auth, conversations, files, keys
+from messenger.wire import auth, files, keys
+from messenger.wire import conversations as talks
 from messenger.wire.codec import Binary, Uuid, base64_text
 from messenger.wire.paging import Items, Page
 from messenger.wire.system import Info
@@ -163,9 +164,9 @@ class Api:
     # conversations
 
     async def create_conversation(
-        self, kind: conversations.Kind, members: list[str], metadata: bytes | None, client_id: str | None
-    ) -> conversations.Conversation:
-        body = conversations.NewConversation(
+        self, kind: talks.Kind, members: list[str], metadata: bytes | None, client_id: str | None
+    ) -> talks.Conversation:
+        body = talks.NewConversation(
             type=kind,
             members=[Uuid(one) for one in members],
             metadata=None if metadata is None else Binary(metadata),
@@ -173,20 +174,20 @@ class Api:
         )
         return await self._conversation("POST", "/conversations", body)
 
-    async def _conversation(self, method: str, path: str, body: object = None) -> conversations.Conversation:
-        found: conversations.Conversation = await self._call(method, path, conversations.Conversation, body)
+    async def _conversation(self, method: str, path: str, body: object = None) -> talks.Conversation:
+        found: talks.Conversation = await self._call(method, path, talks.Conversation, body)
         return found
 
-    async def conversation(self, conversation_id: str) -> conversations.Conversation:
+    async def conversation(self, conversation_id: str) -> talks.Conversation:
         return await self._conversation("GET", f"/conversations/{conversation_id}")
 
-    async def conversations(self) -> list[conversations.Conversation]:
+    async def conversations(self) -> list[talks.Conversation]:
         """All of them."""
-        found: list[conversations.Conversation] = []
+        found: list[talks.Conversation] = []
         query: dict[str, str | int] = {"limit": 200}
         for _ in range(PAGES):
-            page: Page[conversations.Conversation] = await self._call(
-                "GET", "/conversations", Page[conversations.Conversation], **query
+            page: Page[talks.Conversation] = await self._call(
+                "GET", "/conversations", Page[talks.Conversation], **query
             )
             found += page.items
             if page.next is None:
@@ -194,45 +195,43 @@ class Api:
             query["cursor"] = page.next
         return found
 
-    async def set_metadata(self, conversation_id: str, metadata: bytes) -> conversations.Conversation:
-        body = conversations.ConversationUpdate(metadata=Binary(metadata))
+    async def set_metadata(self, conversation_id: str, metadata: bytes) -> talks.Conversation:
+        body = talks.ConversationUpdate(metadata=Binary(metadata))
         return await self._conversation("PATCH", f"/conversations/{conversation_id}", body)
 
-    async def members(self, conversation_id: str) -> list[conversations.Member]:
+    async def members(self, conversation_id: str) -> list[talks.Member]:
         path = f"/conversations/{conversation_id}/members"
-        found: Items[conversations.Member] = await self._call("GET", path, Items[conversations.Member])
+        found: Items[talks.Member] = await self._call("GET", path, Items[talks.Member])
         return found.items
 
-    async def add_member(self, conversation_id: str, user_id: str, role: conversations.Role) -> None:
-        body = conversations.NewMember(user_id=Uuid(user_id), role=role)
+    async def add_member(self, conversation_id: str, user_id: str, role: talks.Role) -> None:
+        body = talks.NewMember(user_id=Uuid(user_id), role=role)
         await self._call("POST", f"/conversations/{conversation_id}/members", Nothing, body)
 
-    async def set_role(self, conversation_id: str, user_id: str, role: conversations.Role) -> None:
+    async def set_role(self, conversation_id: str, user_id: str, role: talks.Role) -> None:
         path = f"/conversations/{conversation_id}/members/{user_id}"
-        await self._call("PATCH", path, Nothing, conversations.RoleChange(role=role))
+        await self._call("PATCH", path, Nothing, talks.RoleChange(role=role))
 
     async def remove_member(self, conversation_id: str, user_id: str) -> None:
         await self._call("DELETE", f"/conversations/{conversation_id}/members/{user_id}", Nothing)
 
-    async def conversation_devices(self, conversation_id: str) -> conversations.Devices:
+    async def conversation_devices(self, conversation_id: str) -> talks.Devices:
         path = f"/conversations/{conversation_id}/devices"
-        found: conversations.Devices = await self._call("GET", path, conversations.Devices)
+        found: talks.Devices = await self._call("GET", path, talks.Devices)
         return found
 
-    async def messages(self, conversation_id: str, after: int, limit: int = 200) -> list[conversations.Message]:
+    async def messages(self, conversation_id: str, after: int, limit: int = 200) -> list[talks.Message]:
         """The next messages after a place, own ones included."""
         path = f"/conversations/{conversation_id}/messages"
-        page: Page[conversations.Message] = await self._call(
-            "GET", path, Page[conversations.Message], after=after, limit=limit
+        page: Page[talks.Message] = await self._call(
+            "GET", path, Page[talks.Message], after=after, limit=limit
         )
         return page.items
 
-    async def changes(self, conversation_id: str, after: int) -> list[conversations.Change]:
+    async def changes(self, conversation_id: str, after: int) -> list[talks.Change]:
         """The next changes after a number."""
         path = f"/conversations/{conversation_id}/changes"
-        page: Page[conversations.Change] = await self._call(
-            "GET", path, Page[conversations.Change], after=after, limit=200
-        )
+        page: Page[talks.Change] = await self._call("GET", path, Page[talks.Change], after=after, limit=200)
         return page.items
 
     async def delete_message(self, conversation_id: str, seq: int) -> None:
@@ -245,7 +244,6 @@ class Api:
     ) -> files.File:
         """Stream a blob of `size` bytes up. FileTooLarge."""
 
-
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(size),
@@ -253,7 +251,9 @@ class Api:
             "X-File-Metadata": base64_text(metadata),
         }
         access = await self._token.access()
-        async with self._http.stream("POST", "/files", access=access, headers=headers, content=blob) as answer:
+        async with self._http.stream(
+            "POST", "/files", access=access, headers=headers, content=blob
+        ) as answer:
             return decoded(await answer.aread(), files.File)
 
     @asynccontextmanager

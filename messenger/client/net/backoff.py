@@ -16,7 +16,7 @@ class Backoff:
 
     def next(self, at_least: float = 0.0) -> float:
         """Seconds to wait now; `at_least` is what the server asked for."""
-        bound = min(self._last, self._first * 2 ** min(self._failures, 30))
+        bound = min(self._last, self._first * 2.0 ** min(self._failures, 30))
         self._failures += 1
         wait = bound * (0.5 + 0.5 * self._draw())
         return max(wait, at_least + bound * 0.5 * self._draw() if at_least else 0.0)

@@ -92,11 +92,9 @@ class Http:
         """The answer's value; with `kind` NoneType none is expected. ServerRefused, ServerUnreachable."""
         content = None if body is None else encode(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
-        raw = await self._patiently(
-            method, path, token=token, headers=headers, content=content, params=query
-        )
+        raw = await self._patiently(method, path, token=token, headers=headers, content=content, params=query)
         if kind is type(None):
-            return None  # type: ignore[return-value]
+            return None
         return decoded(raw, kind)
 
     async def _patiently(self, method: str, path: str, *, token: Token | None, **arguments: Any) -> bytes:
@@ -120,7 +118,13 @@ class Http:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, *, access: str | None = None, headers: Mapping[str, str] = {}, **arguments: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        access: str | None = None,
+        headers: Mapping[str, str] = {},
+        **arguments: Any,
     ) -> AsyncIterator[httpx.Response]:
         """An answer that was no error, its body unread."""
         authorization = {} if access is None else {"Authorization": f"Bearer {access}"}
@@ -134,7 +138,9 @@ class Http:
                     raise ServerRefused(answer.status_code, "bad_answer", "The server sends us elsewhere.")
                 yield answer
         except httpx.HTTPError as error:
-            raise ServerUnreachable(f"The server can't be reached: {error or type(error).__name__}.") from error
+            raise ServerUnreachable(
+                f"The server can't be reached: {error or type(error).__name__}."
+            ) from error
 
     async def close(self) -> None:
         """Close all connections."""

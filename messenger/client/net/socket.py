@@ -53,8 +53,8 @@ class _Type(msgspec.Struct):
 
 
 _KNOWN = frozenset(
-    "hello synced sent message change receipt typing presence device prekeys token error".split()
-)
+    ("hello", "synced", "sent", "message", "change", "receipt", "typing", "presence", "device", "prekeys")
+) | {"token", "error"}
 _several = msgspec.json.Decoder(list[msgspec.Raw])
 _type = msgspec.json.Decoder(_Type)
 _one: msgspec.json.Decoder[ServerFrame] = msgspec.json.Decoder(ServerFrame)
@@ -149,9 +149,14 @@ async def opened(server: str, access_token: str, timeout: float) -> AsyncIterato
         if status in (429, 503):
             waiting = error.response.headers.get("Retry-After", "1")
             raise RateLimited(
-                status, "unavailable", "The server takes no socket now.", float(waiting) if waiting.isdigit() else 1.0
+                status,
+                "unavailable",
+                "The server takes no socket now.",
+                float(waiting) if waiting.isdigit() else 1.0,
             ) from None
-        raise ServerRefused(status, "bad_upgrade", f"The server answered {status} to the WebSocket.") from None
+        raise ServerRefused(
+            status, "bad_upgrade", f"The server answered {status} to the WebSocket."
+        ) from None
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, EOFError) as error:
         raise ServerUnreachable(f"The server can't be reached: {error or type(error).__name__}.") from error
     try:

@@ -76,7 +76,10 @@ class SessionTokens:
                 return tokens.access_token
             try:
                 session = await self._http.call(
-                    "POST", "/auth/refresh", wire.Session, body=wire.Refresh(refresh_token=tokens.refresh_token)
+                    "POST",
+                    "/auth/refresh",
+                    wire.Session,
+                    body=wire.Refresh(refresh_token=tokens.refresh_token),
                 )
             except ServerRefused as error:
                 if error.status != 401:

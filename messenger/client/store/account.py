@@ -1,4 +1,4 @@
-"""Facts of the profile's one account, by name: who and where it is, its refresh token, how far events are read."""
+"""Facts of the profile's one account, by name: who and where it is, its tokens, what was read."""
 
 from messenger.client.store.database import Database
 

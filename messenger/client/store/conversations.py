@@ -52,14 +52,16 @@ class Conversations:
     def get(self, conversation_id: str) -> Row | None:
         """A conversation."""
         row = self._database.one(
-            f"select {_COLUMNS} from conversations where conversation_id = ?", conversation_id
+            f"select {_COLUMNS} from conversations where conversation_id = ?",  # noqa: S608 - our own names
+            conversation_id,
         )
         return None if row is None else Row(**dict(zip(Row.__struct_fields__, row, strict=True)))
 
     def all(self) -> list[Row]:
         """All, those with the latest activity first."""
         rows = self._database.all(
-            f"select {_COLUMNS} from conversations order by activity desc, conversation_id"
+            f"select {_COLUMNS} from conversations"  # noqa: S608 - our own names
+            " order by activity desc, conversation_id"
         )
         return [Row(**dict(zip(Row.__struct_fields__, row, strict=True))) for row in rows]
 
@@ -68,7 +70,8 @@ class Conversations:
         new = self.get(said.conversation_id) is None
         self._database.run(
             """insert into conversations
-                   (conversation_id, type, metadata, message_ttl, role, created_at, updated_at, ended, read_seq)
+                   (conversation_id, type, metadata, message_ttl, role, created_at, updated_at, ended,
+                   read_seq)
                values (?, ?, ?, ?, ?, ?, ?, ?, ?)
                on conflict (conversation_id) do update set
                    metadata = excluded.metadata, message_ttl = excluded.message_ttl, role = excluded.role,
@@ -179,18 +182,23 @@ class Conversations:
     def receipt(self, conversation_id: str, user_id: str, kind: str, seq: int) -> bool:
         """How far a member has come; whether that was news."""
         column = "read_seq" if kind == "read" else "delivered_seq"
-        return 0 < self._database.run(
-            f"update members set {column} = ?"  # noqa: S608 - one of two
-            f" where conversation_id = ? and user_id = ? and {column} < ?",
-            seq,
-            conversation_id,
-            user_id,
-            seq,
+        return (
+            self._database.run(
+                f"update members set {column} = ?"  # noqa: S608 - one of two
+                f" where conversation_id = ? and user_id = ? and {column} < ?",
+                seq,
+                conversation_id,
+                user_id,
+                seq,
+            )
+            > 0
         )
 
     def with_member(self, user_id: str) -> list[str]:
         """The conversations that somebody is in."""
-        rows = self._database.all("select conversation_id from members where user_id = ? and gone = 0", user_id)
+        rows = self._database.all(
+            "select conversation_id from members where user_id = ? and gone = 0", user_id
+        )
         return [row[0] for row in rows]
 
     # people

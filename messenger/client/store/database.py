@@ -1,7 +1,7 @@
-"""The encrypted SQLite file: SQLCipher, the whole file under the store's key, names and times included.
+"""The encrypted SQLite file: SQLCipher, the whole of it under the store's key, names included.
 
-SQLCipher rather than encryption of single values: nothing is forgotten that way, indexes work, and SQLite's own
-journal is encrypted too. A commit is on the disk when it returns (WAL, synchronous FULL), and kill -9 leaves
+SQLCipher rather than encryption of single values: nothing is forgotten that way, indexes work, and SQLite's
+own journal is encrypted too. A commit is on the disk when it returns (WAL, synchronous FULL), and kill -9 leaves
 what was committed.
 """
 

@@ -117,7 +117,7 @@ class Messages:
         return [_message(row) for row in reversed(rows)]
 
     def file(self, name: str) -> tuple[Message, FileReference] | None:
-        """The file whose id is this or begins like this (8 characters or more), or whose message's id this is."""
+        """The file whose id is this or begins like this (8 characters or more), or the one of a message."""
         by_file = "json_extract(m.file, '$.file_id') like ? || '%'" if len(name) >= 8 else "0 and ? is null"
         rows = self._database.all(
             f"{_SELECT} where m.file is not null and (m.id = ? or {by_file}) order by m.id",
@@ -131,7 +131,10 @@ class Messages:
     def placed(self, number: int, seq: int, created_at: str) -> None:
         """An own message has got its place."""
         self._database.run(
-            "update messages set seq = ?, created_at = ?, state = 'sent' where id = ?", seq, created_at, number
+            "update messages set seq = ?, created_at = ?, state = 'sent' where id = ?",
+            seq,
+            created_at,
+            number,
         )
 
     def set_state(self, number: int, state: str) -> None:
@@ -141,7 +144,8 @@ class Messages:
     def erase(self, number: int) -> None:
         """Take the content away; the place stays."""
         self._database.run(
-            "update messages set state = 'deleted', text = '', file = null, reply_to = null where id = ?", number
+            "update messages set state = 'deleted', text = '', file = null, reply_to = null where id = ?",
+            number,
         )
 
     def unread(self, conversation_id: str, read_seq: int) -> int:

@@ -64,7 +64,7 @@ class Outbox:
     def first(self, conversation_id: str) -> Queued | None:
         """The next one of a conversation: what is for some devices only goes before what is for all."""
         row = self._database.one(
-            f"select {_COLUMNS} from outbox where conversation_id = ?"
+            f"select {_COLUMNS} from outbox where conversation_id = ?"  # noqa: S608 - our own names
             " order by draft is null, targets is null, position limit 1",
             conversation_id,
         )
@@ -72,7 +72,10 @@ class Outbox:
 
     def get(self, client_id: str) -> Queued | None:
         """One by its client_id."""
-        row = self._database.one(f"select {_COLUMNS} from outbox where client_id = ?", client_id)
+        row = self._database.one(
+            f"select {_COLUMNS} from outbox where client_id = ?",  # noqa: S608 - our own names
+            client_id,
+        )
         return None if row is None else _queued(row)
 
     def conversations(self) -> list[str]:

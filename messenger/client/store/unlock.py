@@ -2,8 +2,8 @@
 
 `key.json` beside the store says which. Under a passphrase it holds the key encrypted by ChaCha20-Poly1305
 (RFC 8439) under a key that Argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes) makes of
-the passphrase; so another passphrase costs no new encryption of the store. The parameters stand in the file, so that
-later versions may raise them.
+the passphrase; so another passphrase costs no new encryption of the store. The parameters
+stand in the file, so that later versions may raise them.
 """
 
 import os
@@ -100,9 +100,7 @@ class Passphrase:
             raise StoreCorrupt(f"{KEY_FILE} is damaged: {error}.") from None
 
     def _derive(self, salt: bytes, memory_kib: int, passes: int, lanes: int) -> bytes:
-        kdf = Argon2id(
-            salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory_kib
-        )
+        kdf = Argon2id(salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory_kib)
         return kdf.derive(self._text)
 
 
@@ -138,8 +136,8 @@ class SystemKeyring:
 
 def _keyring() -> Any:
     try:
-        import keyring  # noqa: PLC0415 - optional
-        import keyring.errors  # noqa: PLC0415
+        import keyring
+        import keyring.errors
     except ImportError:
         raise KeyringUnavailable(
             "The package `keyring` is missing: pip install 'secure-messenger[keyring]'."
