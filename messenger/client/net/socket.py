@@ -100,7 +100,11 @@ class Socket:
 
     def say(self, frame: Any) -> None:
         """Send a frame soon; what fails shows in `receive`."""
-        self._out.append(encode(frame))
+        self.say_raw(encode(frame))
+
+    def say_raw(self, frame: bytes) -> None:
+        """Send a frame that is JSON already."""
+        self._out.append(frame)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
 
@@ -115,6 +119,10 @@ class Socket:
                 await self._connection.send(raw.decode())
         except ConnectionClosed:
             self._out.clear()
+
+    def drop(self) -> None:
+        """Give the connection up without a word."""
+        self._connection.transport.abort()
 
     async def flush(self) -> None:
         """Return once all that was said is with the system."""

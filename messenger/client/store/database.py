@@ -1,8 +1,8 @@
 """The encrypted SQLite file: SQLCipher, the whole of it under the store's key, names included.
 
 SQLCipher rather than encryption of single values: nothing is forgotten that way, indexes work, and SQLite's
-own journal is encrypted too. A commit is on the disk when it returns (WAL, synchronous FULL), and kill -9 leaves
-what was committed.
+own journal is encrypted too. A commit is on the disk when it returns (WAL, synchronous FULL), and kill -9
+leaves what was committed.
 """
 
 from pathlib import Path
