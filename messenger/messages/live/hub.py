@@ -39,7 +39,7 @@ class Store(FeedReading, Protocol):
         """See store.messages.Messages.heads."""
 
     async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
     ) -> list[Stored]:
         """See store.messages.Messages.backlog."""
 
@@ -330,7 +330,7 @@ class Hub:
             log.warn("a conversation has to wait: {detail}", detail=problem.detail)
         for connection in list(feed.connections):
             if feed.conversation_id in connection.behind:
-                await self._backlog.bring_up(connection)
+                ensureDeferred(self._backlog.bring_up(connection))
         # The last one here may have been removed; a feed that nobody fills would fall behind.
         if not feed.connections and self._feeds.get(feed.conversation_id) is feed:
             del self._feeds[feed.conversation_id]
