@@ -11,6 +11,8 @@ docs/client.md shows more. Below it are `e2e` (encryption, without any I/O), `st
 store), `net` (HTTP and WebSocket) and `engine` (what runs between them).
 """
 
+from messenger.client.client import Client
+from messenger.client.conversation import Conversation
 from messenger.client.errors import (
     AmbiguousName,
     BadCredentials,
@@ -95,8 +97,10 @@ __all__ = [
     "AmbiguousName",
     "BadCredentials",
     "Blocked",
+    "Client",
     "ClientError",
     "ConnectionState",
+    "Conversation",
     "ConversationAdded",
     "ConversationEnded",
     "ConversationHasEnded",

@@ -115,11 +115,11 @@ class Asking:
         for conversation_id in await self._vault.run(unknown):
             await self.conversation(conversation_id)
 
-    async def take(self, said: Conversation) -> None:
-        """Write down what the server says about a conversation, with its members."""
+    async def take(self, said: Conversation, key: bytes | None = None) -> None:
+        """Write down what the server says about a conversation, with its members; `key` opens its name."""
         members = await self._api.members(said.conversation_id)
         await self.names([one.user_id for one in members])
-        await self._vault.run(lambda shelf: take_conversation(shelf, said, members))
+        await self._vault.run(lambda shelf: take_conversation(shelf, said, members, key))
 
     async def all_conversations(self) -> None:
         """Have all conversations that are new or were changed."""
@@ -164,7 +164,9 @@ class Asking:
         self._views.clear()
 
 
-def take_conversation(shelf: Shelf, said: Conversation, members: list[Member]) -> None:
+def take_conversation(
+    shelf: Shelf, said: Conversation, members: list[Member], key: bytes | None = None
+) -> None:
     """Write down a conversation, and tell of a new one."""
     new = shelf.conversations.take(said)
     if said.type == "direct":
@@ -177,7 +179,7 @@ def take_conversation(shelf: Shelf, said: Conversation, members: list[Member]) -
     else:
         row = shelf.conversations.get(said.conversation_id)
         assert row is not None
-        controls.retitle(shelf, said.conversation_id, said.metadata, row.metadata_key)
+        controls.retitle(shelf, said.conversation_id, said.metadata, key or row.metadata_key)
     take_members(shelf, said.conversation_id, members, quiet=new)
     if new:
         row = shelf.conversations.get(said.conversation_id)

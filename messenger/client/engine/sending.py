@@ -8,6 +8,7 @@ message encrypted anew. A full outbox refuses more (QueueFull).
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 
@@ -24,6 +25,7 @@ from messenger.client.errors import (
     RateLimited,
     ServerRefused,
     ServerUnreachable,
+    SessionExpired,
 )
 from messenger.client.net.api import Api
 from messenger.client.net.backoff import Backoff
@@ -103,7 +105,7 @@ class Sending:
                 del self._waiting[conversation_id]
                 lane = asyncio.get_running_loop().create_task(self._serve(conversation_id))
                 self._lanes[conversation_id] = lane
-                lane.add_done_callback(lambda done, name=conversation_id: self._lane_ended(name, done))
+                lane.add_done_callback(partial(self._lane_ended, conversation_id))
 
     def _lane_ended(self, conversation_id: str, lane: asyncio.Task[None]) -> None:
         del self._lanes[conversation_id]
@@ -149,6 +151,8 @@ class Sending:
                 answer = await self._exchange(conversation_id, queued.client_id, draft)
             except Gone:
                 continue
+            except SessionExpired:
+                self._online.clear()  # until somebody logs in again
             except (ServerUnreachable, RateLimited) as error:
                 await self._sleep(backoff.next(getattr(error, "retry_after", 0.0)))
                 continue
@@ -159,8 +163,8 @@ class Sending:
                 await self._fail(queued.client_id, error.code, str(error))
                 continue
             except (ClientError, EncryptionError) as error:
-                code = "message_too_large" if isinstance(error, PayloadTooLarge) else None
-                await self._fail(queued.client_id, code or getattr(error, "code", "refused"), str(error))
+                code = "message_too_large" if isinstance(error, PayloadTooLarge) else "refused"
+                await self._fail(queued.client_id, str(getattr(error, "code", code)), str(error))
                 continue
             if isinstance(answer, SentFrame):
                 backoff.reset()

@@ -3,7 +3,7 @@
 from messenger.client import events
 from messenger.client.e2e import SenderKey, SendingChain
 from messenger.client.e2e.bodies import decode_body
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Settled, Shelf
 from messenger.client.store.outbox import Queued
 
 
@@ -26,6 +26,7 @@ def settle(shelf: Shelf, queued: Queued, seq: int, created_at: str) -> None:
         placed = shelf.messages.get(int(message.id))
         assert placed is not None
         shelf.tell(events.MessageSent(message=placed))
+    shelf.settled.append(Settled(queued.client_id))
 
 
 def _give(shelf: Shelf, queued: Queued) -> None:
@@ -53,3 +54,4 @@ def fail(shelf: Shelf, queued: Queued, reason: str, detail: str, *, stored: bool
         failed = shelf.messages.get(int(message.id))
         assert failed is not None
         shelf.tell(events.SendFailed(message=failed, reason=reason, detail=detail))
+    shelf.settled.append(Settled(queued.client_id, reason, detail))

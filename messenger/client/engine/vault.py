@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import Struct
+
 from messenger.client import events
 from messenger.client.e2e import DeviceKeys, KnownUser, PeerSessions
 from messenger.client.e2e.errors import BadState
@@ -23,9 +25,17 @@ from messenger.client.store.lock import Lock
 from messenger.client.store.messages import Messages
 from messenger.client.store.outbox import Outbox
 from messenger.client.store.states import States
-from messenger.client.store.unlock import Unlock, create_key, read_key_file, stored_key
+from messenger.client.store.unlock import KEY_FILE, Unlock, create_key, read_key_file, stored_key
 
 T = TypeVar("T")
+
+
+class Settled(Struct, frozen=True):
+    """An own message is at the server, or was refused: then with a code and a sentence."""
+
+    client_id: str
+    code: str | None = None
+    detail: str = ""
 
 
 class Shelf:
@@ -40,6 +50,7 @@ class Shelf:
         self.outbox = Outbox(database)
         self.journal = Journal(database, self.account, self.messages)
         self.news = False  # a durable event was written
+        self.settled: list[Settled] = []
 
     @property
     def user_id(self) -> str:
@@ -81,7 +92,14 @@ class Vault:
         self._shelf = Shelf(database)
         self._worker = worker
         self._closed = False
-        self.on_news: Callable[[], None] = lambda: None  # called on the event loop after durable events
+        # Called on the event loop, after durable events, and for own messages that are through or refused.
+        self.on_news: Callable[[], None] = lambda: None
+        self.on_settled: Callable[[Settled], None] = lambda _: None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be done any more."""
+        return self._closed
 
     @classmethod
     async def open(cls, profile: Path, unlock: Unlock, *, create: bool = False) -> "Vault":
@@ -120,14 +138,17 @@ class Vault:
             raise RuntimeError("The client is closed.")
         loop = asyncio.get_running_loop()
         # Shielded: a caller that is cancelled must not leave half of it behind, and what was begun is done.
-        result, news = await asyncio.shield(loop.run_in_executor(self._worker, self._transact, work))
+        done = loop.run_in_executor(self._worker, self._transact, work)
+        result, news, settled = await asyncio.shield(done)
+        for one in settled:
+            self.on_settled(one)
         if news:
             self.on_news()
         return result
 
-    def _transact(self, work: Callable[[Shelf], T]) -> tuple[T, bool]:
+    def _transact(self, work: Callable[[Shelf], T]) -> tuple[T, bool, list["Settled"]]:
         shelf = self._shelf
-        shelf.news = False
+        shelf.news, shelf.settled = False, []
         shelf.database.begin()
         try:
             result = work(shelf)
@@ -139,7 +160,12 @@ class Vault:
             if isinstance(error, BadState):
                 raise StoreCorrupt(str(error)) from error
             raise
-        return result, shelf.news
+        return result, shelf.news, shelf.settled
+
+    def discard(self) -> None:
+        """Take away a profile that was made in vain. After `close`."""
+        for name in (KEY_FILE, STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm"):
+            (self.profile / name).unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Finish what was begun, close the file and let others in."""

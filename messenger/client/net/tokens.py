@@ -52,6 +52,10 @@ class SessionTokens:
         """When the access token ends; 0 without one."""
         return 0.0 if self._tokens is None else self._tokens.expires_at
 
+    def now(self) -> float:
+        """This device's clock."""
+        return self._clock()
+
     @property
     def alive(self) -> bool:
         """Whether there is a session as far as is known."""
