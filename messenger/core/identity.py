@@ -20,3 +20,6 @@ class Authenticator(Protocol):
 
     async def identify(self, token: str) -> Identity:
         """The bearer; Problem `unauthorized` or `token_expired` where the token is not good (any more)."""
+
+    def has_ended(self, session_id: str) -> bool:
+        """Whether the session is known to have ended."""

@@ -67,6 +67,14 @@ IDENTITIES = """
     left join key.devices d on d.device_id = p.device_id
     where u.user_id = %s order by d.device_id
 """
+PENDING = """
+    select d.device_id, d.identity_key
+    from key.devices d
+    join auth.live_devices l on l.device_id = d.device_id
+    where d.user_id = %s and d.identity_key is not null
+        and not exists (select from key.published_devices p where p.device_id = d.device_id)
+    order by d.device_id
+"""
 USER_EXISTS = "select 1 from auth.live_users where user_id = %s"
 ADD_EVENT = "insert into key.outbox (id, subject, payload) values (%s, %s, %s)"
 

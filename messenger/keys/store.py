@@ -97,6 +97,13 @@ class KeyStore:
         ]
         return Identities(account_key=account_key, items=items)
 
+    async def pending(self, user_id: str) -> list[DeviceIdentity]:
+        rows = await self._database.read(sql.PENDING, (user_id,))
+        return [
+            DeviceIdentity(device_id=device_id, identity_key=identity_key, certificate=None)
+            for device_id, identity_key in rows
+        ]
+
     async def user_exists(self, user_id: str) -> bool:
         return bool(await self._database.read(sql.USER_EXISTS, (user_id,)))
 
