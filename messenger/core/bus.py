@@ -287,8 +287,8 @@ class Bus:
 
     def tell(self, subject: str, payload: bytes) -> None:
         """Say on a subject below LIVE what may be lost, to all instances; nothing if NATS is away."""
-        if self._client is None or not self._client.is_connected:
-            return
+        if self._client is None or not self.connected:
+            return  # one that does not answer would gather what it is told
         self._keep(self._client.publish(subject, payload))
 
     async def take(self, durable: str, subject: str) -> Job | None:

@@ -159,6 +159,9 @@ class Hub:
             except Problem as problem:
                 log.warn("a socket has to wait: {detail}", detail=problem.detail)
                 await pause(self._reactor, RETRY_SECONDS)
+            except Exception:
+                log.failure("a socket's conversations can't be read")
+                connection.close(frames.GOING_AWAY, "connect again")
         if connection.closed:
             return
         for membership in found:
@@ -336,7 +339,8 @@ class Hub:
             del self._feeds[feed.conversation_id]
 
     def _remember(self, conversation_id: str, head: Head) -> None:
-        self._recent[conversation_id] = head
+        known = self._recent.get(conversation_id, head)  # events may overtake each other
+        self._recent[conversation_id] = Head(max(head.seq, known.seq), max(head.change, known.change))
         self._recent.move_to_end(conversation_id)
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
