@@ -63,9 +63,7 @@ class Sessions(RuleBasedStateMachine):
         try:
             self.attempt(*message)
         except errors.EncryptionError as error:
-            # Only who lost sessions, or was begun with more often than sessions are kept, can't read.
-            assert error.asks_resend
-            assert self.stores_lost or self.begun_often()
+            self.check_readable_again(error)
 
     @precondition(lambda self: self.delivered)
     @rule(data=st.data())
@@ -98,9 +96,11 @@ class Sessions(RuleBasedStateMachine):
         self.devices[which].sessions.clear()
         self.stores_lost += 1
 
-    def begun_often(self) -> bool:
+    def check_readable_again(self, error: errors.EncryptionError) -> None:
+        """Only who lost sessions, or was begun with more often than sessions are kept, can't read."""
+        assert error.asks_resend
         kept = [one for device in self.devices for one in device.sessions.values()]
-        return any(len(one.session_ids) >= MAX_SESSIONS for one in kept)
+        assert self.stores_lost or any(len(one.session_ids) >= MAX_SESSIONS for one in kept)
 
     @invariant()
     def sessions_are_bounded(self) -> None:
@@ -121,7 +121,7 @@ class Sessions(RuleBasedStateMachine):
             try:
                 self.attempt(sender, payload, source.seal(target, payload))
             except errors.EncryptionError as error:
-                assert error.asks_resend
+                self.check_readable_again(error)
                 again = target.payload(CONVERSATION)
                 self.attempt(1 - sender, again, target.seal(source, again, bundle=source.bundle()))
                 payload = source.payload(CONVERSATION)
@@ -133,8 +133,7 @@ class Sessions(RuleBasedStateMachine):
         try:
             self.attempt(*self.under_way.pop(0))
         except errors.EncryptionError as error:
-            assert error.asks_resend
-            assert self.stores_lost or self.begun_often()
+            self.check_readable_again(error)
 
 
 QUICK = settings(
