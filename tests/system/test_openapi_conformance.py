@@ -34,7 +34,7 @@ def conforms(stack: Stack, folder: Path, *arguments: str) -> None:
     person.publish()
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{stack.url}/api/v1/openapi.json"]
     command += ["--url", stack.url, "--header", f"Authorization: Bearer {person.token}"]
-    command += ["--checks", ",".join(CHECKS), "--suppress-health-check", "all", "--workers", "2"]
+    command += ["--checks", ",".join(CHECKS), "--suppress-health-check", "all"]
     command += ["--generation-database", "none", "--no-shrink", "--no-color", *arguments]
     for path in SPARED:
         command += ["--exclude-path", path]
@@ -45,9 +45,14 @@ def conforms(stack: Stack, folder: Path, *arguments: str) -> None:
 
 def test_coverage(one: Stack, tmp_path: Path) -> None:
     # Coverage alone makes no id that could be one.
-    conforms(one, tmp_path, "--phases", "coverage,fuzzing", "--max-examples", "2", "--seed", "1")
+    conforms(
+        one, tmp_path, "--phases", "coverage,fuzzing", "--max-examples", "2", "--seed", "1", "--workers", "2"
+    )
 
 
 @pytest.mark.long
 def test_at_length(stack: Stack, tmp_path: Path) -> None:
-    conforms(stack, tmp_path, "--phases", "coverage,fuzzing,stateful", "--max-examples", "50")
+    # One worker: two threads that parse trip Python 3.11 ("AST constructor recursion depth mismatch").
+    conforms(
+        stack, tmp_path, "--phases", "coverage,fuzzing,stateful", "--max-examples", "50", "--workers", "1"
+    )
