@@ -204,13 +204,13 @@ class MemoryStore:
 class House:
     """Keys and all that they stand on; `now` is in seconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: int = 200) -> None:
         self.store = MemoryStore()
         self.told = Told()
         self.now = 1_100.0
         self.keys = Keys(
             self.store,
-            stored=200,
+            stored=stored,
             low=3,
             by_asker=20,
             of_device=100,
