@@ -79,7 +79,7 @@ def run_reactor(work: Callable[[Any], Awaitable[T]]) -> T:
 
 
 async def together(work: Callable[[], Awaitable[None]], workers: int) -> None:
-    """Run `work` so many times side by side; return once all have, or raise what the first that fails raises."""
+    """Run `work` so many times side by side; return once all have, or raise what the first failure is."""
 
     async def one() -> None:
         await work()
