@@ -17,5 +17,10 @@ compile() {
 	echo "# What builds the wheel, made by lock.sh. Not in the image."
 	echo "setuptools" | compile -
 } > deploy/requirements-build.new
+{
+	echo "# The engines of \`twist messenger\`, made by lock.sh. Not in the image."
+	sed -n '/^embedded =/,/^[^ ]/s/^    //p' setup.cfg | compile --no-reuse-hashes -
+} > deploy/requirements-embedded.new
 mv deploy/requirements.new deploy/requirements.txt
+mv deploy/requirements-embedded.new deploy/requirements-embedded.txt
 mv deploy/requirements-build.new deploy/requirements-build.txt
