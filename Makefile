@@ -9,7 +9,7 @@ DATA ?= var
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: run test test-minio lint bench check-long soak clean
+.PHONY: run test test-minio promtool lint bench check-long soak clean
 
 run: $(STAMP)
 	$(BIN)/twist messenger --data $(DATA)
@@ -22,6 +22,13 @@ test: $(STAMP_DEV) lint
 # The tests of files on MinIO, which the Go toolchain builds first: some minutes, once.
 test-minio: $(STAMP_DEV)
 	$(BIN)/python -m tests.minio
+
+# Prometheus' own judge of alert rules, for their tests: out of Debian's package, without its daemon.
+promtool: $(BIN)/promtool
+$(BIN)/promtool: | $(BIN)/python
+	set -e; folder=$$(mktemp -d); trap "rm -rf $$folder" EXIT; target=$$(pwd)/$@; cd $$folder; \
+	apt-get download prometheus || { apt-get update && apt-get download prometheus; }; \
+	dpkg-deb --extract prometheus_*.deb . && install usr/bin/promtool $$target
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .

@@ -7,7 +7,6 @@ count in the database proves that all are there.
 import asyncio
 import base64
 import json
-import multiprocessing
 import time
 from typing import Any
 from uuid import uuid4
@@ -16,6 +15,7 @@ import uvloop
 
 from benchmarks.client import Client, connect
 from benchmarks.cpu import cpu_seconds
+from benchmarks.generator import generator
 from benchmarks.report import Row
 from benchmarks.system import people, processes, scalar, system
 from tests.system.stack import Stack
@@ -109,18 +109,12 @@ def measure(stack: Stack, in_flight: int) -> list[Row]:
         url = stack.urls[number % len(stack.urls)]
         pairs.append((url, sender.token, receiver.token, sender.direct(receiver)))
     stored = scalar(stack, "select count(*) from message.messages")
-    ours, theirs = multiprocessing.Pipe()
-    generator = multiprocessing.get_context("spawn").Process(
-        target=_generator, args=(pairs, in_flight, theirs)
-    )
-    generator.start()
-    assert generator.pid is not None
-    assert ours.recv() == "begin"
-    before = {**processes(stack), "generator": cpu_seconds(generator.pid)}
-    count, seconds, median, worst = ours.recv()
-    after = {**processes(stack), "generator": cpu_seconds(generator.pid)}
-    answered, delivered = ours.recv()
-    generator.join()
+    with generator(_generator, pairs, in_flight) as (pipe, pid):
+        assert pipe.recv() == "begin"
+        before = {**processes(stack), "generator": cpu_seconds(pid)}
+        count, seconds, median, worst = pipe.recv()
+        after = {**processes(stack), "generator": cpu_seconds(pid)}
+        answered, delivered = pipe.recv()
     there = scalar(stack, "select count(*) from message.messages") - stored
     spent = {name: (after[name] - before[name]) * 1e6 / count for name in after}
     total = sum(value for name, value in spent.items() if name != "generator")

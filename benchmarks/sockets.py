@@ -1,7 +1,6 @@
 """5,000 idle sockets: memory for each in the gateway and in the message service, and CPU at rest."""
 
 import asyncio
-import multiprocessing
 import resource
 import time
 from typing import Any
@@ -10,6 +9,7 @@ import uvloop
 
 from benchmarks.client import Client, connect
 from benchmarks.cpu import memory_bytes
+from benchmarks.generator import generator
 from benchmarks.report import Row
 from benchmarks.system import people, processes, system
 
@@ -51,19 +51,14 @@ def run() -> list[Row]:
             tokens += [one.another_device().token for _ in range(DEVICES - 1)]
         pids = {name: stack.processes[f"{name}-1"].pid for name in ("gateway", "message")}
         before = {name: memory_bytes(pid) for name, pid in pids.items()}
-        ours, theirs = multiprocessing.Pipe()
-        generator = multiprocessing.get_context("spawn").Process(
-            target=_generator, args=(stack.url, tokens, theirs)
-        )
-        generator.start()
-        assert ours.recv() == SOCKETS
-        time.sleep(2)  # what opening them left to do is done
-        after = {name: memory_bytes(pid) for name, pid in pids.items()}
-        resting = processes(stack)
-        time.sleep(REST_SECONDS)
-        rested = processes(stack)
-        ours.send("end")
-        generator.join()
+        with generator(_generator, stack.url, tokens) as (pipe, _):
+            assert pipe.recv() == SOCKETS
+            time.sleep(2)  # what opening them left to do is done
+            after = {name: memory_bytes(pid) for name, pid in pids.items()}
+            resting = processes(stack)
+            time.sleep(REST_SECONDS)
+            rested = processes(stack)
+            pipe.send("end")
     each = {name: (after[name] - before[name]) / SOCKETS / 1024 for name in pids}
     return [
         Row("an idle socket: memory, gateway", each["gateway"], "KB"),

@@ -14,10 +14,11 @@ from tests.system.stack import Stack, running
 
 @contextmanager
 def system(instances: int = 1, settings: dict[str, str] | None = None) -> Iterator[Stack]:
-    """A started stack in a folder of its own."""
+    """A started stack in a folder of its own; all clients come from one address, so that has no bound."""
+    unbounded = {"MESSENGER_GATEWAY__CONNECTIONS_BY_ADDRESS": "0", **(settings or {})}
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Stack(Path(folder), "apart", settings, instances)) as stack,
+        running(Stack(Path(folder), "apart", unbounded, instances)) as stack,
     ):
         yield stack
 

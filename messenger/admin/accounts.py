@@ -29,7 +29,7 @@ Command = Callable[[AdminStore, Tell, argparse.Namespace, Settings], Awaitable[N
 
 
 def add_commands(commands: Any) -> None:
-    """Add the commands' parsers to argparse's sub-parsers; each sets `command_on_accounts`."""
+    """Add the commands' parsers to argparse's sub-parsers; each sets `command`."""
     keys = _group(commands, "keys", "the keys that sign access tokens")
     _add(keys, "list", _list_keys, "show all keys and what they do")
     rotate = _add(keys, "rotate", _rotate, "announce a new key; the old ones verify while they have to")
@@ -66,11 +66,10 @@ def add_commands(commands: Any) -> None:
     which.add_argument("session_id", nargs="?", type=_uuid)
     which.add_argument("--user", metavar="USER")
     audit = _limited(commands.add_parser("audit", help="show what administrators did, latest first"))
-    audit.set_defaults(command_on_accounts=_audit)
+    audit.set_defaults(command=_run_command, command_on_accounts=_audit)
 
 
-def run_command(settings: Settings, chosen: argparse.Namespace) -> int:
-    """Do what was chosen; the exit status."""
+def _run_command(settings: Settings, chosen: argparse.Namespace) -> int:
     command: Command = chosen.command_on_accounts
     run(settings, lambda store, tell: command(store, tell, chosen, settings))
     return 0
@@ -211,7 +210,7 @@ def _group(commands: Any, name: str, what: str) -> Any:
 
 def _add(group: Any, name: str, command: Command, what: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = group.add_parser(name, help=what, description=what.capitalize() + ".")
-    parser.set_defaults(command_on_accounts=command)
+    parser.set_defaults(command=_run_command, command_on_accounts=command)
     return parser
 
 

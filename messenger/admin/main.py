@@ -1,21 +1,30 @@
 """`messenger-admin`: what an administrator does to the system, from a shell.
 
-    messenger-admin [--config FILE] migrate    bring the schemas up to date
-    messenger-admin [--config FILE] status     which version each schema is at
-    messenger-admin [--config FILE] keys ...   and invites, users, devices, sessions, audit: see --help
+    messenger-admin [--config FILE] [--data DIR] COMMAND ...
 
-Settings come as for the services. `[database] admin_user` is who logs in for the first two; the others log in
-as the auth service does, and make new signing keys with its `signing_secret`. The exit status is 0 when all
-is well, 78 for a wrong setting, 2 for a wrong command line, 1 for anything else.
+    migrate, status      the schemas of the database
+    backup, restore      database and files
+    check                does what is stored agree with itself?
+    doctor               are settings, engines and services as they have to be?
+    keys, invites, users, devices, sessions, audit      accounts
+
+Settings come as for the services. For `twist messenger` say `--data DIR`, its data directory: its engines
+are used if it runs, and else started for as long as the command takes. The commands on accounts log in as the
+auth service does, and make new signing keys with its `signing_secret`; the others as `[database] admin_user`.
+The exit status is 0 when all is well, 78 for a wrong setting, 2 for a wrong command line, 1 for all else.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from messenger import __version__
-from messenger.admin.accounts import add_commands, run_command
+from messenger.admin import accounts
+from messenger.admin.backup import commands as backups
+from messenger.admin.check import commands as checks
+from messenger.admin.doctor import commands as doctors
 from messenger.core.config import load
 from messenger.core.database import versions
 from messenger.core.lifecycle import StartError
@@ -26,38 +35,71 @@ from messenger.wire.errors import Problem
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="messenger-admin", description="Look after a Secure Messenger.")
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--config", metavar="FILE", help="the TOML file (or MESSENGER_CONFIG)")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring the database's schemas up to date")
-    commands.add_parser("status", help="show which version each schema is at")
-    add_commands(commands)
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     try:
-        settings = load(chosen.config, os.environ)
-        if "command_on_accounts" in chosen:
-            sys.exit(run_command(settings, chosen))
-        sys.exit({"migrate": _migrate, "status": _status}[chosen.command](settings))
+        sys.exit(_run(chosen))
     except StartError as error:
         sys.stderr.write(f"messenger-admin: {error}\n")
         sys.exit(error.status)
     except Problem as problem:
         sys.stderr.write(f"messenger-admin: {problem.detail}\n")
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("messenger-admin: interrupted\n")
+        sys.exit(130)
 
 
-def _migrate(settings: Settings) -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="messenger-admin", description="Look after a Secure Messenger.")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--config", metavar="FILE", help="the TOML file (or MESSENGER_CONFIG)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the data directory of `twist messenger`")
+    # What a command sets otherwise: `prepare` comes before all, `makes_data` lets --data be new, and where
+    # `needs_settings` says no the command is given None for them, and no engines.
+    parser.set_defaults(
+        prepare=lambda chosen: None, makes_data=False, needs_settings=lambda chosen: True, command=None
+    )
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    migrate = commands.add_parser("migrate", help="bring the database's schemas up to date")
+    migrate.set_defaults(command=_migrate)
+    commands.add_parser("status", help="show which version each schema is at").set_defaults(command=_status)
+    backups.add_commands(commands)
+    checks.add_command(commands)
+    doctors.add_command(commands)
+    accounts.add_commands(commands)
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    """Do what was chosen; the exit status."""
+    status: int
+    if not chosen.needs_settings(chosen):
+        status = chosen.command(None, chosen)
+        return status
+    chosen.prepare(chosen)
+    if chosen.data is None:
+        status = chosen.command(load(chosen.config, os.environ), chosen)
+        return status
+    from messenger.admin.embedded import embedded
+
+    with embedded(chosen.data, chosen.config, os.environ, make=chosen.makes_data) as settings:
+        status = chosen.command(settings, chosen)
+        return status
+
+
+def _migrate(settings: Settings, _chosen: argparse.Namespace) -> int:
     from messenger.core.migrate import migrate
 
     passwords = {schema: getattr(settings, schema).database_password for schema in SCHEMAS}
-    done = migrate(settings.database, passwords)
+    done = migrate(
+        settings.database, passwords, tell=lambda line: sys.stderr.write(f"messenger-admin: {line}\n")
+    )
     for line in done or ["everything is up to date"]:
         sys.stdout.write(f"{line}\n")
     return 0
 
 
-def _status(settings: Settings) -> int:
+def _status(settings: Settings, _chosen: argparse.Namespace) -> int:
     found = versions(settings.database, list(SCHEMAS))
     behind = False
     for schema, version in found.items():

@@ -19,7 +19,7 @@ from messenger.files.http import FileEndpoints
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.gateway.endpoints import GatewayEndpoints
 from messenger.keys.http import Endpoints as KeyEndpoints
-from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
+from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints, PushEndpoints
 from messenger.wire.errors import PROBLEM_TYPE, Code
 
 PATH = Path(gateway.__path__[0], "openapi.json")
@@ -28,7 +28,7 @@ PATH = Path(gateway.__path__[0], "openapi.json")
 _EVERYWHERE = (Code.rate_limited, Code.bad_gateway, Code.unavailable, Code.gateway_timeout)
 _SERVICES = {
     "auth": (AuthEndpoints,),
-    "message": (ConversationEndpoints, MessageEndpoints, BlockEndpoints),
+    "message": (ConversationEndpoints, MessageEndpoints, BlockEndpoints, PushEndpoints),
     "file": (FileEndpoints, UploadEndpoints),
     "key": (KeyEndpoints,),
 }

@@ -42,18 +42,26 @@ def actor() -> str:
 
 def run(settings: Settings, work: Callable[[AdminStore, Tell], Awaitable[T]]) -> T:
     """What `work` gives, once all that it told is on its way; StartError or Problem where it could not."""
+    return run_reactor(lambda reactor: _run(reactor, settings, work))
+
+
+def run_reactor(work: Callable[[Any], Awaitable[T]]) -> T:
+    """What `work(reactor)` gives or raises. The reactor runs for as long as that lasts, once in a process."""
     install_reactor()
     from twisted.internet import reactor
 
     outcome: list[Any] = []
 
-    def begin() -> None:
-        ensureDeferred(_run(reactor, settings, work)).addBoth(outcome.append).addBoth(
-            lambda _: reactor.stop()
-        )
+    async def begin() -> T:
+        return await work(reactor)
 
-    reactor.callWhenRunning(begin)
+    def start() -> None:
+        ensureDeferred(begin()).addBoth(outcome.append).addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(start)
     reactor.run()
+    if not outcome:
+        raise StartError("interrupted")
     (result,) = outcome
     if isinstance(result, Failure):
         result.raiseException()

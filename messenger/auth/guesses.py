@@ -58,6 +58,8 @@ class PasswordGuesses:
         taken = await self._limits.charge(charges)
         if not taken.allowed:
             raise self._refusal(charges, taken.debts)
+        for charge in counted:
+            self._limits.allowed[charge.kind] += 1
         try:
             held = await compare()
         except Exception:  # nothing was learnt about the password

@@ -140,6 +140,9 @@ class InviteRefused(Exception):
 class Store(Protocol):
     """Accounts, devices and sessions, each method atomic. Events come back once they are committed."""
 
+    async def invite_good(self, invite_hash: bytes) -> bool:
+        """Whether the invite of this hash may be spent."""
+
     async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
         """The new user, or None where the name is taken. Raises InviteRefused."""
 

@@ -33,6 +33,17 @@ from messenger.wire.codec import encode
 from messenger.wire.events import SessionEnded
 
 SWEEP_SECONDS = 60.0
+SECURITY_EVENTS = (
+    "login_failed",
+    "password_wrong",
+    "guess_refused",
+    "refresh_reused",
+    "second_factor_added",
+    "second_factor_removed",
+    "second_factor_failed",
+    "recovery_code_used",
+    "account_deleted",
+)
 
 log = Logger(namespace="messenger.auth")
 
@@ -60,6 +71,8 @@ class SecurityLog:
             ("event",),
             registry=registry,
         )
+        for event in SECURITY_EVENTS:  # from 0 on: the first one is a rise too
+            self._count.labels(event)
 
     def __call__(self, event: str, **ids: str) -> None:
         self._count.labels(event).inc()
@@ -109,11 +122,17 @@ def build(context: Context) -> Built:
     accounts = Accounts(store, passwords, stated, sessions, keys, guesses, policy, around)
     factors = Factors(store, factor_store, seal, stated, settings.issuer, around)
     system = SystemEndpoints(
-        reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": core.database.check, "nats": context.bus.check},
+        registry,
+        lambda: core.database.schemas,
     )
     admission = route_limits(context, "auth", registry)
     router = Router(
-        [Endpoints(accounts, sessions, factors), system], authenticator=core.tokens, admission=admission
+        [Endpoints(accounts, sessions, factors), system],
+        authenticator=core.tokens,
+        body_limit=context.settings.http.body,
+        admission=admission,
     )
     server = HttpServer(
         reactor,

@@ -13,6 +13,10 @@ ADD_SESSION = """
         (session_id, user_id, device_id, auth_time, refresh_hash, expires_at, token_until)
     values (%s, %s, %s, %s, %s, now() + %s * interval '1 second', now() + %s * interval '1 second')
 """
+INVITE_GOOD = """
+    select 1 from auth.invites
+    where invite_hash = %s and uses_left > 0 and (expires_at is null or expires_at > now())
+"""
 SPEND_INVITE = """
     update auth.invites set uses_left = uses_left - 1
     where invite_hash = %s and uses_left > 0 and (expires_at is null or expires_at > now())

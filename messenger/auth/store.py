@@ -47,6 +47,9 @@ class AuthStore:
 
     # accounts
 
+    async def invite_good(self, invite_hash: bytes) -> bool:
+        return bool(await self._database.read(sql.INVITE_GOOD, (invite_hash,)))
+
     async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
         async def body(tx: Transaction) -> User | None:
             added = await tx.row(sql.ADD_USER, (account.user_id, account.username, account.password_hash))

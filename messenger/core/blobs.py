@@ -12,8 +12,9 @@ first (part_buffers.py).
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, unescape
 
@@ -34,10 +35,19 @@ from messenger.core.waits import pause
 
 SINGLE_PUT = 5 << 30  # S3's bound on one PUT
 SIGNED_FOR = timedelta(minutes=15)
+LISTED = 1_000  # what S3 lists at a time
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
+
+
+class Stored(NamedTuple):
+    """A blob as a listing shows it; the size in bytes."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class Blobs:
@@ -190,6 +200,17 @@ class Blobs:
         if upload_id is not None:
             await self._requests.settle(await self._requests.ask("DELETE", key, {"uploadId": upload_id}), 404)
         await self._requests.settle(await self._requests.ask("DELETE", key), 404)
+
+    async def listed(self, after: str) -> list[Stored]:
+        """The first LISTED blobs with keys beyond `after`, by rising key; none at the end."""
+        try:
+            return await self._threads.run(self._list, after)
+        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise away(type(error).__name__) from None
+
+    def _list(self, after: str) -> list[Stored]:
+        found = self._sdk.list_objects(self._settings.bucket, recursive=True, start_after=after or None)
+        return [Stored(one.object_name, one.size, one.last_modified) for one in islice(found, LISTED)]
 
     # multipart uploads (S3's API reference: CreateMultipartUpload, UploadPart, CompleteMultipartUpload)
 

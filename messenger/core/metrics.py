@@ -36,9 +36,15 @@ class ServiceMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Today's values."""
-        build = GaugeMetricFamily("messenger_build_info", "Always 1; which version runs.", labels=["version"])
-        build.add_metric([__version__], 1)
-        yield build
+        yield build_info()
+        schema = GaugeMetricFamily(
+            "messenger_schema_info",
+            "Always 1; the version of the service's schema, and the one that this code was written for.",
+            labels=["schema", "version", "wanted"],
+        )
+        for name, version in self._database.schemas.items():
+            schema.add_metric([name, version, self._database.wanted], 1)
+        yield schema
         connections = GaugeMetricFamily(
             "messenger_database_connections", "Connections to PostgreSQL, by state.", labels=["state"]
         )
@@ -73,6 +79,23 @@ class ServiceMetrics(Collector):
         taken = GaugeMetricFamily(
             "messenger_threads_taken", "Blocking calls that run or wait, by pool.", labels=["pool"]
         )
+        limit = GaugeMetricFamily(
+            "messenger_threads_limit", "Blocking calls that may run or wait, by pool.", labels=["pool"]
+        )
+        refused = CounterMetricFamily(
+            "messenger_threads_refused", "Blocking calls that were told no (503), by pool.", labels=["pool"]
+        )
         for name, pool in self._threads.items():
             taken.add_metric([name], pool.taken)
+            limit.add_metric([name], pool.limit)
+            refused.add_metric([name], pool.refused)
         yield taken
+        yield limit
+        yield refused
+
+
+def build_info() -> Metric:
+    """Which version runs."""
+    build = GaugeMetricFamily("messenger_build_info", "Always 1; which version runs.", labels=["version"])
+    build.add_metric([__version__], 1)
+    return build

@@ -70,6 +70,12 @@ class S3(Section, frozen=True, kw_only=True):
     wait: Seconds = 10.0
 
 
+class Http(Section, frozen=True, kw_only=True):
+    """What all services hold requests to. `body` is the largest JSON body; each is read whole."""
+
+    body: Annotated[int, Meta(ge=65_536, le=1 << 24)] = 1_048_576
+
+
 class Gateway(Section, frozen=True, kw_only=True):
     """The one entry point.
 
@@ -89,7 +95,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     origins: list[Text] = field(default_factory=list)
     trusted_proxies: list[Text] = field(default_factory=list)
     connections: Count = 20_000
-    connections_by_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+    connections_by_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 5_000
     drain: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
 
 
@@ -132,6 +138,21 @@ class Message(Service, frozen=True, kw_only=True):
     heartbeat: Seconds = 45.0
     sockets: Count = 20_000
     unread_bytes: Bytes = 4_194_304
+
+
+class Push(Section, frozen=True, kw_only=True):
+    """Wake-ups by Web Push and UnifiedPush, which the message service sends; without a key it sends none.
+
+    `window` is how soon a device that was woken and did not come may be woken again. `networks` are networks
+    of our own that endpoints may be in, beside public addresses; `ca` is who vouches for their certificates,
+    a PEM file, empty for those that the system trusts.
+    """
+
+    vapid_key: Text = ""
+    contact: Text = ""
+    window: Seconds = 900.0
+    networks: list[Text] = field(default_factory=list)
+    ca: Text = ""
 
 
 class File(Service, frozen=True, kw_only=True):
@@ -185,9 +206,11 @@ class Settings(Section, frozen=True, kw_only=True):
     nats: Nats = field(default_factory=Nats)
     redis: Redis = field(default_factory=Redis)
     s3: S3 = field(default_factory=S3)
+    http: Http = field(default_factory=Http)
     gateway: Gateway = field(default_factory=Gateway)
     auth: Auth = field(default_factory=Auth)
     message: Message = field(default_factory=Message)
+    push: Push = field(default_factory=Push)
     file: File = field(default_factory=File)
     key: Key = field(default_factory=Key)
     limits: Limits = field(default_factory=Limits)

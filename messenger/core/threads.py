@@ -16,15 +16,16 @@ T = TypeVar("T")
 class Threads:
     """At most `threads` calls run and `queue` wait; one more is answered 503 with Retry-After.
 
-    `taken` is how many run or wait. A call whose asker has left still counts until its thread is done.
+    XX
     """
 
     def __init__(self, reactor: Any, name: str, threads: int, queue: int) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=threads, name=name)
-        self._limit = threads + queue
+        self.limit = threads + queue
         self._stopping = False
         self.taken = 0
+        self.refused = 0
 
     async def start(self) -> None:
         self._pool.start()
@@ -46,7 +47,8 @@ class Threads:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result, from a thread; Problem `unavailable` when the queue is full."""
-        if self._stopping or self.taken >= self._limit:
+        if self._stopping or self.taken >= self.limit:
+            self.refused += 1
             raise unavailable("Too much is waiting for this; try again shortly.", retry_after=2)
         self.taken += 1
         waiting: Deferred[T] = Deferred()

@@ -68,12 +68,14 @@ def build(context: Context) -> Built:
         reactor,
         {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},
         registry,
+        lambda: shared.database.schemas,
     )
     admission = route_limits(context, "file", registry)
     router = Router(
         [system, FileEndpoints(files), UploadEndpoints(uploads)],
         authenticator=shared.tokens,
         admission=admission,
+        body_limit=settings.http.body,
         stream_limit=settings.file.size,
     )
 

@@ -20,7 +20,7 @@ from messenger.gateway.cors import Origins, answer_headers, preflight_headers
 from messenger.gateway.endpoints import GatewayEndpoints
 from messenger.gateway.proxy import Passage
 from messenger.gateway.relay import Relay
-from messenger.gateway.routes import API, SERVICES, SOCKET_PATH, SOCKET_SERVICE, service_of
+from messenger.gateway.routes import SERVICES, SOCKET_PATH, SOCKET_SERVICE, service_of
 from messenger.gateway.upstream import Upstream
 from messenger.wire.codec import Decoder
 from messenger.wire.errors import Code, Problem
@@ -81,9 +81,9 @@ class Gateway:
         if path == SOCKET_PATH:
             self._socket(request)
             return
-        found = service_of(path)
-        if path.startswith(API) and not self._judge_origin(request):
+        if not self._judge_origin(request):
             return
+        found = service_of(path)
         if found is None:
             self._own.dispatch(request)
             return

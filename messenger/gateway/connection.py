@@ -141,6 +141,12 @@ class Connection(Protocol):
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
+    def leave(self) -> None:
+        """Break off: nobody waits for the answer any more, which says nothing of the upstream."""
+        self._exchange = None
+        self.deadline = None
+        self.abort()
+
     # The answer.
 
     def dataReceived(self, data: bytes) -> None:
@@ -203,7 +209,7 @@ class Connection(Protocol):
             self._fail(UpstreamError(Why.slow, "no answer in time"))
 
     def abort(self) -> None:
-        """Break off: nobody waits for the answer."""
+        """Break off."""
         if not self._lost:
             self.transport.abortConnection()
 
@@ -270,7 +276,7 @@ class Collected(Exchange):
         self._status = 0
         self._parts: list[bytes] = []
         self._size = 0
-        self.wait: Deferred[tuple[int, bytes]] = Deferred(lambda _: connection.abort())
+        self.wait: Deferred[tuple[int, bytes]] = Deferred(lambda _: connection.leave())
 
     def proceed(self) -> None:
         """Nothing waits for that."""

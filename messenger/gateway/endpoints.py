@@ -4,6 +4,7 @@ expect."""
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
 
 from messenger import __version__
@@ -30,6 +31,12 @@ class GatewayEndpoints:
         self._info = info
         self._openapi = openapi
         self._known: tuple[float, Readiness] | None = None
+        self._asking: list[Deferred[Readiness]] = []
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """The versions of the schemas that this code was written for."""
+        return self._info.schema
 
     @route("GET", "/", answer=bytes, open=True, media="text/html")
     async def home(self, call: Call) -> Answer:
@@ -41,18 +48,32 @@ class GatewayEndpoints:
     @route("GET", "/health", answer=Health, open=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The gateway is up."""
-        return Health(version=__version__)
+        return Health(version=__version__, schema=self.schema)
 
     @route("GET", "/ready", answer=Readiness, open=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:
         """Whether every service is ready, and the state of each."""
-        now = self._reactor.seconds()
-        if self._known is None or now - self._known[0] >= REMEMBER_SECONDS:
-            self._known = (now, await readiness(self._reactor, self.checks))
-        found = self._known[1]
+        found = await self._found()
         if self.draining:
             found = Readiness(ready=False, checks={**found.checks, "gateway": "stopping"})
         return found if found.ready else Answer(503, found, {"Retry-After": "1"})
+
+    async def _found(self) -> Readiness:
+        """What the services have said. Who asks while they are asked waits for the same answer."""
+        if self._known is not None and self._reactor.seconds() - self._known[0] < REMEMBER_SECONDS:
+            return self._known[1]
+        waiting: Deferred[Readiness] = Deferred()
+        self._asking.append(waiting)
+        if len(self._asking) == 1:
+            ensureDeferred(self._ask())
+        return await waiting
+
+    async def _ask(self) -> None:
+        found = await readiness(self._reactor, self.checks)
+        self._known = (self._reactor.seconds(), found)
+        asking, self._asking = self._asking, []
+        for waiting in asking:
+            waiting.callback(found)
 
     @route("GET", f"{API}/info", answer=Info, open=True)
     async def info(self, _call: Call) -> Info:

@@ -3,11 +3,12 @@ for."""
 
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from messenger.core.http import Site
+from messenger.core.metrics import build_info
 from messenger.gateway.app import Gateway, Mount
 from messenger.gateway.upstream import Upstream
 
@@ -25,10 +26,12 @@ class GatewayMetrics(Collector):
         self._gateway = gateway
         self._upstreams = [one for one in services.values() if isinstance(one, Upstream)]
         self._site = site
+        ProcessCollector(registry=registry)
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """Today's values."""
+        yield build_info()
         yield GaugeMetricFamily(
             "messenger_gateway_connections", "Open HTTP connections.", value=self._site.connections
         )

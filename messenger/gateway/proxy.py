@@ -78,8 +78,9 @@ class Passage(Exchange):
         self._request.refuse(INTERNAL)
 
     def _client_left(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.leave()
 
     # What the connection calls.
 

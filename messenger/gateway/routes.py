@@ -15,6 +15,7 @@ _TABLE = {
     f"{API}/users": "auth",
     f"{API}/conversations": "message",
     f"{API}/blocks": "message",
+    f"{API}/push": "message",
     f"{API}/files": "file",
     f"{API}/keys": "key",
 }

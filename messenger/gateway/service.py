@@ -1,20 +1,17 @@
 """`twist messenger-gateway`: the one entry, for HTTP and WebSocket, to all services."""
 
-import re
 from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
-from OpenSSL.crypto import Error as TLSError
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
 
 from messenger import __version__
+from messenger.core.certificates import trust_root
 from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
+from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.service import Built, Context, ServiceOptions, leave, route_limits
 from messenger.core.settings import Settings
 from messenger.gateway.app import Gateway, Mount
@@ -23,8 +20,6 @@ from messenger.gateway.metrics import GatewayMetrics
 from messenger.gateway.routes import SERVICES
 from messenger.gateway.upstream import Upstream
 from messenger.wire.system import Info
-
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Options(ServiceOptions):
@@ -41,22 +36,27 @@ class Options(ServiceOptions):
 
 
 def info_of(settings: Settings) -> Info:
-    """What `/api/v1/info` says of this configuration: sizes in bytes, the rest counts."""
+    """What `/api/v1/info` says of this configuration: sizes in bytes, times in seconds, the rest counts."""
     return Info(
         version=__version__,
+        schema={name: newest(name) for name in SCHEMAS},
         protocols=["messenger.v1"],
         registration=settings.auth.registration,
         limits={
-            "body": 1 << 20,
+            "body": settings.http.body,
             "content": settings.message.content,
             "file": settings.file.size,
             "quota": settings.file.quota,
             "devices": settings.auth.devices,
+            "device_unseen": int(settings.auth.device_unseen),
             "members": settings.message.members,
             "receipt_members": settings.message.receipt_members,
             "one_time_prekeys": settings.key.one_time_prekeys,
+            "low_prekeys": settings.key.low_prekeys,
+            "claims_by_asker": settings.key.claims_by_asker,
+            "claims_of_device": settings.key.claims_of_device,
         },
-        features=["websocket", "files"],
+        features=["websocket", "files", "resumable_files", "totp", "kem_prekeys", "account_keys", "push"],
     )
 
 
@@ -69,7 +69,7 @@ def _services(
     reactor: IReactorTime, settings: Settings, mounted: Mapping[str, Built]
 ) -> dict[str, Upstream | Mount]:
     found: dict[str, Upstream | Mount] = {}
-    trust = _trust(settings.gateway.upstream_ca)
+    trust = trust_root(settings.gateway.upstream_ca, "[gateway] upstream_ca")
     for name in SERVICES:
         built = mounted.get(name)
         if built is not None:
@@ -80,23 +80,6 @@ def _services(
         except ValueError as error:
             raise StartError(f"[gateway] {name}: {error}", EX_CONFIG) from None
     return found
-
-
-def _trust(path: str) -> Any:
-    """Who vouches for the services' certificates: those in this file; None for whom the system trusts."""
-    if not path:
-        return None
-    try:
-        found = [Certificate.loadPEM(one) for one in _PEM.findall(Path(path).read_bytes())]
-    except OSError as error:
-        raise StartError(
-            f"[gateway] upstream_ca: {path} can't be read: {error.strerror}", EX_CONFIG
-        ) from None
-    except (TLSError, ValueError):
-        found = []
-    if not found:
-        raise StartError(f"[gateway] upstream_ca: {path} holds no certificates (PEM)", EX_CONFIG)
-    return trustRootFromCertificates(found)
 
 
 def _origins(settings: Settings) -> Origins:
@@ -133,7 +116,7 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         max_by_address=settings.gateway.connections_by_address,
         trusted_proxies=trusted_networks(settings.gateway.trusted_proxies, "gateway"),
     )
-    system = SystemEndpoints(reactor, gateway.endpoints.checks, registry)
+    system = SystemEndpoints(reactor, gateway.endpoints.checks, registry, lambda: gateway.endpoints.schema)
     metrics = HttpServer(
         reactor,
         "gateway-metrics",

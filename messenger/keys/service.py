@@ -68,10 +68,18 @@ def build(context: Context) -> Built:
         keys.forget_deleted,
     )
     system = SystemEndpoints(
-        reactor, {"postgresql": core.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": core.database.check, "nats": context.bus.check},
+        registry,
+        lambda: core.database.schemas,
     )
     admission = route_limits(context, "key", registry)
-    router = Router([Endpoints(keys), system], authenticator=core.tokens, admission=admission)
+    router = Router(
+        [Endpoints(keys), system],
+        authenticator=core.tokens,
+        body_limit=context.settings.http.body,
+        admission=admission,
+    )
     server = HttpServer(
         reactor,
         "key",

@@ -10,6 +10,7 @@ waits for the lock. At most `QUEUE` drafts wait; the next is answered 503.
 
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -20,7 +21,7 @@ from messenger.messages.model import Draft, Outcome
 from messenger.wire.errors import Problem, unavailable
 
 BATCH = 200
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 QUEUE = 5_000
 RUNNING = 2
 PATIENCE = 3
@@ -40,12 +41,14 @@ class Log(Protocol):
 class _Waiting:
     """A draft and those who wait for it; a repeat that comes meanwhile waits for the same."""
 
-    __slots__ = ("draft", "rounds", "waiters")
+    __slots__ = ("alone", "draft", "rounds", "since", "waiters")
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.waiters: list[Deferred[Outcome]] = []
         self.rounds = 0
+        self.alone = False  # it stood in a batch that PostgreSQL refused, whoever was to blame
+        self.since = perf_counter()
 
     @property
     def key(self) -> Key:
@@ -62,7 +65,8 @@ class Commits:
     """Commits drafts in batches.
 
     `committed(event_id, [(draft, outcome), ...])` is called once for each batch that stored something, before
-    those who wait are answered; `observe(count)` for each batch that is tried.
+    those who wait are answered; `observe(count)` for each batch that is tried; `took(seconds)` for each
+    message that was stored: how long it waited, and was committed.
     """
 
     def __init__(
@@ -70,9 +74,11 @@ class Commits:
         messages: Log,
         committed: Callable[[str, list[tuple[Draft, Outcome]]], object],
         observe: Callable[[int], object] = lambda _: None,
+        took: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._messages = messages
         self._observe = observe
+        self._took = took
         self._committed = committed
         self._queue: deque[_Waiting] = deque()
         self._pending: dict[Key, _Waiting] = {}
@@ -132,13 +138,15 @@ class Commits:
             waiting = self._queue.popleft()
             name = waiting.draft.conversation_id
             patient = waiting.rounds >= PATIENCE
-            if name in left or (name != only and (only or (patient and batch))):
+            if name in left or (name != only and (only or (patient and batch))) or (waiting.alone and batch):
                 passed.append(waiting)
                 left.add(name)
             else:
                 only = name if patient else only
                 batch.append(waiting)
                 size += waiting.size
+                if waiting.alone:
+                    break
         self._queue.extendleft(reversed(passed))
         self._held.update(waiting.draft.conversation_id for waiting in batch)
         return batch
@@ -182,11 +190,14 @@ class Commits:
                 log.failure("a batch of {count} messages could not be delivered at once", count=len(stored))
         again: list[_Waiting] = []
         answered: list[tuple[_Waiting, Outcome]] = []
+        now = perf_counter()
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome == "busy":
                 waiting.rounds += 1
                 again.append(waiting)
                 continue
+            if outcome.outcome == "stored":
+                self._took(now - waiting.since)
             del self._pending[waiting.key]
             answered.append((waiting, outcome))
         # Back into the queue before anyone hears: who is answered may send the next message at once, and that
@@ -201,23 +212,11 @@ class Commits:
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         if len(batch) > 1 and not isinstance(error, Problem):
             # One draft that PostgreSQL refuses must not spoil its neighbours: each on its own, then.
-            for waiting in reversed(batch):
-                waiting.rounds = 0
-                self._queue.appendleft(waiting)
-            self._alone(len(batch))
+            for waiting in batch:
+                waiting.rounds, waiting.alone = 0, True
+            self._queue.extendleft(reversed(batch))
             return
         for waiting in batch:
             del self._pending[waiting.key]
             for answer in waiting.waiters:
                 answer.errback(error)
-
-    def _alone(self, count: int) -> None:
-        batches = [[self._queue.popleft()] for _ in range(count)]
-
-        async def one_by_one() -> None:
-            for batch in batches:
-                self._held.add(batch[0].draft.conversation_id)
-                self._running += 1
-                await ensureDeferred(self._run(batch))
-
-        ensureDeferred(one_by_one())

@@ -1,14 +1,16 @@
-"""The endpoints under /conversations and /blocks: decode, ask the rules, encode."""
+"""The endpoints under /conversations, /blocks and /push: decode, ask the rules, encode."""
 
 from messenger.core.http import Answer, Call, route
 from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Conversations
 from messenger.messages.domain.messages import Messages, Sender
+from messenger.messages.domain.push import Push, Subscriber
 from messenger.messages.live.render import change_item
 from messenger.messages.model import ConversationRow
 from messenger.wire import conversations as wire
 from messenger.wire.errors import Code
 from messenger.wire.paging import Items, Page, PageQuery
+from messenger.wire.push import PushState, PushTarget
 from messenger.wire.times import rfc3339
 
 
@@ -204,6 +206,29 @@ class BlockEndpoints:
     async def unblock(self, call: Call) -> None:
         """Take a block away."""
         await self._blocks.unblock(call.identity.user_id, call.params["user_id"])
+
+
+class PushEndpoints:
+    """Wake-ups of the asker's own device."""
+
+    def __init__(self, push: Push) -> None:
+        self._push = push
+
+    @route("GET", "/push", answer=PushState)
+    async def state(self, call: Call) -> PushState:
+        """The key that wake-ups are signed with, and where this device is woken."""
+        return await self._push.state(call.identity.device_id)
+
+    @route("PUT", "/push", body=PushTarget, errors=(Code.unprocessable,))
+    async def subscribe(self, call: Call, body: PushTarget) -> None:
+        """Have this device woken at an endpoint when a message comes and it is away."""
+        who = call.identity
+        await self._push.subscribe(Subscriber(who.user_id, who.device_id, who.session_id), body)
+
+    @route("DELETE", "/push")
+    async def unsubscribe(self, call: Call) -> None:
+        """Have this device woken no more."""
+        await self._push.unsubscribe(call.identity.device_id)
 
 
 def _sender(call: Call) -> Sender:

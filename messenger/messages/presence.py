@@ -5,10 +5,11 @@ on all instances. A device that closes its socket is given `GRACE_SECONDS` to co
 offline. An instance renews its row every `RENEW_SECONDS`; when one has not done so for `ALIVE_SECONDS`, any
 other buries it and tells that its users are offline: within 90 s of a crash.
 
-Nothing waits for presence, and none is ever lost for good: each renewal notes all that is seen here again
-where this instance was taken for dead.
+Nothing waits for presence, and none is ever lost for good: what could not be written is written later, and
+each renewal notes all that is seen here again where this instance was taken for dead.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from msgspec import Raw
@@ -27,6 +28,7 @@ from messenger.wire.errors import Problem
 from messenger.wire.times import rfc3339
 
 FLUSH_SECONDS = 0.2
+RETRY_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 RENEW_SECONDS = 15.0
 ALIVE_SECONDS = 50.0
@@ -49,13 +51,24 @@ class Store(Protocol):
 
 
 class Presence:
-    """The presence of the devices that are connected here."""
+    """The presence of the devices that are connected here.
 
-    def __init__(self, reactor: Any, store: Store, hub: Hub, bus: Bus) -> None:
+    `gone(users)` hears of users of whom a device is not seen any more, here or on an instance that has died.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: Store,
+        hub: Hub,
+        bus: Bus,
+        gone: Callable[[Iterable[str]], object] = lambda _: None,
+    ) -> None:
         self._reactor = reactor
         self._store = store
         self._hub = hub
         self._bus = bus
+        self._told_gone = gone
         self._instance_id = new_id()
         self._here: dict[str, Seen] = {}
         self._leaving: dict[str, Any] = {}
@@ -85,6 +98,8 @@ class Presence:
 
     def opened(self, connection: Connection) -> None:
         """A socket is open."""
+        # Noted even where the device was just seen here: another instance may have seen it in between.
+        self._here.pop(connection.device_id, None)
         self.set(connection, "online")
 
     def set(self, connection: Connection, status: str) -> None:
@@ -99,8 +114,10 @@ class Presence:
             self._note(identity.device_id, identity.user_id, seen)
 
     def closed(self, connection: Connection) -> None:
-        """The socket is closed; the device has a moment to come back."""
+        """The socket is closed; the device has a moment to come back, if no newer one is here already."""
         device_id = connection.device_id
+        if self._hub.socket_of(device_id) is not None:
+            return
         if device_id in self._here and device_id not in self._leaving and self._renewing.running:
             self._leaving[device_id] = self._reactor.callLater(GRACE_SECONDS, self._gone, device_id)
 
@@ -121,22 +138,32 @@ class Presence:
 
     async def _flush(self) -> None:
         changed = dict(list(self._changed.items())[:BATCH])
-        users = sorted({self._owners[device_id] for device_id in changed})
+        owners = {device_id: self._owners.pop(device_id) for device_id in changed}
+        left = {owners[device_id] for device_id, seen in changed.items() if seen is None}
         for device_id in changed:
-            del self._changed[device_id], self._owners[device_id]
+            del self._changed[device_id]
+        delay, written = FLUSH_SECONDS, False
         try:
             await self._store.note(
                 self._instance_id,
                 [seen for seen in changed.values() if seen is not None],
                 [device_id for device_id, seen in changed.items() if seen is None],
             )
-            await self._tell(users)
+            written = True
+            if left:
+                self._told_gone(left)
+            await self._tell(sorted(set(owners.values())))
         except Problem as problem:
-            # The next renewal notes all that is seen here; who left is buried with what is left of it.
             log.warn("presence has to wait: {detail}", detail=problem.detail)
+        except Exception:
+            log.failure("presence has to wait")
+        if not written:
+            delay = RETRY_SECONDS
+            self._changed = {**changed, **self._changed}
+            self._owners = {**owners, **self._owners}
         self._timer = None
         if self._changed and self._renewing.running:
-            self._timer = self._reactor.callLater(FLUSH_SECONDS, self._start_flush)
+            self._timer = self._reactor.callLater(delay, self._start_flush)
 
     async def _renew(self) -> None:
         try:
@@ -144,9 +171,15 @@ class Presence:
             if not known:
                 for device_id, seen in self._here.items():
                     self._note(device_id, seen.user_id, seen)
-            await self._tell(await self._store.bury())
+            buried = await self._store.bury()
+            if buried:
+                self._told_gone(buried)
+            await self._tell(buried)
         except Problem as problem:
             log.warn("presence can't be renewed: {detail}", detail=problem.detail)
+        except Exception:
+            # The renewing must go on: the instance would be taken for dead.
+            log.failure("presence can't be renewed")
 
     # telling
 

@@ -17,18 +17,22 @@ from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Conversations
 from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
-from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints
+from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints, PushEndpoints
 from messenger.messages.live.hub import Hub
-from messenger.messages.metrics import MessageMetrics, batch_sizes
-from messenger.messages.model import Moved
+from messenger.messages.live.news import News
+from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
+from messenger.messages.model import Draft, Moved, Outcome
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
+from messenger.messages.push.build import build_push
+from messenger.messages.replenish import ask_for_prekeys
 from messenger.messages.session import Parts
 from messenger.messages.socket import Socket, SocketFactory, accept
 from messenger.messages.store.blocks import Blocks as BlockStore
 from messenger.messages.store.conversations import Conversations as ConversationStore
 from messenger.messages.store.messages import Messages as MessageStore
 from messenger.messages.store.places import Places
+from messenger.messages.store.prekeys import Prekeys
 from messenger.messages.store.presence import Presence as PresenceStore
 from messenger.messages.store.tickets import Tickets
 from messenger.messages.store.upkeep import Upkeep
@@ -57,34 +61,54 @@ def build(context: Context) -> Built:
 
     message_store, conversation_store = MessageStore(base.database), ConversationStore(base.database)
     places = Places(base.database)
-    hub = Hub(
-        reactor,
-        message_store,
-        places,
-        context.bus,
-        base.outbox,
-        settings.unread_bytes,
-        settings.receipt_members,
-    )
+    registry = CollectorRegistry()
+    lags = MessageLags(registry)
+    hub = Hub(reactor, message_store, places, settings.unread_bytes, lags.delivered.observe)
+    news = News(reactor, hub, places, context.bus, base.outbox, settings.receipt_members)
 
     def moved(what: Moved) -> None:
-        hub.changed(what.event_id, what.heads)
+        news.changed(what.event_id, what.heads)
 
-    registry = CollectorRegistry()
-    commits = Commits(message_store, hub.committed, batch_sizes(registry).observe)
-    progress = Progress(reactor, places, hub.risen)
-    presence = Presence(reactor, PresenceStore(base.database), hub, context.bus)
+    push = build_push(reactor, context.settings.push, base.database, registry)
+
+    def committed(event_id: str, stored: list[tuple[Draft, Outcome]]) -> None:
+        news.committed(event_id, stored)
+        push.committed(stored)
+
+    commits = Commits(message_store, committed, batch_sizes(registry).observe, lags.committed.observe)
+    progress = Progress(reactor, places, news.risen)
+    presence = Presence(reactor, PresenceStore(base.database), hub, context.bus, push.gone)
     hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
+    prekeys = Prekeys(base.database)
+    hub.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(prekeys, connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
-    messages = Messages(message_store, conversation_store, commits, devices, now, moved, settings.content)
+    messages = Messages(
+        message_store,
+        conversation_store,
+        commits,
+        devices,
+        now,
+        moved,
+        settings.content,
+        lags.accepted.observe,
+    )
     conversations = Conversations(conversation_store, devices, moved, settings.members)
     blocks = Blocks(BlockStore(base.database), conversation_store)
     base.tokens.on_ended(hub.end_session)
 
     send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
     parts = Parts(
-        reactor, hub, messages, progress, presence, base.tokens, int(settings.heartbeat), send_limit, refusals
+        reactor,
+        hub,
+        news,
+        messages,
+        progress,
+        presence,
+        base.tokens,
+        int(settings.heartbeat),
+        send_limit,
+        refusals,
     )
     tickets = Tickets(base.database)
 
@@ -94,19 +118,24 @@ def build(context: Context) -> Built:
         await accept(call, socket, parts, tickets)
         await admission(call)  # the router asks for no token here, so it can't count by user
 
-    ServiceMetrics(registry, base.database, context.bus, base.outbox)
-    MessageMetrics(registry, hub, commits)
+    ServiceMetrics(registry, base.database, context.bus, base.outbox, push.threads)
+    MessageMetrics(registry, hub, commits, progress, lags)
     system = SystemEndpoints(
-        reactor, {"postgresql": base.database.check, "nats": context.bus.check}, registry
+        reactor,
+        {"postgresql": base.database.check, "nats": context.bus.check},
+        registry,
+        lambda: base.database.schemas,
     )
     router = Router(
         [
             ConversationEndpoints(conversations),
             MessageEndpoints(messages),
             BlockEndpoints(blocks),
+            PushEndpoints(push.rules),
             system,
         ],
         authenticator=base.tokens,
+        body_limit=context.settings.http.body,
         admission=admission,
     )
     sockets = SocketFactory(parts, settings.sockets)
@@ -123,7 +152,17 @@ def build(context: Context) -> Built:
     )
     # Stopped from the end: no new requests, commits under way answered, sockets sent away with 1001 and
     # given a moment to go, then what they acknowledged is written.
-    parts_in_order = [*base.parts, upkeep, progress, presence, sockets, hub, commits, server]
+    parts_in_order = [
+        *base.parts,
+        *push.parts,
+        upkeep,
+        progress,
+        presence,
+        sockets,
+        hub,
+        commits,
+        server,
+    ]
     return Built("message", parts_in_order, router, system.check)
 
 

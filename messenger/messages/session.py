@@ -2,7 +2,8 @@
 
 Frames are judged one after the other, so that messages of one socket are committed in the order in which they
 were sent; while they are being committed the next ones are judged already. A client that sends faster than
-that is not read from: at most `UNANSWERED` messages of a socket wait.
+that is not read from: at most `UNANSWERED` messages of a socket wait for their commit, and frames of
+`UNJUDGED_BYTES` (and what one read brought beyond) to be judged.
 
 Each `send` counts in the class `send` of its user, by this process's own count: no message waits for Redis.
 One too many is answered by an `error` `rate_limited` with `retry_after`, and nothing is stored. A device that
@@ -14,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.identity import Authenticator, Identity
@@ -22,6 +23,7 @@ from messenger.core.limits import Limit, LocalCounts, Rate, refusal
 from messenger.messages.domain.messages import Messages, Sender
 from messenger.messages.live.connection import Channel
 from messenger.messages.live.hub import Hub
+from messenger.messages.live.news import News
 from messenger.messages.model import Draft
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
@@ -31,6 +33,7 @@ from messenger.wire.errors import Code, Problem
 from messenger.wire.times import rfc3339
 
 UNANSWERED = 256
+UNJUDGED_BYTES = 1024 * 1024
 REFUSALS = Rate.of(100, 10)
 
 log = Logger()
@@ -42,6 +45,7 @@ class Parts:
 
     reactor: Any
     hub: Hub
+    news: News
     messages: Messages
     progress: Progress
     presence: Presence
@@ -64,13 +68,27 @@ class ReadingChannel(Channel, Protocol):
 class Session:
     """One socket's conversation with the service."""
 
-    __slots__ = ("_channel", "_expiry", "_judging", "_parts", "_unanswered", "_waiting", "connection")
+    __slots__ = (
+        "_channel",
+        "_expiry",
+        "_held",
+        "_judged",
+        "_judging",
+        "_parts",
+        "_unanswered",
+        "_unjudged",
+        "_waiting",
+        "connection",
+    )
 
     def __init__(self, parts: Parts, channel: ReadingChannel, identity: Identity) -> None:
         self._parts = parts
         self._channel = channel
         self._waiting: deque[bytes] = deque()
+        self._unjudged = 0  # bytes of them
+        self._held = False  # whether nothing is read from the client for now
         self._judging = False
+        self._judged: Deferred[None] | None = None
         self._unanswered = 0
         self._expiry: Any = None
         self.connection = parts.hub.attach(channel, identity)
@@ -82,6 +100,10 @@ class Session:
     def open(self) -> None:
         """The handshake is through: greet, and send what is waiting."""
         identity = self._identity
+        if self._parts.authenticator.has_ended(identity.session_id):
+            # Since the handshake: nobody would tell us again.
+            self.connection.close(frames.TOKEN_EXPIRED, "the session has ended")
+            return
         now = int(self._parts.reactor.seconds() * 1000)
         self.connection.say(
             frames.Hello(
@@ -115,14 +137,33 @@ class Session:
         if self._expiry is not None and self._expiry.active():
             self._expiry.cancel()
         self._waiting.clear()
+        self._tell_judged()
         self.connection.gone()
         self._parts.presence.closed(self.connection)
         ensureDeferred(self._parts.progress.flush())
 
+    async def finish(self) -> None:
+        """Return once all that arrived is judged, and what was acknowledged is written.
+
+        The client has begun to close. Its next socket may be another instance's, which knows of an
+        acknowledgement only what is written: so the close is answered after that.
+        """
+        if self._judging or self._waiting:
+            self._judged = Deferred()
+            await self._judged
+        await self._parts.progress.flush()
+
+    def _tell_judged(self) -> None:
+        if self._judged is not None and not self._waiting:
+            judged, self._judged = self._judged, None
+            judged.callback(None)
+
     def receive(self, message: bytes) -> None:
         """A WebSocket text message has arrived."""
         try:
-            self._waiting.extend(frames.split(message))
+            several = frames.split(message)
+            self._waiting.extend(several)
+            self._unjudged += sum(map(len, several))
         except frames.NotJson:
             self.connection.close(frames.NOT_JSON, "that was no JSON")
             return
@@ -131,16 +172,30 @@ class Session:
         if not self._judging:
             self._judging = True
             ensureDeferred(self._judge_all())
+        self._hold()
 
     async def _judge_all(self) -> None:
         try:
-            while self._waiting and not self.connection.closed:
-                if self._unanswered >= UNANSWERED:
-                    self._channel.pause_reading()
-                    return
-                await self._judge(self._waiting.popleft())
+            while self._waiting and not self.connection.closed and self._unanswered < UNANSWERED:
+                raw = self._waiting.popleft()
+                self._unjudged -= len(raw)
+                await self._judge(raw)
         finally:
             self._judging = False
+            if self.connection.closed:
+                self._waiting.clear()
+            self._hold()
+            self._tell_judged()
+
+    def _hold(self) -> None:
+        """Read from the client only while there is room for what it sends."""
+        hold = bool(self._waiting) and (self._unjudged > UNJUDGED_BYTES or self._unanswered >= UNANSWERED)
+        if hold != self._held:
+            self._held = hold
+            if hold:
+                self._channel.pause_reading()
+            else:
+                self._channel.resume_reading()
 
     async def _judge(self, raw: bytes) -> None:
         try:
@@ -172,7 +227,7 @@ class Session:
         elif isinstance(frame, frames.Resend):
             self._parts.hub.resend(self.connection, frame.conversation_id, frame.after)
         elif isinstance(frame, frames.Typing):
-            self._parts.hub.typing(self.connection, frame.conversation_id, frame.is_typing)
+            self._parts.news.typing(self.connection, frame.conversation_id, frame.is_typing)
         elif isinstance(frame, frames.Presence):
             self._parts.presence.set(self.connection, frame.status)
         else:
@@ -218,7 +273,6 @@ class Session:
             self._unanswered -= 1
             if self._waiting and not self._judging and self._unanswered < UNANSWERED // 2:
                 self._judging = True
-                self._channel.resume_reading()
                 ensureDeferred(self._judge_all())
 
     def _say_sent(self, frame: frames.Send, seq: int, created_at: str) -> None:

@@ -93,6 +93,7 @@ def embedded_settings(addresses: EngineAddresses, secrets: EngineSecrets) -> dic
     for schema, password in secrets.database_passwords.items():
         over[schema] = {"database_password": password}
     over["auth"]["signing_secret"] = secrets.token_secret
+    over["push"] = {"vapid_key": secrets.vapid_key}
     return over
 
 

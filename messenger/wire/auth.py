@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from messenger.wire.codec import Uuid
 
 ShortText = Annotated[str, Meta(max_length=100)]
-# Longer than any password may be, so that a rule can say 422 where a bound would say 400.
+# Longer than any secret may be, so that a rule can say no, with its own word, where a bound would say 400.
 Secret = Annotated[str, Meta(max_length=1_000_000)]
 
 
@@ -25,7 +25,7 @@ class Register(Struct, frozen=True, kw_only=True):
     username: str
     password: Secret
     device_name: ShortText | None = None
-    invite: ShortText | None = None
+    invite: Secret | None = None
 
 
 class Login(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Login(Struct, frozen=True, kw_only=True):
 class Refresh(Struct, frozen=True, kw_only=True):
     """A refresh token, to be spent."""
 
-    refresh_token: Annotated[str, Meta(max_length=512)]
+    refresh_token: Secret
 
 
 class PasswordChange(Struct, frozen=True, kw_only=True):
@@ -59,8 +59,8 @@ class AccountDeletion(Struct, frozen=True, kw_only=True):
 class SecondFactor(Struct, frozen=True, kw_only=True):
     """The code that a challenged login waits for: of the authenticator app, or a recovery code."""
 
-    challenge: ShortText
-    code: ShortText
+    challenge: Secret
+    code: Secret
 
 
 class TotpSecret(Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class TotpSecret(Struct, frozen=True, kw_only=True):
 class TotpCode(Struct, frozen=True, kw_only=True):
     """A code of the authenticator app."""
 
-    code: ShortText
+    code: Secret
 
 
 class RecoveryCodes(Struct, frozen=True):
@@ -119,7 +119,7 @@ class Ticket(Struct, frozen=True, kw_only=True):
 class UserQuery(Struct, frozen=True, kw_only=True):
     """Search by exact name."""
 
-    username: Annotated[str, Meta(max_length=256)]
+    username: str
 
 
 class UserLookup(Struct, frozen=True, kw_only=True):

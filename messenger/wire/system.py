@@ -4,10 +4,12 @@ from msgspec import Struct
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The process is up."""
+    """The process is up. `schema` has the version of each database schema: a service's is what it found, the
+    gateway, which has no database, says what its own version was written for."""
 
     version: str
     status: str = "healthy"
+    schema: dict[str, str] = {}
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
@@ -18,10 +20,11 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
 
 class Info(Struct, frozen=True, kw_only=True):
-    """What a client may expect here."""
+    """What a client may expect here. `schema` is as the gateway's in `/health`."""
 
     version: str
     protocols: list[str]
     registration: str
     limits: dict[str, int]
     features: list[str]
+    schema: dict[str, str] = {}

@@ -1,9 +1,10 @@
 """Accounts on a store in memory: the same rules, no engine, no real time."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from messenger.auth.domain.accounts import Accounts
 from messenger.auth.domain.factors import Factors
@@ -36,17 +37,9 @@ from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.auth import Device, Session, User, VerificationKey
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 from messenger.wire.times import moment_text
+from tests.fakes import Told, outgoing
 
-T = TypeVar("T")
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("it waits")
+_outgoing = partial(outgoing, Outgoing)
 
 
 class Clock:
@@ -118,6 +111,9 @@ class MemoryStore:
     totp: dict[str, StoredTotp] = field(default_factory=dict)
     recovery: dict[str, set[bytes]] = field(default_factory=dict)
     challenges: dict[bytes, StoredChallenge] = field(default_factory=dict)
+
+    async def invite_good(self, invite_hash: bytes) -> bool:
+        return self.invites.get(invite_hash, 0) > 0
 
     async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
         if await self.name_taken(account.username):
@@ -257,8 +253,8 @@ class MemoryStore:
         if not await self.rehash(user_id, old_hash, new_hash):
             return None
         kept = self.sessions[keep_session]
-        return _outgoing(
-            self._end(EndReason.password, lambda one: one.user_id == user_id and one is not kept)
+        return outgoing(
+            Outgoing, self._end(EndReason.password, lambda one: one.user_id == user_id and one is not kept)
         )
 
     async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> bool:
@@ -296,7 +292,9 @@ class MemoryStore:
             return None
         del self.logins[device_id]
         events = self._end(EndReason.removed, lambda one: one.device_id == device_id)
-        return _outgoing([*events, DeviceChanged(event="removed", user_id=user_id, device_id=device_id)])
+        return outgoing(
+            Outgoing, [*events, DeviceChanged(event="removed", user_id=user_id, device_id=device_id)]
+        )
 
     async def add_ticket(self, ticket_hash: bytes, identity: Identity, lifetime: float) -> bool:
         if self.sessions[identity.session_id].end_reason is not None:
@@ -359,10 +357,6 @@ class MemoryStore:
         return events
 
 
-def _outgoing(events: list[Event]) -> list[Outgoing]:
-    return [Outgoing(new_id(), "subject", event) for event in events]
-
-
 class PlainPasswords:
     """Fast hashes that count how often they were compared; `version` stands for the cost."""
 
@@ -406,7 +400,7 @@ class House:
         self.store = MemoryStore(self.clock)
         self.passwords = PlainPasswords()
         self.tokens = PlainTokens()
-        self.told: list[Event] = []
+        self.told = Told()
         self.notes: list[str] = []
         policy = Policy(
             registration=registration,
@@ -415,9 +409,7 @@ class House:
             devices=devices,
             device_unseen=5_184_000.0,
         )
-        around = Around(
-            lambda events: self.told.extend(one.event for one in events), self.note, self.clock, new_id
-        )
+        around = Around(self.told, self.note, self.clock, new_id)
         store, tokens, seal = self.store, self.tokens, Seal("s" * 32)
         guesses = PasswordGuesses(Limits(LimitSettings(**(limits or {})), self.clock), self.note)
         stated = StatedPasswords(store, self.passwords, guesses, self.note)

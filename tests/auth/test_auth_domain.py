@@ -3,11 +3,12 @@
 from hashlib import sha256
 
 import pytest
-from auth_fakes import House, run
+from auth_fakes import House
 
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
+from tests.fakes import run
 
 PASSWORD = "correct horse battery"
 
@@ -56,6 +57,8 @@ def test_closed_and_invited_registration() -> None:
     refused(Code.forbidden, register, house, invite="other")
     register(house, invite="welcome")
     refused(Code.forbidden, register, house, "bob", invite="welcome")
+    # Who has no good invite learns of no name whether it is taken, and costs no hash.
+    refused(Code.forbidden, register, house, invite="welcome")
 
 
 # login

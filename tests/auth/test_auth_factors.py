@@ -4,7 +4,7 @@ import base64
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from auth_fakes import House, run
+from auth_fakes import House
 from test_auth_domain import PASSWORD, login, refused, register
 
 from messenger.auth import totp
@@ -17,6 +17,7 @@ from messenger.wire.auth import (
     TotpRemoval,
 )
 from messenger.wire.errors import Code
+from tests.fakes import run
 
 # RFC 6238 appendix B, SHA-1, the last six of eight digits.
 VECTORS = [

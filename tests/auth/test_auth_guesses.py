@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from auth_fakes import House, run
+from auth_fakes import House
 
 from messenger.auth import guesses
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
+from tests.fakes import run
 
 PASSWORD = "correct horse battery"
 HOME, AWAY, EVIL = "192.0.2.1", "198.51.100.7", "203.0.113.66"

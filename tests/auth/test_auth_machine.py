@@ -7,7 +7,7 @@ session, for whoever holds it; nothing brings an ended session back.
 
 from dataclasses import dataclass, field
 
-from auth_fakes import House, run
+from auth_fakes import House
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -15,6 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from messenger.core.identity import Identity
 from messenger.wire.auth import Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
+from tests.fakes import run
 
 LIFETIME = 5_184_000.0
 
@@ -96,6 +97,12 @@ class Sessions(RuleBasedStateMachine):
         else:
             assert found == Code.refresh_reused
             one.ended = "reused"
+
+    @rule(one=sessions, seconds=st.sampled_from([1.0, 29.0, 31.0]))
+    def lose_an_answer(self, one: Model, seconds: float) -> None:
+        self.refresh(one, 0)
+        self.wait(seconds)
+        self.refresh(one, 1)
 
     @rule(one=sessions)
     def logout(self, one: Model) -> None:

@@ -75,6 +75,7 @@ def test_the_file_leaves_the_embedded_engines_alone() -> None:
         s3_secret_key="10",
         seaweedfs_key="11",
         token_secret="t" * 32,
+        vapid_key="v" * 32,
     )
     over = embedded_settings(addresses, secrets)
     assert load(str(FILE), {}, over) == load(None, {}, over)

@@ -1,27 +1,15 @@
 """The files' rules on a store and blobs in memory: no engine, no real time."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
 from messenger.files.domain import Files
 from messenger.files.model import Bounds, Draft, Found, Removal, Reserved, Shared
-
-T = TypeVar("T")
+from tests.fakes import run
 
 BOUNDS = Bounds(size=10_000_000, quota=20_000_000, files=5, unshared=86_400, abandoned=600)
 LATE = 600.0
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("it waits")
 
 
 class Clock:

@@ -8,7 +8,8 @@ from messenger.files.domain import MAX_METADATA
 from messenger.files.measured import RESERVE
 from messenger.files.model import Bounds
 from messenger.wire.errors import Code, Problem, unavailable
-from tests.files.file_fakes import BOUNDS, LATE, Body, World, run
+from tests.fakes import run
+from tests.files.file_fakes import BOUNDS, LATE, Body, World
 
 
 class ClientLeft(Exception):

@@ -6,7 +6,7 @@ argument the gateway takes what listens there for all services.
 
 import sys
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from msgspec import Struct
 from twisted.internet import asyncioreactor
 
@@ -21,6 +21,7 @@ from messenger.core.identity import Identity  # noqa: E402
 from messenger.gateway.app import Gateway  # noqa: E402
 from messenger.gateway.upstream import Upstream  # noqa: E402
 from messenger.messages.socket import protocol_options  # noqa: E402
+from messenger.messages.texts import TextsFirst  # noqa: E402
 from messenger.wire.errors import Code, Problem  # noqa: E402
 from messenger.wire.system import Info  # noqa: E402
 
@@ -36,6 +37,12 @@ class Authenticator:
         if token != "good":
             raise Problem(Code.unauthorized)
         return Identity("u", "d", "s", 0, 0)
+
+    def has_ended(self, session_id):
+        return False
+
+    def on_ended(self, listener):
+        """No session ends here."""
 
 
 class Endpoints:
@@ -84,7 +91,7 @@ class Endpoints:
         await Deferred()
 
 
-class Echo(WebSocketServerProtocol):
+class Echo(TextsFirst):
     def onMessage(self, payload, isBinary):
         self.sendMessage(payload, isBinary)
 

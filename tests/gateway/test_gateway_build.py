@@ -7,8 +7,8 @@ from twisted.internet.testing import MemoryReactorClock
 from messenger.core.http import HttpServer
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.service import Context
-from messenger.core.settings import Gateway, Settings
-from messenger.gateway.service import build
+from messenger.core.settings import Auth, Gateway, Http, Key, Settings
+from messenger.gateway.service import build, info_of
 
 
 def built(**settings):
@@ -28,6 +28,13 @@ def test_the_server_has_what_the_settings_say():
     assert server.grace == 7.0
     client = IPv4Address("TCP", "192.0.2.1", 1)
     assert [server.site.buildProtocol(client) is not None for _ in range(3)] == [True, True, False]
+
+
+def test_info_says_what_the_settings_say():
+    settings = Settings(http=Http(body=70_000), key=Key(claims_by_asker=7), auth=Auth(device_unseen=5.0))
+    limits = info_of(settings).limits
+    assert (limits["body"], limits["claims_by_asker"], limits["device_unseen"]) == (70_000, 7, 5)
+    assert all(type(value) is int for value in limits.values())
 
 
 def test_trust(tmp_path):

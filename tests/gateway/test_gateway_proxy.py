@@ -327,6 +327,16 @@ class ProxyCase(SynchronousTestCase):
         [event] = self.logged.requests()
         assert event["status"] == 499
 
+    def test_a_client_that_leaves_says_nothing_of_the_upstream(self):
+        for _ in range(3):
+            client = self.bench.connect()
+            client.request("GET", FILES + "/x")
+            peer = self.bench.peer
+            client.leave()
+            peer.leave()
+        assert self.bench.upstreams["file"].resting == 0
+        assert self.bench.upstreams["file"].in_flight == 0
+
     def test_a_client_that_leaves_in_the_middle_of_its_body(self):
         self.ask("POST", FILES, "Content-Length: 100")
         self.client.send(b"abc")
@@ -570,9 +580,10 @@ class ProxyCase(SynchronousTestCase):
         }
 
     def test_ready_takes_one_instance(self):
-        self.bench = Bench({"auth": ["10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80"]})
+        self.bench = Bench({"auth": [f"10.1.0.{number}:80" for number in range(1, 5)]})
         self.client = self.bench.client
         self.bench.network.down.add("10.1.0.1:80")
+        self.bench.network.silent.add("10.1.0.4:80")
         self.ask("GET", "/ready")
         silent = None
         for peer in self.bench.network.peers:
@@ -582,7 +593,17 @@ class ProxyCase(SynchronousTestCase):
                 peer.answer(200)
         assert self.client.reply().json["ready"] is True
         assert silent.closed
+        silent.leave()  # which was not asked to the end: it is none of the worse for that
         assert self.bench.upstreams["auth"].resting == 1
+
+    def test_all_who_ask_for_ready_at_once_wait_for_one_answer(self):
+        clients = [self.bench.connect() for _ in range(5)]
+        for client in clients:
+            client.request("GET", "/ready")
+        assert len(self.bench.network.peers) == 4
+        for peer in self.bench.network.peers:
+            peer.answer(200)
+        assert [client.reply().status for client in clients] == [200] * 5
 
     def test_draining(self):
         self.bench.gateway.drain()

@@ -16,6 +16,7 @@ from messenger.gateway.routes import service_of
         ("/.well-known/jwks.json", "auth"),
         ("/api/v1/conversations", "message"),
         ("/api/v1/blocks/x", "message"),
+        ("/api/v1/push", "message"),
         ("/api/v1/files/uploads/x/y", "file"),
         ("/api/v1/keys/claim", "key"),
     ],
@@ -178,6 +179,13 @@ class TestCors:
         assert reply.headers["access-control-allow-headers"] == "authorization, content-type"
         assert reply.headers["access-control-max-age"] == "7200"
         assert "access-control-allow-credentials" not in reply.headers
+        assert self.bench.network.tried == []
+
+    @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/.well-known/jwks.json"])
+    def test_preflight_of_what_is_no_api(self, path):
+        asked = "Origin: https://app.example", "Access-Control-Request-Method: GET"
+        self.ask("OPTIONS", *asked, path=path)
+        assert self.bench.client.reply().headers["access-control-allow-origin"] == "https://app.example"
         assert self.bench.network.tried == []
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://app.example.evil", "*"])

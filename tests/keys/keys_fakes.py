@@ -1,8 +1,8 @@
 """Keys on a store in memory, and devices that make them."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.keys.domain import Keys, certified_bytes
-from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Event, Outgoing
+from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Outgoing
 from messenger.wire.codec import Binary
 from messenger.wire.events import DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
@@ -26,17 +26,9 @@ from messenger.wire.keys import (
     OneTimePrekeys,
     SignedPrekey,
 )
+from tests.fakes import Told, outgoing, run
 
-T = TypeVar("T")
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("it waits")
+_outgoing = partial(outgoing, Outgoing)
 
 
 class Device:
@@ -146,6 +138,16 @@ class MemoryStore:
         ]
         return Identities(account_key=self.accounts.get(user_id), items=items)
 
+    async def pending(self, user_id: str) -> list[DeviceIdentity]:
+        return [
+            DeviceIdentity(device_id=key, identity_key=one.identity_key, certificate=None)
+            for key in self.keys
+            if (one := await self.device(key))
+            and one.user_id == user_id
+            and one.identity_key
+            and not one.published
+        ]
+
     async def user_exists(self, user_id: str) -> bool:
         return any(one.user_id == user_id for one in self.keys.values())
 
@@ -199,24 +201,20 @@ class MemoryStore:
         """Nothing is counted here."""
 
 
-def _outgoing(events: Sequence[Event]) -> list[Outgoing]:
-    return [Outgoing(new_id(), "subject", event) for event in events]
-
-
 class House:
     """Keys and all that they stand on; `now` is in seconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: int = 200) -> None:
         self.store = MemoryStore()
-        self.told: list[Event] = []
+        self.told = Told()
         self.now = 1_100.0
         self.keys = Keys(
             self.store,
-            stored=200,
+            stored=stored,
             low=3,
             by_asker=20,
             of_device=100,
-            tell=lambda events: self.told.extend(one.event for one in events),
+            tell=self.told,
             clock=lambda: self.now,
         )
 

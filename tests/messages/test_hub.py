@@ -14,21 +14,6 @@ from messenger.messages.live.hub import HEAL_SECONDS, Hub
 from messenger.messages.model import Happened, Head, Membership, Stored
 
 
-class Bus:
-    """Takes what is said."""
-
-    connected = True
-
-    def on(self, subject: str, listener: object) -> None:
-        """Nothing is heard."""
-
-    def on_gap(self, listener: object) -> None:
-        """No gap comes."""
-
-    def tell(self, subject: str, payload: bytes) -> None:
-        """Nobody else is there."""
-
-
 class Channel:
     """Notes what is sent, or breaks."""
 
@@ -68,7 +53,7 @@ class Conversation:
         return {}
 
     async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
     ) -> list[Stored]:
         message = Stored("c", 1, "other", "device", "client", "text", b"x", None, 0, None)
         return [message for _, above, upto in wants if above < 1 <= upto]
@@ -87,8 +72,8 @@ class HealingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.places = Memberships()
-        parts: list[Any] = [self.clock, Conversation(), self.places, Bus(), None]
-        self.hub = Hub(*parts, unread_bytes=10_000, receipt_members=32)
+        parts: list[Any] = [self.clock, Conversation(), self.places]
+        self.hub = Hub(*parts, unread_bytes=10_000)
         self.channel = Channel()
         self.connection = self.hub.attach(self.channel, Identity("user", "one", "session", 0, 0))
         self.hub.open(self.connection)
@@ -129,8 +114,7 @@ class HubTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         nothing: Any = None
-        bus: Any = Bus()
-        self.hub = Hub(self.clock, nothing, nothing, bus, nothing, unread_bytes=10_000, receipt_members=32)
+        self.hub = Hub(self.clock, nothing, nothing, unread_bytes=10_000)
 
     def attach(self, device: str, broken: bool = False) -> Channel:
         channel = Channel(broken)

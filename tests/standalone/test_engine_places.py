@@ -300,3 +300,16 @@ def test_a_process_that_has_ended_is_nobody() -> None:
     assert identify(child.pid) is None  # a zombie
     child.wait()
     assert identify(child.pid) is None
+
+
+def test_a_secret_that_came_later_is_made_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    made = load_or_make(path, has_data=False)
+    old = json.loads(path.read_text())
+    del old["vapid_key"]
+    path.write_text(json.dumps(old))
+    grown = load_or_make(path, has_data=True)
+    assert grown.token_secret == made.token_secret
+    assert len(b64decode(grown.vapid_key)) == 32
+    assert load_or_make(path, has_data=True) == grown
+    assert path.stat().st_mode & 0o777 == 0o600

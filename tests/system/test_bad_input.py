@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.system.people import PASSWORD, Person, Socket, b64, unique
+from tests.system.people import PASSWORD, TRUST, Person, Socket, b64, unique
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.system
@@ -52,7 +52,9 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("path", ["/auth/register", "/auth/login", "/auth/refresh"])
 def test_bodies_that_are_none(stack: Stack, path: str, name: str) -> None:
-    answer = httpx.post(f"{stack.url}/api/v1{path}", content=BODIES[name], headers=JSON_HEADERS, timeout=30)
+    answer = httpx.post(
+        f"{stack.url}/api/v1{path}", content=BODIES[name], headers=JSON_HEADERS, timeout=30, verify=TRUST
+    )
     problem(answer, 400, "bad_request")
 
 
@@ -109,7 +111,7 @@ def test_ids_of_nothing(ann: Person, path: str) -> None:
     "path", ["/metrics", "/api/v1/metrics", "/api/v1/../health", "//ready", "/api/v1/ready"]
 )
 def test_nothing_internal_is_reachable(stack: Stack, path: str) -> None:
-    answer = httpx.get(f"{stack.url}{path}", timeout=30)
+    answer = httpx.get(f"{stack.url}{path}", timeout=30, verify=TRUST)
     assert answer.status_code in (400, 404), answer.text
 
 
@@ -136,7 +138,9 @@ TOKENS = {
 def test_tokens_that_are_none(stack: Stack, path: str, name: str) -> None:
     value = TOKENS[name]
     headers = {} if value is None else {"Authorization": value}
-    problem(httpx.get(f"{stack.url}/api/v1{path}", headers=headers, timeout=30), 401, "unauthorized")
+    problem(
+        httpx.get(f"{stack.url}/api/v1{path}", headers=headers, timeout=30, verify=TRUST), 401, "unauthorized"
+    )
 
 
 def test_a_tampered_token(ann: Person) -> None:
@@ -191,13 +195,21 @@ def test_drafts_that_are_none(stack: Stack, ann: Person, change: dict[str, Any],
 @pytest.mark.parametrize("username", ["ab", "9abc", "a" * 33, "Ann Smith", "ann\u00e4", "", "_ann", "ann\n"])
 def test_bad_usernames(stack: Stack, username: str) -> None:
     body = {"username": username, "password": PASSWORD}
-    problem(httpx.post(f"{stack.url}/api/v1/auth/register", json=body, timeout=30), 422, "unprocessable")
+    problem(
+        httpx.post(f"{stack.url}/api/v1/auth/register", json=body, timeout=30, verify=TRUST),
+        422,
+        "unprocessable",
+    )
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 1025, "ä" * 513])
 def test_bad_passwords(stack: Stack, password: str) -> None:
     body = {"username": unique(), "password": password}
-    problem(httpx.post(f"{stack.url}/api/v1/auth/register", json=body, timeout=30), 422, "unprocessable")
+    problem(
+        httpx.post(f"{stack.url}/api/v1/auth/register", json=body, timeout=30, verify=TRUST),
+        422,
+        "unprocessable",
+    )
 
 
 # the WebSocket
@@ -227,7 +239,9 @@ def test_upgrades_from_a_foreign_origin(stack: Stack, ann: Person) -> None:
 
 
 def test_a_plain_get_of_the_socket(ann: Person) -> None:
-    answer = httpx.get(f"{ann.url}/ws", headers={"Authorization": f"Bearer {ann.token}"}, timeout=30)
+    answer = httpx.get(
+        f"{ann.url}/ws", headers={"Authorization": f"Bearer {ann.token}"}, timeout=30, verify=TRUST
+    )
     assert answer.status_code in (400, 426)
 
 

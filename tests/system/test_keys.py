@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from tests.system.people import TRUST
 from tests.system.stack import Stack, until
 
 pytestmark = pytest.mark.system
@@ -28,7 +29,7 @@ class Device:
     """A logged-in device and its identity key."""
 
     def __init__(self, stack: Stack, username: str | None = None) -> None:
-        self.http = httpx.Client(base_url=stack.url + "/api/v1", timeout=30)
+        self.http = httpx.Client(base_url=stack.url + "/api/v1", timeout=30, verify=TRUST)
         self.username = username or "u" + secrets.token_hex(8)
         path = "/auth/login" if username else "/auth/register"
         answer = self.http.post(path, json={"username": self.username, "password": PASSWORD})
@@ -225,6 +226,12 @@ def test_account_keys_vouch_for_devices(stack: Stack) -> None:
     other = b64(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     assert bob.put("/account", {"account_key": other}).status_code == 204
     assert alice.http.get("/keys/identity/" + bob.user_id).json() == {"account_key": other, "items": []}
+    (pending,) = bob.http.get("/keys/identity/" + bob.user_id).json()["pending"]
+    assert pending == {
+        "device_id": bob.device_id,
+        "identity_key": bundle["identity_key"],
+        "certificate": None,
+    }
 
 
 @pytest.mark.parametrize("way", ["device", "account"])

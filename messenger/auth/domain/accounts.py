@@ -65,7 +65,7 @@ class Accounts:
 
     async def register(self, body: Register, address: str = "") -> Session:
         """A new account, its first device and session."""
-        invite = self._invite(body.invite)
+        invite = await self._invite(body.invite)
         username = checked_username(body.username)
         password = checked_password(body.password, username)
         device_name = checked_device_name(body.device_name)
@@ -78,7 +78,7 @@ class Accounts:
         try:
             user = await self._store.add_account(account, session)
         except InviteRefused:
-            raise Problem(Code.forbidden, "The invite is not good (any more).") from None
+            raise _bad_invite() from None
         if user is None:
             raise Problem(Code.username_taken)
         await self._guesses.trust(username, address)
@@ -154,11 +154,19 @@ class Accounts:
         """Remove devices that were not seen for long, and what has expired."""
         self._around.tell(await self._store.sweep(self._policy.device_unseen))
 
-    def _invite(self, text: str | None) -> bytes | None:
+    async def _invite(self, text: str | None) -> bytes | None:
+        """The invite's hash. One that is not good gets no further: which names are taken is not for all."""
         if self._policy.registration == "open":
             return None
         if self._policy.registration == "closed":
             raise Problem(Code.forbidden, "Registration is closed.")
         if not text:
             raise Problem(Code.forbidden, "Registration is by invite.")
-        return sha256(text.encode("utf-8", "surrogatepass")).digest()
+        invite = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if not await self._store.invite_good(invite):
+            raise _bad_invite()
+        return invite
+
+
+def _bad_invite() -> Problem:
+    return Problem(Code.forbidden, "The invite is not good (any more).")

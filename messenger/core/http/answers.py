@@ -30,7 +30,10 @@ _TITLES = {
     501: "This is not implemented",
     505: "This version of HTTP is not supported",
 }
-_REASONS = {460: "Checksum Mismatch"}  # tus 1.0.0's own
+_REASONS = {
+    431: "Request Header Fields Too Large",
+    460: "Checksum Mismatch",  # tus 1.0.0's own
+}
 _UNSAFE = re.compile(r"[\x00\r\n]")
 _POLICY = "\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n"
 _NO_BODY = frozenset({204, 304})

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import ISSLTransport
 from twisted.protocols.basic import LineReceiver
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 
 from messenger.core.http.chunked import ChunkedDecoder
+from messenger.core.http.request import request_id_of
 from messenger.core.http.strict import Refusal, check_framing, check_head, closes, is_other_version
 from messenger.wire.errors import Code, Problem
 
@@ -36,6 +38,8 @@ LINGER_SECONDS = 2.0
 FIRST_SECONDS = 1.0  # for the first byte on a connection that came just before the server stopped listening
 BODY_RATE = 500
 BODY_GRACE = 30.0
+
+_BARE_LF = Refusal(400, "A line of the head ends in CR LF.")
 
 
 class Channel(HTTPChannel):
@@ -105,6 +109,8 @@ class Channel(HTTPChannel):
             self._head_begun = True
             self.deadline = self.site.seconds() + self.site.header_seconds
         LineReceiver.dataReceived(self, data)
+        if self.line_mode and not self._busyReceiving and b"\n" in self._buffer:
+            self.refuse(_BARE_LF)  # what waits there for CRLF has none: it would wait for ever
 
     def _grant_body_time(self) -> None:
         content = self.requests[-1].body
@@ -115,6 +121,9 @@ class Channel(HTTPChannel):
 
     def lineReceived(self, line: bytes) -> None:
         if self._refused:
+            return
+        if b"\n" in line:
+            self.refuse(_BARE_LF)
             return
         if line[:1] in (b" ", b"\t"):
             self.refuse(Refusal(400, "A header line is folded, or has a space before its name."))
@@ -291,8 +300,9 @@ class Channel(HTTPChannel):
             # Its body is what is wrong: whoever reads that will answer, and the connection ends with it.
             self.requests[-1].body.fail(problem)
             return False
+        headers = self.requests[-1].requestHeaders if self.requests else Headers()
         self.requests.clear()
-        self.site.refused(self, refusal.status, problem)
+        self.site.refused(self, refusal.status, problem, request_id_of(headers))
         self.linger()
         return False
 

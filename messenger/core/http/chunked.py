@@ -13,6 +13,8 @@ _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
 BadChunk = _MalformedChunkedDataError
 """Raised by `dataReceived` for what is no chunked coding."""
 
+_BARE_LF = BadChunk("A line ends in CR LF.")  # one that waits for more than LF would wait for ever
+
 
 class ChunkedDecoder(_ChunkedTransferDecoder):
     """Twisted's decoder, which would wait for a chunk of any size."""
@@ -21,10 +23,14 @@ class ChunkedDecoder(_ChunkedTransferDecoder):
         found = super()._dataReceived_CHUNK_LENGTH()
         if found and self.length > LARGEST_CHUNK:
             raise BadChunk("A chunk is too large.")
+        if not found and b"\n" in self._buffer:
+            raise _BARE_LF
         return found
 
     def _dataReceived_TRAILER(self) -> bool:
         more = super()._dataReceived_TRAILER()
         if self._trailerHeaders and not _TRAILER.fullmatch(self._trailerHeaders.pop()):
             raise BadChunk("A trailer is malformed.")
+        if not more and b"\n" in self._buffer:
+            raise _BARE_LF
         return more

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.http_headers import Headers
 
 from messenger.core.http.answers import has_body, head, problem_parts
 from messenger.core.http.content import BodyLost, Content
@@ -35,8 +36,11 @@ UNMATCHED = "unmatched"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-def new_request_id() -> str:
-    """A request id of our own making."""
+def request_id_of(headers: Headers) -> str:
+    """The id that a request bears, where it bears a good one; else one of our own making."""
+    given = headers.getRawHeaders(b"X-Request-ID")
+    if given and len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
+        return given[0].decode("ascii")
     return token_hex(16)
 
 
@@ -70,11 +74,7 @@ class Request(http.Request):
         self.method, self.uri, self.clientproto = method, target, version
         path, _, query = target.partition(b"?")
         self.path, self.query = path, query
-        given = self.requestHeaders.getRawHeaders(b"X-Request-ID")
-        if given and len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
-            self.request_id = given[0].decode("ascii")
-        else:
-            self.request_id = new_request_id()
+        self.request_id = request_id_of(self.requestHeaders)
         self.site = self.channel.site
         self.body = Content(self.channel, self.channel.length)
         self.began = self.site.timer()
@@ -130,7 +130,8 @@ class Request(http.Request):
     @property
     def address(self) -> str:
         """The client's IP address, as far as trusted proxies vouch for it; empty on a Unix socket."""
-        return self.site.address_of(self)
+        forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
+        return self.site.proxies.client(self.peer, forwarded)
 
     @property
     def left(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.defer import TimeoutError as DeferTimeoutError
@@ -56,18 +56,32 @@ def why_not(found: Readiness) -> str:
 
 
 class SystemEndpoints:
-    """`/health`, `/ready` and `/metrics`. `checks` are by name; `registry` is what `/metrics` shows.
+    """`/health`, `/ready` and `/metrics`. `checks` are by name; `registry` is what `/metrics` shows; `schema`
+    gives the versions of schemas that `/health` tells of.
 
     Once `draining` is set `/ready` says no, so that load balancers send nobody any more.
     """
 
     def __init__(
-        self, reactor: IReactorTime, checks: Mapping[str, Check], registry: CollectorRegistry | None = None
+        self,
+        reactor: IReactorTime,
+        checks: Mapping[str, Check],
+        registry: CollectorRegistry | None = None,
+        schema: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self.draining = False
         self._reactor = reactor
         self._checks = checks
         self._registry = registry
+        if registry is not None:
+            self._up = Gauge(
+                "messenger_up",
+                "1 while this is there, asked with each scrape.",
+                ("check",),
+                registry=registry,
+            )
+            self._ready = Gauge("messenger_ready", "1 while `/ready` says yes.", registry=registry)
+        self._schema = schema
 
     async def check(self) -> None:
         """Return if requests can be served; else raise NotReady, which names what is missing."""
@@ -84,7 +98,7 @@ class SystemEndpoints:
     @route("GET", "/health", answer=Health, open=True, at_root=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The process is up."""
-        return Health(version=__version__)
+        return Health(version=__version__, schema=self._schema())
 
     @route("GET", "/ready", answer=Readiness, open=True, at_root=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:
@@ -97,5 +111,11 @@ class SystemEndpoints:
     @route("GET", "/metrics", answer=bytes, open=True, at_root=True, class_="free", media="text/plain")
     async def metrics(self, _call: Call) -> Answer:
         """Metrics in Prometheus' text format."""
-        raw = generate_latest(self._registry) if self._registry is not None else b""
+        if self._registry is None:
+            return Answer(200, b"", content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        found = await readiness(self._reactor, self._checks)
+        for name, state in found.checks.items():
+            self._up.labels(name).set(state == READY)
+        self._ready.set(found.ready and not self.draining)
+        raw = generate_latest(self._registry)
         return Answer(200, raw, content_type=CONTENT_TYPE_PLAIN_0_0_4)

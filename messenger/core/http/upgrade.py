@@ -47,10 +47,11 @@ def wants_upgrade(request: "Request") -> bool:
 def check_upgrade(request: "Request") -> None:
     """Return where the handshake is well formed (RFC 6455 section 4.2.1); else raise NoUpgrade."""
     required = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    if request.method != b"GET":
-        raise NoUpgrade(Problem(Code.method_not_allowed, headers={"Allow": "GET"}))
+    if request.method not in (b"GET", b"HEAD"):
+        raise NoUpgrade(Problem(Code.method_not_allowed, headers={"Allow": "GET, HEAD"}))
     if (
-        request.clientproto != b"HTTP/1.1"
+        request.method != b"GET"
+        or request.clientproto != b"HTTP/1.1"
         or not wants_upgrade(request)
         or b"upgrade" not in _tokens(request, b"Connection")
     ):

@@ -61,16 +61,15 @@ class Limit:
         return refusal(Verdict(self.rate, False, self.rate.bound - self.rate.increment + wait), detail)
 
     def _verdict(self, allowed: bool, debt: int) -> Verdict:
-        if not allowed:
-            self._limits.refused[self.name] += 1
+        (self._limits.allowed if allowed else self._limits.refused)[self.name] += 1
         return Verdict(self.rate, allowed, debt)
 
 
 class Limits:
     """All classes. `clock` gives seconds and never goes back; `cache` is None where there is no Redis.
 
-    A part of the process: it starts and stops the cache. `refused` counts refusals by class, `fallbacks`
-    the charges that Redis should have judged and the process did.
+    A part of the process: it starts and stops the cache. `allowed` and `refused` count decisions by class,
+    `fallbacks` the charges that Redis should have judged and the process did.
     """
 
     def __init__(
@@ -79,6 +78,7 @@ class Limits:
         self._cache = cache
         self._shared = None if cache is None else SharedCounts(cache)
         self.local = LocalCounts(clock)
+        self.allowed: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.fallbacks = 0
         self._limits: dict[str, Limit | None] = {}

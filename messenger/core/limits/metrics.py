@@ -18,11 +18,16 @@ class LimitsMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Today's values. Labels are the classes of `[limits]`."""
+        allowed = CounterMetricFamily(
+            "messenger_limits_allowed", "What was counted and let through, by class.", labels=["class"]
+        )
         refused = CounterMetricFamily(
             "messenger_limits_refused", "What was refused with rate_limited, by class.", labels=["class"]
         )
         for name in self._limits.names:
+            allowed.add_metric([name], self._limits.allowed[name])
             refused.add_metric([name], self._limits.refused[name])
+        yield allowed
         yield refused
         yield CounterMetricFamily(
             "messenger_limits_fallbacks",

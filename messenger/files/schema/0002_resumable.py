@@ -11,8 +11,7 @@ TABLES = """
 -- version's and the one's before) finds it when it expires.
 alter table file.files add column received bigint;
 alter table file.files add column upload_metadata text;
-alter table file.files add constraint files_received check (received between 0 and size) not valid;
-alter table file.files validate constraint files_received;
+alter table file.files add constraint files_received check (received between 0 and size) not valid;  -- 0003
 
 -- `size` bytes from the beginning of a blob (which may be longer) are the upload's from `start` on.
 create table file.segments (

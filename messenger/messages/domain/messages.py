@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from messenger.messages.domain.devices import Devices
@@ -50,6 +51,9 @@ class Membership(Protocol):
     async def sight(self, user_id: str, conversation_id: str) -> int | None:
         """The member's first_seq, or None."""
 
+    async def shut(self, conversation_id: str) -> str | None:
+        """`gone` or `blocked` where nobody may write, else None."""
+
     async def delete_content(
         self, conversation_id: str, seq: int, actor_id: str, allowed: Callable[[str | None, str], bool]
     ) -> Moved | None:
@@ -66,7 +70,8 @@ class Append(Protocol):
 class Messages:
     """The rules of sending, history and deletion.
 
-    `content_limit` is in bytes, `clock` gives milliseconds since 1970, `moved` hears of what changed.
+    `content_limit` is in bytes, `clock` gives milliseconds since 1970, `moved` hears of what changed,
+    `accepted` of each draft that may be committed how many seconds it took to say so.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Messages:
         clock: Callable[[], int],
         moved: Callable[[Moved], object],
         content_limit: int,
+        accepted: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._store = store
         self._membership = membership
@@ -86,6 +92,7 @@ class Messages:
         self._clock = clock
         self._moved = moved
         self._content_limit = content_limit
+        self._accepted = accepted
 
     async def send(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> tuple[wire.Sent, bool]:
         """The message's place once it is committed, and whether this was a repeat.
@@ -98,6 +105,7 @@ class Messages:
 
     async def admit(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> Draft | wire.Sent:
         """Judge a draft: what is to be committed, or the place of the message that it repeats."""
+        began = perf_counter()
         try:
             envelopes = self._check_form(draft)
             await self._check_devices(sender, conversation_id, draft, envelopes)
@@ -105,8 +113,13 @@ class Messages:
             # A repeat is answered with the first's figures, whatever its body.
             first = await self._first(sender, conversation_id, draft)
             if first is None:
+                if problem.code is Code.devices_changed:
+                    # In a conversation that is shut no devices would be the right ones.
+                    shut = await self._membership.shut(conversation_id)
+                    problem = Problem(_OUTCOMES[shut]) if shut else problem
                 raise problem from None
             return _sent(first)
+        self._accepted(perf_counter() - began)
         # Plain str and bytes from here on: the wire's own types are for decoding.
         return Draft(
             str(conversation_id),

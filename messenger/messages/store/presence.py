@@ -71,10 +71,16 @@ class Presence:
         return sorted({row[0] for row in rows})
 
     async def note(self, instance_id: str, seen: Sequence[Seen], gone: Sequence[str]) -> None:
-        """Write down who is seen on this instance, and which devices are not any more."""
+        """Write down who is seen on this instance, and which devices are not any more.
+
+        Who is seen needs no waking, and may be woken again when it has gone.
+        """
         await self._database.write(
             "with gone as ("
             "   delete from message.presence where device_id = any(%s::uuid[]) and instance_id = %s"
+            " ), awake as ("
+            "   update message.push set woken_at = null, due_at = null, tries = 0"
+            "   where device_id = any(%s::uuid[]) and (woken_at is not null or due_at is not null)"
             " ) insert into message.presence as p (device_id, user_id, instance_id, status)"
             " select device_id, user_id, %s, status"
             " from unnest(%s::uuid[], %s::uuid[], %s::text[]) as s(device_id, user_id, status)"
@@ -83,8 +89,9 @@ class Presence:
             (
                 list(gone),
                 instance_id,
+                here := [one.device_id for one in seen],
                 instance_id,
-                [one.device_id for one in seen],
+                here,
                 [one.user_id for one in seen],
                 [one.status for one in seen],
             ),

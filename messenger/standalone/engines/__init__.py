@@ -14,7 +14,19 @@ messenger.standalone.engines` runs nothing but them. The other modules, each wit
 """
 
 from messenger.standalone.engines.credentials import EngineSecrets
-from messenger.standalone.engines.engines import EngineAddresses, Engines
+from messenger.standalone.engines.engines import (
+    EngineAddresses,
+    Engines,
+    known_secrets,
+    remembered_addresses,
+)
 from messenger.standalone.engines.ports import EnginePorts
 
-__all__ = ["EngineAddresses", "EnginePorts", "EngineSecrets", "Engines"]
+__all__ = [
+    "EngineAddresses",
+    "EnginePorts",
+    "EngineSecrets",
+    "Engines",
+    "known_secrets",
+    "remembered_addresses",
+]

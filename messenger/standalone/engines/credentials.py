@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -24,7 +24,8 @@ class EngineSecrets:
     """Every password there is. Its `repr` shows none, so that no log can.
 
     All are random, of 192 bits or more, and of characters that need no quoting in a URL or a file.
-    `token_secret` is base64 of 32 random bytes, for whoever needs a key of their own (the tokens' signer).
+    `token_secret` is base64 of 32 random bytes, for whoever needs a key of their own (the tokens' signer); so
+    is `vapid_key` (what signs wake-ups).
     """
 
     postgres_password: str = field(repr=False)
@@ -36,6 +37,7 @@ class EngineSecrets:
     s3_secret_key: str = field(repr=False)
     seaweedfs_key: str = field(repr=False)
     token_secret: str = field(repr=False)
+    vapid_key: str = field(repr=False)
 
 
 def load_or_make(path: Path, has_data: bool) -> EngineSecrets:
@@ -52,13 +54,19 @@ def load_or_make(path: Path, has_data: bool) -> EngineSecrets:
                 " restore it from your backup, or start on another directory"
             ) from None
         made = _make()
-        write_private(path, json.dumps(asdict(made), indent=2) + "\n")
+        write_private(path, _text(made))
         return made
     try:
         known = json.loads(text)
-        return EngineSecrets(**{entry.name: known[entry.name] for entry in fields(EngineSecrets)})
-    except (ValueError, KeyError, TypeError):
+        # Written before there was such a thing.
+        lacking = {name: make() for name, make in _LATER.items() if name not in known}
+        known |= lacking
+        found = EngineSecrets(**{entry.name: known[entry.name] for entry in fields(EngineSecrets)})
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise StartError(f"{path} is damaged: restore it from your backup") from None
+    if lacking:
+        write_private(path, _text(found))
+    return found
 
 
 def _make() -> EngineSecrets:
@@ -71,8 +79,20 @@ def _make() -> EngineSecrets:
         s3_access_key=secrets.token_hex(10).upper(),
         s3_secret_key=secrets.token_urlsafe(30),
         seaweedfs_key=secrets.token_urlsafe(32),
-        token_secret=base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
+        token_secret=_key(),
+        vapid_key=_key(),
     )
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+_LATER: Mapping[str, Callable[[], str]] = {"vapid_key": _key}
+
+
+def _text(found: EngineSecrets) -> str:
+    return json.dumps(asdict(found), indent=2) + "\n"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ After `start` they serve, with last time's data; after `stop`, which takes five 
 ended. The services are given `addresses` and `secrets` in between.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from messenger.standalone.engines.credentials import EngineSecrets, load_or_make
 from messenger.standalone.engines.datadir import ENGINES, DataDirectory
 from messenger.standalone.engines.leftovers import Ladder, end_leftover
 from messenger.standalone.engines.nats import Nats
-from messenger.standalone.engines.ports import HOST, SEAWEEDFS, EnginePorts, assign
+from messenger.standalone.engines.ports import HOST, SEAWEEDFS, EnginePorts, assign, recall
 from messenger.standalone.engines.postgres import DATABASE, SUPERUSER, Postgres
 from messenger.standalone.engines.process import Launcher
 from messenger.standalone.engines.seaweedfs import SeaweedFS
@@ -184,22 +184,44 @@ class Engines:
         self._supervisors = {name: Supervisor(reactor, launcher, engine) for name, engine in engines.items()}
         await _all(supervisor.start() for supervisor in self._supervisors.values())
         data.settle()
-        self._addresses = EngineAddresses(
-            postgres_host=HOST,
-            postgres_port=ports["postgres"],
-            postgres_database=DATABASE,
-            postgres_superuser=SUPERUSER,
-            nats_url=f"nats://{secrets.nats_user}:{secrets.nats_password}@{HOST}:{ports['nats']}",
-            redis_url=f"redis://:{secrets.valkey_password}@{HOST}:{ports['valkey']}/0",
-            s3_endpoint=f"http://{HOST}:{ports['s3']}",
-            s3_region=S3_REGION,
-            s3_access_key=secrets.s3_access_key,
-            s3_secret_key=secrets.s3_secret_key,
-        )
+        self._addresses = _addresses(ports, secrets)
 
     def _unusable(self, error: OSError) -> StartError:
         where = error.filename if error.filename is not None else self._data.path
         return StartError(f"can't use {where} for the data: {error.strerror or error}")
+
+
+def _addresses(ports: Mapping[str, int], secrets: EngineSecrets) -> EngineAddresses:
+    return EngineAddresses(
+        postgres_host=HOST,
+        postgres_port=ports["postgres"],
+        postgres_database=DATABASE,
+        postgres_superuser=SUPERUSER,
+        nats_url=f"nats://{secrets.nats_user}:{secrets.nats_password}@{HOST}:{ports['nats']}",
+        redis_url=f"redis://:{secrets.valkey_password}@{HOST}:{ports['valkey']}/0",
+        s3_endpoint=f"http://{HOST}:{ports['s3']}",
+        s3_region=S3_REGION,
+        s3_access_key=secrets.s3_access_key,
+        s3_secret_key=secrets.s3_secret_key,
+    )
+
+
+def known_secrets(data: Path) -> EngineSecrets:
+    """The passwords of the engines whose data is in `data`; StartError where they can't be read."""
+    path = DataDirectory(data).secrets
+    try:
+        return load_or_make(path, has_data=True)
+    except OSError as error:
+        raise StartError(f"{path} can't be read: {error.strerror}") from None
+
+
+def remembered_addresses(data: Path) -> tuple[EngineAddresses, EngineSecrets]:
+    """Where the engines of the server that runs on `data` are, and their passwords."""
+    secrets = known_secrets(data)
+    try:
+        return _addresses(recall(DataDirectory(data).ports), secrets), secrets
+    except KeyError:
+        raise StartError(f"{data} does not say yet where its engines are: try again in a moment") from None
 
 
 async def _all(coroutines: Any) -> None:

@@ -45,7 +45,7 @@ SEAWEEDFS = frozenset(("s3", "master", "volume", "filer", "admin"))
 
 def assign(wanted: EnginePorts, memory: Path) -> dict[str, int]:
     """A free port for each of NAMES, remembered in the file `memory`; StartError if a wanted one is taken."""
-    remembered = _recall(memory)
+    remembered = recall(memory)
     ports: dict[str, int] = {}
     for name in NAMES:
         asked = getattr(wanted, name, 0)
@@ -65,7 +65,7 @@ def assign(wanted: EnginePorts, memory: Path) -> dict[str, int]:
     return ports
 
 
-def _recall(memory: Path) -> dict[str, int]:
+def recall(memory: Path) -> dict[str, int]:
     """The ports of last time; none if the file can't be read, for nothing depends on them."""
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))

@@ -29,6 +29,9 @@ REFUSED = {
     "header without a name": (GET + HOST + b": 1\r\n\r\n", 400),
     "NUL in a value": (GET + HOST + b"X-A: a\0b\r\n\r\n", 400),
     "bare LF in a value": (GET + HOST + b"X-A: a\nX-B: b\r\n\r\n", 400),
+    "bare LF everywhere": (b"GET /api/v1/page HTTP/1.1\nHost: a\n\n", 400),
+    "bare LF behind the last header": (GET + b"Host: a\n\r\n", 400),
+    "bare LF in a line that goes on": (GET + b"Host: a\nX-A: b", 400),
     "bare CR in a value": (GET + HOST + b"X-A: a\rb\r\n\r\n", 400),
     "underscore TE": (POST + b"Transfer_Encoding: chunked\r\n\r\n", 400),
     "underscore CL": (POST + b"Content_Length: 5\r\n\r\n", 400),
@@ -82,6 +85,8 @@ REFUSED = {
     "chunk size with a space": (CHUNKED + b"1 \r\na\r\n", 400),
     "chunk without its end": (CHUNKED + b"1\r\nabc", 400),
     "chunk extension with LF": (CHUNKED + b"1;a\nb\r\na\r\n", 400),
+    "chunks with LF everywhere": (CHUNKED + b"1\na\n0\n\n", 400),
+    "trailers with LF everywhere": (CHUNKED + b"1\r\na\r\n0\r\nX: a\n\n", 400),
     "trailers without an end": (CHUNKED + b"0\r\n" + b"X: " + b"x" * 70_000, 400),
 }
 
@@ -100,6 +105,22 @@ def test_refused_with_an_answer(name):
     assert client.closed
     client.send(b"GET /api/v1/page HTTP/1.1\r\nHost: a\r\n\r\n")
     assert client.replies() == []
+
+
+REFUSED_HEADS = ("CL and TE", "TRACE", "unknown expectation", "absolute target of another host")
+
+
+@pytest.mark.parametrize("name", REFUSED_HEADS)
+def test_refused_under_the_id_that_it_bears(name):
+    data, status = REFUSED[name]
+    client = Connection(site(router(Endpoints())))
+    client.send(data.replace(HOST, HOST + b"X-Request-ID: find-me\r\n", 1))
+    reply = client.reply()
+    assert (reply.status, reply.headers["x-request-id"], reply.json["request_id"]) == (
+        status,
+        "find-me",
+        "find-me",
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])

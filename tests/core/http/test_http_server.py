@@ -154,7 +154,7 @@ class SystemCase(SynchronousTestCase):
         self.registry = CollectorRegistry()
         self.checks = {}
         self.clock = MemoryReactorClock()
-        self.endpoints = SystemEndpoints(self.clock, self.checks, self.registry)
+        self.endpoints = SystemEndpoints(self.clock, self.checks, self.registry, lambda: {"auth": "0007"})
         self.client = Connection(site(Router([self.endpoints])))
 
     def ask(self, path):
@@ -162,7 +162,11 @@ class SystemCase(SynchronousTestCase):
         return self.client.reply()
 
     def test_health(self):
-        assert self.ask("/health").json == {"version": __version__, "status": "healthy"}
+        assert self.ask("/health").json == {
+            "version": __version__,
+            "status": "healthy",
+            "schema": {"auth": "0007"},
+        }
 
     def test_ready(self):
         async def good():

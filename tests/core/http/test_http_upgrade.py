@@ -92,7 +92,11 @@ class UpgradeCase(SynchronousTestCase):
         assert self.client.reply().status == 200
 
     def test_other_methods(self):
-        assert self.ask(*handshake(), method="POST").status == 405
+        reply = self.ask(*handshake(), method="POST")
+        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+
+    def test_head_is_no_handshake_and_no_other_method_either(self):
+        assert self.ask(*handshake(), method="HEAD").status == 426
 
     def test_no_deadline_after_the_handshake(self):
         self.client.request("GET", "/ws", *handshake(Authorization="Bearer x"))

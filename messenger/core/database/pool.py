@@ -1,215 +1,46 @@
-"""PostgreSQL: a pool of connections, one statement a round trip where that is enough, and transactions.
+"""The pool of a service's connections: statements one a round trip where that is enough, and transactions.
 
-Only this module knows psycopg2 and txpostgres. A statement outside `transaction` is its own transaction and
-is committed when its call returns (`synchronous_commit` is the server's, on). Rows come as tuples; ids are
-text, times are datetimes with a zone, bytea is bytes.
+A statement outside `transaction` is its own transaction and is committed when its call returns
+(`synchronous_commit` is the server's, on).
 
 When a connection dies, `read` is tried once more on another; `write` and `transaction` answer 503, since
 nobody can tell whether the commit got through. Lost connections come back by themselves. A connection whose
 statement outlives the server's own time-out by `HUNG_SECONDS` counts as lost: a backend whose postmaster was
-killed, or a host that went away without a word, never answers. At most `QUEUE`
-calls wait for a connection; the next is answered 503.
+killed, or a host that went away without a word, never answers. At most `QUEUE` calls
+wait for a connection; the next is answered 503.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg2
-import psycopg2.errorcodes
 import psycopg2.extensions
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from txpostgres import txpostgres
 
+from messenger.core.database.connection import Connection, Lost, Parameters, Row
+from messenger.core.database.versions import first_line, role_of
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
 from messenger.core.waits import pause, within
 from messenger.wire.errors import unavailable
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
-Parameters = Sequence[Any] | dict[str, Any]
 
 QUEUE = 2_000
 CONNECT_SECONDS = 5.0
 HUNG_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0)
 
-_CONNECTION_OK = 0  # libpq's ConnStatusType
-# idle_in_transaction_session_timeout and, from PostgreSQL 17, transaction_timeout
-_ENDS_SESSION = ("25P03", "25P04")
-
 log = Logger()
-
-UniqueViolation = psycopg2.errors.lookup(psycopg2.errorcodes.UNIQUE_VIOLATION)
-ForeignKeyViolation = psycopg2.errors.lookup(psycopg2.errorcodes.FOREIGN_KEY_VIOLATION)
-
-# Ids come as text everywhere: a UUID object would be made only to be turned back into text.
-_UUIDS = psycopg2.extensions.new_type((2950,), "UUID_TEXT", lambda value, cursor: value)
-_UUID_ARRAYS = psycopg2.extensions.new_array_type((2951,), "UUID_TEXT[]", _UUIDS)
-
-
-def _bytes_of(value: Any, cursor: Any) -> bytes | None:
-    view = psycopg2.BINARY(value, cursor)
-    return None if view is None else bytes(view)
-
-
-_BYTEA = psycopg2.extensions.new_type((17,), "BYTEA_BYTES", _bytes_of)
-_BYTEA_ARRAYS = psycopg2.extensions.new_array_type((1001,), "BYTEA_BYTES[]", _BYTEA)
-for _kind in (_UUIDS, _UUID_ARRAYS, _BYTEA, _BYTEA_ARRAYS):
-    psycopg2.extensions.register_type(_kind)
-
-
-def role_of(schema: str) -> str:
-    """The role that the service of this schema logs in with."""
-    return f"messenger_{schema}"
-
-
-class Lost(Exception):
-    """The connection to PostgreSQL ended before the answer came."""
-
-
-class _Connection(txpostgres.Connection):  # type: ignore[misc]
-    """A connection that stays registered with the reactor.
-
-    txpostgres adds and removes the socket for each query, which is a good part of a query's cost; staying
-    also tells at once when the server goes away.
-
-    While it connects, libpq may close its socket and go on with another (the next address, another way to
-    encrypt). The reactor knows sockets by their numbers, and a closed one's number soon belongs to somebody
-    else: so it is told to let go of the socket before libpq can close it, by the number that it knows.
-    """
-
-    _pollingD: Deferred[Any] | None
-
-    def __init__(self, reactor: Any, lost: Callable[["_Connection"], None]) -> None:
-        super().__init__(reactor=reactor)
-        self._lost = lost
-        self._watched = -1  # the socket's number as the reactor knows it
-        self._connected = False
-        self.asked: float | None = None  # when the statement was sent that is not answered yet
-        self.ended = False
-
-    def fileno(self) -> int:
-        return self._watched
-
-    def poll(self) -> Deferred[Any]:
-        # txpostgres would turn a statement time-out into a cancellation, and leak on a real one.
-        waiting: Deferred[Any] = Deferred()
-        self._pollingD = waiting
-        self.continuePolling()
-        return waiting
-
-    def continuePolling(self, swallowErrors: bool = False) -> None:
-        if not self._connected:
-            self._unwatch()
-        try:
-            state = self.pollable().poll()
-        except psycopg2.Error as error:
-            if self._connected and self._broken:
-                self.end()
-            self._answer(error)
-            return
-        if self._watched == -1:
-            self._watched = self.pollable().fileno()
-        if state == psycopg2.extensions.POLL_OK:
-            self._connected = True
-            self.reactor.addReader(self)
-            self._answer(None)
-        elif state == psycopg2.extensions.POLL_WRITE:
-            self.reactor.addWriter(self)
-        else:
-            self.reactor.addReader(self)
-
-    def _answer(self, error: Exception | None) -> None:
-        waiting, self._pollingD = self._pollingD, None
-        if waiting is None:
-            return
-        if error is None:
-            waiting.callback(self)
-        else:
-            waiting.errback(error)
-
-    def doRead(self) -> None:
-        if not self.ended:
-            self.continuePolling()
-
-    def doWrite(self) -> None:
-        self.reactor.removeWriter(self)
-        if not self.ended:
-            self.continuePolling()
-
-    def connectionLost(self, reason: Any) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Let go of the socket, whatever state it is in."""
-        if self.ended:
-            return
-        self.ended = True
-        self._unwatch()
-        self._connection.close()
-        self._answer(Lost())
-        self._lost(self)
-
-    @property
-    def _broken(self) -> bool:
-        # psycopg2 says `closed` later, if at all; libpq's socket is gone by then.
-        return bool(self._connection.closed) or self._connection.info.status != _CONNECTION_OK
-
-    def give_up(self) -> None:
-        """Let go of a connection that was never made."""
-        self.ended = True
-        self._unwatch()
-        if self._connection is not None:
-            self._connection.close()
-
-    def _unwatch(self) -> None:
-        self.reactor.removeReader(self)
-        self.reactor.removeWriter(self)
-        self._watched = -1
-
-    async def run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
-        """The statement's rows and its row count."""
-        if self.ended:
-            raise Lost()
-        cursor = self._connection.cursor()
-        self.asked = self.reactor.seconds()
-        try:
-            cursor.execute(sql, parameters)
-            await self.poll()
-            return (cursor.fetchall() if cursor.description else []), cursor.rowcount
-        except psycopg2.OperationalError as error:
-            # A deadlock or a lock time-out is an OperationalError too; a dead connection bears no code, or
-            # one of class 57P (the server is going down).
-            if error.pgcode is None or error.pgcode.startswith("57P"):
-                self.end()
-                raise Lost() from error
-            raise
-        except psycopg2.InterfaceError as error:
-            self.end()
-            raise Lost() from error
-        except psycopg2.Error as error:
-            if self.ended or error.pgcode in _ENDS_SESSION or self._broken:
-                self.end()
-                raise Lost() from error
-            raise
-        except CancelledError:
-            self._pollingD = None
-            self.end()  # the answer is still on its way: nobody else may read it
-            raise
-        finally:
-            self.asked = None
-            if not self.ended:
-                cursor.close()
 
 
 class Transaction:
     """Statements that are committed together. Handed to the body of `Database.transaction`."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
@@ -252,14 +83,25 @@ class Database:
             f" -c idle_in_transaction_session_timeout={int(settings.statement_timeout * 1000)}"
             " -c timezone=UTC",
         }
-        self._idle: list[_Connection] = []
-        self._all: set[_Connection] = set()
-        self._waiting: deque[Deferred[_Connection]] = deque()
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._waiting: deque[Deferred[Connection]] = deque()
         self._stopping = False
         self._connecting: set[Deferred[None]] = set()
         self._patrol = LoopingCall(self._end_hung)
         self._patrol.clock = reactor
         self.lost = 0
+        self.found = ""  # the schema's version when it was last looked at; it rises while this code runs
+
+    @property
+    def schemas(self) -> dict[str, str]:
+        """The schema's version, by its name."""
+        return {self._schema: self.found}
+
+    @property
+    def wanted(self) -> str:
+        """The version that this code was written for."""
+        return self._version
 
     @property
     def open(self) -> int:
@@ -287,7 +129,7 @@ class Database:
                 await self._connect()
                 break
             except (psycopg2.Error, TimeoutError) as error:
-                reason = _first_line(error)
+                reason = first_line(error)
                 if _is_refusal(error) or self._reactor.seconds() >= deadline:
                     raise StartError(f"PostgreSQL at {self._where}: {reason}; see [database]") from None
                 if not said:
@@ -306,14 +148,14 @@ class Database:
     async def _check_version(self) -> None:
         advice = "run `messenger-admin migrate`"
         try:
-            rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
+            await self.check()
         except psycopg2.Error:
             raise StartError(f"schema {self._schema} is not there or not granted: {advice}") from None
-        found = rows[0][0] if rows else "empty"
         # A newer schema is fine: migrations keep the version before them working.
-        if found == "empty" or found < self._version:
+        if self.found < self._version:
             raise StartError(
-                f"schema {self._schema} is at {found}, this version needs {self._version}: {advice}"
+                f"schema {self._schema} is at {self.found or 'no version'}, this version needs"
+                f" {self._version}: {advice}"
             )
 
     async def stop(self) -> None:
@@ -368,27 +210,34 @@ class Database:
         return result
 
     async def check(self) -> None:
-        """Whether PostgreSQL answers; raises if not."""
-        await self.read("select 1")
+        """Whether PostgreSQL answers, and at which version the schema is; raises if it does not."""
+        rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
+        self.found = rows[0][0] if rows else ""
 
-    async def _run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
+    async def _run(
+        self, sql: str, parameters: Parameters | None, *, again: bool = True
+    ) -> tuple[list[Row], int]:
         connection = await self._lease()
         try:
             return await connection.run(sql, parameters)
-        except (psycopg2.extensions.QueryCanceledError, psycopg2.extensions.TransactionRollbackError):
-            # A statement time-out; a deadlock or a serialization failure (class 40).
-            raise unavailable("The database is too busy.") from None
+        except psycopg2.extensions.QueryCanceledError:
+            raise unavailable("The database is too busy.") from None  # a statement time-out
+        except psycopg2.extensions.TransactionRollbackError:
+            # A deadlock or a serialization failure (class 40): nothing of it was done.
+            if not again:
+                raise unavailable("The database is too busy.") from None
         finally:
             self._release(connection)
+        return await self._run(sql, parameters, again=False)
 
     # the pool
 
-    async def _lease(self) -> _Connection:
+    async def _lease(self) -> Connection:
         if self._idle:
             return self._idle.pop()
         if self._stopping or len(self._waiting) >= QUEUE or not (self._all or self._waiting_makes_sense()):
             raise unavailable("The database is away or overloaded.")
-        waiting: Deferred[_Connection] = Deferred(self._waiting.remove)
+        waiting: Deferred[Connection] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
         try:
             return await within(self._reactor, self._settings.statement_timeout, waiting)
@@ -399,7 +248,7 @@ class Database:
         # After a loss the pool is empty for a moment; a restart of PostgreSQL is worth a short queue.
         return bool(self._connecting)
 
-    def _release(self, connection: _Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         if connection.ended:
             return
         if self._waiting:
@@ -408,7 +257,7 @@ class Database:
             self._idle.append(connection)
 
     async def _connect(self) -> None:
-        connection = _Connection(self._reactor, self._lose)
+        connection = Connection(self._reactor, self._lose)
         try:
             await within(self._reactor, CONNECT_SECONDS, connection.connect(**self._arguments))
         except BaseException:
@@ -424,7 +273,7 @@ class Database:
                 log.warn("PostgreSQL at {where} leaves a statement without an answer", where=self._where)
                 connection.end()
 
-    def _lose(self, connection: _Connection) -> None:
+    def _lose(self, connection: Connection) -> None:
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -448,52 +297,10 @@ class Database:
                     log.warn(
                         "PostgreSQL at {where} is away: {reason}",
                         where=self._where,
-                        reason=_first_line(error),
+                        reason=first_line(error),
                     )
             await pause(self._reactor, RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
             attempt += 1
-
-
-def versions(settings: DatabaseSettings, schemas: Sequence[str]) -> dict[str, str | None]:
-    """The version that each schema is at, or None where it has none; blocking, as `settings.admin_user`.
-
-    StartError where PostgreSQL can't be reached or says no.
-    """
-    found: dict[str, str | None] = {}
-    try:
-        connection = psycopg2.connect(
-            host=settings.host,
-            port=settings.port,
-            dbname=settings.name,
-            sslmode=settings.sslmode,
-            user=settings.admin_user,
-            password=settings.admin_password or None,
-            connect_timeout=int(CONNECT_SECONDS),
-            application_name="messenger-admin",
-        )
-    except psycopg2.Error as error:
-        where = f"{settings.host}:{settings.port}"
-        raise StartError(f"PostgreSQL at {where}: {_first_line(error)}; see [database]") from None
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for schema in schemas:
-                cursor.execute("select to_regclass(%s)", (f"{schema}.alembic_version",))
-                there = cursor.fetchone()
-                if there is None or there[0] is None:
-                    found[schema] = None
-                    continue
-                cursor.execute(f"select version_num from {schema}.alembic_version")  # noqa: S608
-                row = cursor.fetchone()
-                found[schema] = row[0] if row else None
-    finally:
-        connection.close()
-    return found
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -1,0 +1,37 @@
+"""State as bytes: a version byte, then MessagePack of one struct.
+
+Members may be added with defaults under the same version; a version that is not known is refused, so that an
+older program never writes over what a newer one has stored.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from messenger.client.e2e.errors import BadState
+
+VERSION = 1
+
+T = TypeVar("T")
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+
+
+def dump(value: object) -> bytes:
+    """A struct as bytes."""
+    return bytes((VERSION,)) + _encoder.encode(value)
+
+
+def load(raw: bytes, kind: type[T]) -> T:
+    """The struct that `dump` wrote; BadState for anything else."""
+    if not raw or raw[0] != VERSION:
+        raise BadState(f"Stored encryption state is not of version {VERSION}.")
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    try:
+        value: T = decoder.decode(raw[1:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadState(f"Stored encryption state is damaged: {error}.") from None
+    return value

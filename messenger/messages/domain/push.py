@@ -1,0 +1,111 @@
+"""Where a device may ask to be woken: the rules of endpoints and keys."""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+
+from messenger.wire.codec import Binary
+from messenger.wire.errors import Code, Problem
+from messenger.wire.push import PushState, PushTarget
+
+_VISIBLE = re.compile(r"https://[!-~]+", re.ASCII)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
+
+
+class Place(NamedTuple):
+    """Whom an endpoint's URL names: `host` is a DNS name or an IP address (without brackets)."""
+
+    host: str
+    port: int
+
+    @property
+    def origin(self) -> str:
+        """The origin (RFC 6454), which a VAPID token is for."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}" if self.port == 443 else f"https://{host}:{self.port}"
+
+
+def place_of(endpoint: str) -> Place:
+    """Whom the endpoint names; ValueError for anything but an `https` URL of visible ASCII characters without
+    a user, a password or a fragment."""
+    if not _VISIBLE.fullmatch(endpoint) or "\\" in endpoint:
+        raise ValueError("not an https URL in ASCII")
+    parts = urlsplit(endpoint)
+    if parts.username is not None or parts.password is not None or "#" in endpoint:
+        raise ValueError("a URL with a user or a fragment")
+    host, port = parts.hostname or "", parts.port
+    if port == 0:
+        raise ValueError("a port is 1 to 65535")
+    if ":" in host or not _NAME.fullmatch(host) or len(host) > 253 or host[-1:].isdigit():
+        ip_address(host)  # numbers that are no address in its usual form are refused: they mean one to some
+        if "%" in host:
+            raise ValueError("an address with a zone")
+    return Place(host, 443 if port is None else port)
+
+
+class Subscriber(NamedTuple):
+    """The device that asks."""
+
+    user_id: str
+    device_id: str
+    session_id: str
+
+
+class Store(Protocol):
+    """What is wanted of the store; see store.push.Push."""
+
+    async def put(self, subscriber: Subscriber, target: PushTarget) -> None: ...
+    async def endpoint(self, device_id: str) -> str | None: ...
+    async def delete(self, device_id: str) -> None: ...
+
+
+class Push:
+    """A device's own subscription. `vapid_key` is None where no wake-ups are sent; `permitted` says of an IP
+    address whether wake-ups may go there."""
+
+    def __init__(self, store: Store, vapid_key: bytes | None, permitted: Callable[[str], bool]) -> None:
+        self._store = store
+        self._vapid_key = vapid_key
+        self._permitted = permitted
+
+    async def state(self, device_id: str) -> PushState:
+        """The key that wake-ups are signed with, and the device's endpoint."""
+        key = None if self._vapid_key is None else Binary(self._vapid_key)
+        return PushState(vapid_key=key, endpoint=await self._store.endpoint(device_id))
+
+    async def subscribe(self, subscriber: Subscriber, target: PushTarget) -> None:
+        """Wake the device there from now on; Problem `unprocessable`."""
+        if self._vapid_key is None:
+            raise Problem(Code.unprocessable, "This server sends no wake-ups.")
+        try:
+            host = place_of(target.endpoint).host
+        except ValueError as error:
+            raise Problem(Code.unprocessable, f"The endpoint does not do: {error}.") from None
+        if _is_address(host) and not self._permitted(host):
+            raise Problem(Code.unprocessable, "The endpoint does not do: not a public address.")
+        if len(target.auth) != 16:
+            raise Problem(Code.unprocessable, "An auth secret has 16 bytes.")
+        if len(target.p256dh) != 65 or target.p256dh[0] != 4:
+            raise Problem(Code.unprocessable, "A p256dh key has 65 bytes, the first of them 4.")
+        try:
+            EllipticCurvePublicKey.from_encoded_point(SECP256R1(), bytes(target.p256dh))
+        except ValueError:
+            raise Problem(Code.unprocessable, "The p256dh key is no point of P-256.") from None
+        await self._store.put(subscriber, target)
+
+    async def unsubscribe(self, device_id: str) -> None:
+        """Wake the device no more; none there is fine too."""
+        await self._store.delete(device_id)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

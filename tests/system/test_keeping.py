@@ -1,0 +1,402 @@
+"""A backup of a living server, restored into empty engines: the story goes on, and no prekey comes twice.
+What is stored there agrees with itself; where it is made not to, `check` sees it, and mends what is safe.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+import pytest
+from nacl.public import PrivateKey
+
+from tests.system.people import PASSWORD, Person, b64
+from tests.system.stack import Stack, running, until
+from tests.system.test_second_factor import Owner, answer
+
+pytestmark = pytest.mark.system
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+def admin(data: Path | None, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`messenger-admin` on a data directory of `twist messenger`."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MESSENGER_")}
+    where = [] if data is None else ["--data", str(data)]
+    return subprocess.run(
+        [sys.executable, "-m", "messenger.admin.main", *where, *arguments],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def done(data: Path | None, *arguments: str, **environment: str) -> str:
+    """What it said; it has to have gone well."""
+    found = admin(data, *arguments, **environment)
+    assert found.returncode == 0, found.stderr
+    return found.stdout + found.stderr
+
+
+def refused(data: Path | None, *arguments: str) -> str:
+    """The one line of what can't be done."""
+    found = admin(data, *arguments)
+    assert found.returncode in (1, 2), (found.returncode, found.stderr)
+    assert "Traceback" not in found.stderr
+    return found.stderr.strip().splitlines()[-1]
+
+
+@dataclass
+class Story:
+    """What was there when the backup was made, and what came after it."""
+
+    source: Stack
+    folder: Path
+    ann: Person
+    ben: Person
+    other: Person
+    direct: str
+    group: str
+    owner: Owner
+    files: dict[str, bytes] = field(default_factory=dict)
+    claimed: set[int] = field(default_factory=set)
+
+
+@pytest.fixture(scope="module")
+def story(one: Stack, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """People, messages and files, two backups, and a day's work that the last one has not."""
+    folder = tmp_path_factory.mktemp("kept") / "backup"
+    ann, ben = Person(one.url, "ann"), Person(one.url, "ben")
+    for person in (ann, ben):
+        person.publish(10)
+    other = ben.another_device()
+    story = Story(one, folder, ann, ben, other, ann.direct(ben), ann.group(ben), Owner(one.url))
+    with ben.socket() as socket:
+        socket.until("synced")
+        for _ in range(10):
+            ann.send(story.direct, secrets.token_bytes(300))
+        ben_head = socket.until(lambda frame: frame["type"] == "message" and frame["seq"] == 10)
+        socket.say(type="ack", conversation_id=story.direct, seq=4, change=1)
+        assert ben_head["conversation_id"] == story.direct
+    ben.send(story.group, b"to all")
+    for size in (0, 1, 70_000, 3_000_000):
+        blob = secrets.token_bytes(size)
+        stored = ann.ok(
+            "POST", "/files", 201, content=blob, headers={**OCTETS, "X-Conversation-ID": story.direct}
+        )
+        story.files[stored["file_id"]] = blob
+    said = done(one.data, "backup", str(folder))
+    assert "4 of 2.9 MiB copied now" in said
+    blob = secrets.token_bytes(5_000)
+    stored = ben.ok("POST", "/files", 201, content=blob, headers={**OCTETS, "X-Conversation-ID": story.group})
+    story.files[stored["file_id"]] = blob
+    said = done(one.data, "backup", str(folder))
+    assert "1 of 4.9 KiB copied now" in said, "a second backup copies what is new"
+    # What the backup does not have: claims, and messages.
+    for _ in range(4):
+        bundle = next(
+            one
+            for one in ann.ok("POST", "/keys/claim", json={"user_id": ben.user_id})["items"]
+            if one["device_id"] == ben.device_id
+        )
+        story.claimed.add(bundle["one_time_prekey"]["key_id"])
+    ann.send(story.direct, b"after the backup")
+    return story
+
+
+@pytest.fixture(scope="module")
+def restored(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The backup, restored and started."""
+    place = tmp_path_factory.mktemp("restored")
+    said = done(
+        place / "var",
+        "restore",
+        str(story.folder),
+        "--secrets",
+        str(story.source.data / "secrets.json"),
+    )
+    assert "restored: " in said
+    with running(Stack(place, "one")) as stack:
+        yield stack
+
+
+def login(stack: Stack, person: Person) -> Person:
+    """The same device, logged in anew."""
+    body = {"username": person.username, "password": PASSWORD, "device_id": person.device_id}
+    opened = httpx.post(f"{stack.url}/api/v1/auth/login", json=body, timeout=30)
+    assert opened.status_code == 200, opened.text
+    found = Person(stack.url, session=opened.json())
+    assert found.device_id == person.device_id
+    return found
+
+
+def test_the_story_goes_on(story: Story, restored: Stack) -> None:
+    old = Person(restored.url, session=story.ann.session)
+    assert old.http.get("/auth/me").status_code == 401, "a token from before the restore is good"
+    refresh = {"refresh_token": story.ann.session["refresh_token"]}
+    assert old.http.post("/auth/refresh", json=refresh).status_code == 401
+    ann, ben, other = (login(restored, one) for one in (story.ann, story.ben, story.other))
+
+    page = ben.ok("GET", f"/conversations/{story.direct}/messages")
+    assert [one["seq"] for one in page["items"]] == list(range(1, 11))
+    for file_id, blob in story.files.items():
+        assert ben.http.get(f"/files/{file_id}").content == blob
+
+    with ben.socket() as socket:
+        waiting = socket.all_until("synced")
+        direct = [
+            one["seq"]
+            for one in waiting
+            if one["type"] == "message" and one["conversation_id"] == story.direct
+        ]
+        assert direct == list(range(5, 11)), "its place is where it had acknowledged"
+        assert socket.until("prekeys")["one_time_prekeys"] == 0
+        with ann.socket() as sender:
+            sender.until("synced")
+            assert sender.send(story.direct, b"and on")["seq"] == 11
+        assert socket.until("message")["content"] == b64(b"and on")
+    with other.socket() as socket:
+        frames = socket.all_until("synced")
+        socket.say(type="typing", conversation_id=story.direct, is_typing=True)
+        assert not [one for one in frames if one["type"] == "prekeys"], "it never published any"
+    challenge = httpx.post(
+        f"{restored.url}/api/v1/auth/login", json={"username": story.owner.username, "password": PASSWORD}
+    ).json()["challenge"]
+    # The seed is sealed with the secret that --secrets brought along.
+    assert answer(restored.url, challenge, story.owner.code(1)).status_code == 200
+    stored = ann.ok("POST", "/files", 201, content=b"more", headers=OCTETS)
+    ann.ok("DELETE", f"/files/{stored['file_id']}", 204)
+
+
+def test_no_prekey_comes_twice(story: Story, restored: Stack) -> None:
+    ann, ben = login(restored, story.ann), login(restored, story.ben)
+
+    def claim() -> Any:
+        items = ann.ok("POST", "/keys/claim", json={"devices": [ben.device_id]})["items"]
+        return items[0]["one_time_prekey"]
+
+    assert claim() is None
+    status = ben.ok("GET", "/keys/status")
+    assert (status["one_time_prekeys"], status["highest_key_id"]) == (0, 10)
+
+    def publish(key_id: int) -> int:
+        key = {"key_id": key_id, "public_key": b64(bytes(PrivateKey.generate().public_key))}
+        return ben.http.post("/keys/one-time-prekeys", json={"prekeys": [key]}).status_code
+
+    assert publish(10) == 409, "an id that was used may come again"
+    assert publish(11) == 200
+    assert claim()["key_id"] == 11
+    assert claim() is None
+    assert 11 not in story.claimed
+
+
+def test_both_are_written_down(story: Story, restored: Stack) -> None:
+    assert done(story.source.data, "audit").count(" backup ") == 2
+    lines = [line for line in done(restored.data, "audit").splitlines() if " restore " in line]
+    assert len(lines) == 1
+
+
+def test_what_is_in_use_is_not_restored_into(story: Story, restored: Stack) -> None:
+    line = refused(restored.data, "restore", str(story.folder))
+    assert "stop all services first" in line
+    assert restored.url
+
+
+def test_wrong_input_is_told_in_a_line(story: Story, tmp_path: Path) -> None:
+    data = story.source.data
+    nothing = tmp_path / "nothing"
+    assert "holds no data" in refused(nothing, "backup", str(tmp_path / "to"))
+    assert not nothing.exists()
+    assert "is no backup" in refused(None, "restore", "--verify-only", str(tmp_path))
+    assert "--keep" in refused(data, "backup", "--keep", "0", str(tmp_path / "to"))
+    (tmp_path / "file").write_text("")
+    assert "can't write" in refused(data, "backup", str(tmp_path / "file"))
+
+
+def test_a_backup_is_verified_without_any_engine(story: Story) -> None:
+    said = done(None, "restore", "--verify-only", str(story.folder))
+    assert "is whole: 18 tables, 5 blobs" in said
+    assert len(list((story.folder / "sets").iterdir())) == 2
+
+
+def test_a_backup_that_is_killed_leaves_the_last_one(story: Story) -> None:
+    before = sorted(one.name for one in (story.folder / "sets").iterdir())
+    command = [sys.executable, "-m", "messenger.admin.main", "--data", str(story.source.data)]
+    child = subprocess.Popen([*command, "backup", str(story.folder)], stderr=subprocess.DEVNULL)
+    until(lambda: list((story.folder / "sets").glob(".*.partial")), every=0.001)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    whole = sorted(one.name for one in (story.folder / "sets").iterdir() if not one.name.startswith("."))
+    assert whole == before
+    done(None, "restore", "--verify-only", str(story.folder))
+
+
+# What does not agree.
+
+
+def sql(stack: Stack, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    """What PostgreSQL's superuser does."""
+    ports = json.loads((stack.data / "ports.json").read_text())
+    password = json.loads((stack.data / "secrets.json").read_text())["postgres_password"]
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=ports["postgres"], dbname="messenger", user="postgres", password=password
+    )
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """A way to spoil what is stored, whose check sees it, and whether that is mended."""
+
+    title: str
+    statement: str
+    mended: bool = True
+
+
+NEVER = "00000000-0000-7000-8000-000000000001"
+SPOILED = (
+    Spoiled("numbers of messages", "delete from message.messages where conversation_id = %(c)s and seq = 3"),
+    Spoiled(
+        "numbers of messages",
+        "update message.conversations set last_seq = last_seq - 1 where conversation_id = %(g)s",
+    ),
+    Spoiled(
+        "numbers of changes",
+        "update message.conversations set last_change = 0 where conversation_id = %(c)s",
+    ),
+    Spoiled(
+        "places", "update message.places set seq = 99 where device_id = %(d)s and conversation_id = %(c)s"
+    ),
+    Spoiled("places", f"insert into message.places values (%(d)s, '{NEVER}', 0, 0)"),
+    Spoiled(
+        "members' marks",
+        "update message.members set read_seq = 77 where conversation_id = %(c)s and user_id = %(b)s",
+    ),
+    Spoiled(
+        "numbers of members",
+        "update message.conversations set member_count = 9 where conversation_id = %(g)s",
+    ),
+    Spoiled(
+        "owners",
+        "update message.members set role = 'member' where conversation_id = %(g)s and user_id = %(a)s",
+        mended=False,
+    ),
+    Spoiled("blocks", "update message.conversations set blocked = true where conversation_id = %(c)s"),
+    Spoiled(
+        "expired contents",
+        "update message.messages set expires_at = now() - interval '2 hours'"
+        " where conversation_id = %(c)s and seq = 5",
+    ),
+    Spoiled(
+        "conversations of changes",
+        f"insert into message.changes values ('{NEVER}', 1, 0, now(), null, 'created', '{{}}')",
+        mended=False,
+    ),
+    Spoiled(
+        "sessions",
+        "update auth.sessions set user_id = %(b)s where session_id ="
+        " (select session_id from auth.sessions where user_id = %(a)s and ended_at is null limit 1)",
+    ),
+    Spoiled("highest key ids", "update key.devices set highest_one_time_id = 1 where device_id = %(d)s"),
+    Spoiled("quota", "update file.usage set bytes = 7 where user_id = %(a)s"),
+    Spoiled("shares", "update file.files set conversations = 5 where file_id = %(f)s"),
+    Spoiled(
+        "broken-off uploads",
+        "insert into file.files (file_id, uploader_id, state, blob_key, size, touched_at)"
+        f" values ('{NEVER}', '{NEVER}', 'uploading', 'x', 0, now() - interval '1 day')",
+        mended=False,
+    ),
+    Spoiled("blobs", f"update file.files set blob_key = '{'0' * 32}' where file_id = %(f)s", mended=False),
+    Spoiled(
+        "outbox of auth",
+        "insert into auth.outbox (id, subject, payload, created_at)"
+        " values (gen_random_uuid(), 'nobody.hears', 'x', now() - interval '2 minutes')",
+        mended=False,
+    ),
+)
+
+
+def test_what_does_not_agree_is_seen_and_what_is_safe_is_mended(story: Story, restored: Stack) -> None:
+    ann, ben = login(restored, story.ann), login(restored, story.ben)
+    key = {"key_id": 20, "public_key": b64(bytes(PrivateKey.generate().public_key))}
+    ben.ok("POST", "/keys/one-time-prekeys", json={"prekeys": [key]})
+    said = done(restored.data, "check")
+    assert "WRONG" not in said
+    assert said.count("ok    ") > 25
+
+    file_id = next(iter(story.files))
+    known = {"c": story.direct, "g": story.group, "d": ben.device_id, "a": ann.user_id, "b": ben.user_id}
+    before = sql(restored, "select blob_key from file.files where file_id = %s", file_id)[0][0]
+    for spoiled in SPOILED:
+        statement = spoiled.statement % {
+            name: f"'{value}'" for name, value in {**known, "f": file_id}.items()
+        }
+        sql(restored, statement)
+
+    found = admin(restored.data, "check")
+    assert found.returncode == 1
+    for spoiled in SPOILED:
+        assert f"WRONG {spoiled.title}: " in found.stdout, spoiled
+    assert "; mended: " not in found.stdout
+
+    repaired = admin(restored.data, "check", "--repair")
+    assert repaired.returncode == 1, repaired.stdout
+    for spoiled in SPOILED:
+        lines = [one for one in repaired.stdout.splitlines() if one.startswith(f"WRONG {spoiled.title}: ")]
+        assert any(("; mended: " if spoiled.mended else "; left: ") in line for line in lines), spoiled
+
+    # What was left is for people; here they know what it was.
+    sql(restored, "update file.files set blob_key = %s where file_id = %s", before, file_id)
+    sql(restored, "delete from file.files where file_id = %s", NEVER)
+    sql(restored, "delete from auth.outbox where subject = 'nobody.hears'")
+    sql(restored, "delete from message.changes where conversation_id = %s", NEVER)
+    owner = "update message.members set role = 'owner' where conversation_id = %s and user_id = %s"
+    sql(restored, owner, story.group, ann.user_id)
+    said = done(restored.data, "check", "--repair")
+    assert "WRONG" not in said.replace("WRONG quota", ""), said
+    actions = [line for line in done(restored.data, "audit").splitlines() if "check --repair" in line]
+    assert len(actions) >= 12
+
+    # And the story goes on: the hole is a deleted message, the numbers go up.
+    items = ben.ok("GET", f"/conversations/{story.direct}/messages")["items"]
+    assert [one["seq"] for one in items] == list(range(1, len(items) + 1))
+    assert items[2]["deleted"]
+    assert login(restored, story.ann).send(story.direct)["seq"] == len(items) + 1
+
+
+@pytest.mark.long
+def test_keys_of_a_device_that_is_gone_are_seen_at_a_second_look(story: Story, restored: Stack) -> None:
+    insert = "insert into key.devices (device_id, user_id) values (%s, %s)"
+    sql(restored, insert, NEVER, story.ann.user_id)
+    assert "WRONG keys of devices: " in done(restored.data, "check", "--repair")
+    assert not sql(restored, "select 1 from key.devices where device_id = %s", NEVER)
+
+
+@pytest.mark.long
+def test_other_secrets_and_engines_that_are_not_empty(story: Story, tmp_path: Path) -> None:
+    assert "holds no set x" in refused(None, "restore", "--verify-only", "--set", "x", str(story.folder))
+    assert "--secrets goes with --data" in refused(None, "restore", "--secrets", "x", str(story.folder))
+    missing = ("--secrets", str(tmp_path / "none.json"))
+    assert "can't be used" in refused(tmp_path / "new", "restore", *missing, str(story.folder))
+    assert "signing_secret is not the one" in refused(tmp_path / "new", "restore", str(story.folder))
+    said = done(tmp_path / "new", "restore", "--other-secrets", str(story.folder))
+    assert "restored: " in said
+    again = refused(tmp_path / "new", "restore", "--other-secrets", str(story.folder))
+    assert "the database is not empty" in again
+    assert "nothing was touched" in again
