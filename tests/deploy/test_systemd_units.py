@@ -69,6 +69,13 @@ def test_everything_in_one() -> None:
     assert float(found["TimeoutStopSec"][0].removesuffix("s")) > 2 * facts.STOP_SECONDS
 
 
+def test_tls_is_not_forbidden() -> None:
+    """cffi's callbacks, by which OpenSSL calls Python, need writable and executable memory."""
+    for name in NAMES:
+        assert "MemoryDenyWriteExecute" not in units.service(name)["Service"]
+    assert "MemoryDenyWriteExecute" not in units.read(units.FOLDER / "messenger.service")["Service"]
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file system as the package lays it out, with programs that only have to be there."""
