@@ -7,6 +7,7 @@ wheels. `round_trip` then uses the whole.
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -102,14 +103,20 @@ def run(places: Places, command: list[str], described: Mapping[str, str]) -> str
 
 
 def launch(
-    stack: Stack, places: Places, name: str, command: list[str], described: Mapping[str, str]
+    stack: Stack,
+    places: Places,
+    name: str,
+    command: list[str],
+    described: Mapping[str, str],
+    handed: socket.socket | None = None,
 ) -> Process:
-    """Start a process of the stack's."""
+    """Start a process of the stack's, which inherits the socket `handed`."""
     found = Process(
         name,
         [places.text(part) for part in command],
         places.environment(described),
         stack.logs / f"{name}.log",
+        handed=() if handed is None else (handed.fileno(),),
     )
     stack.processes[name] = found
     found.start()
