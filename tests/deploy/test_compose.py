@@ -224,14 +224,21 @@ def test_the_image_s_own_command_and_check() -> None:
     assert path in facts.probe_paths("gateway")
 
 
-def test_the_lock_has_what_the_metadata_asks_for() -> None:
-    text = (ROOT / "deploy/requirements.txt").read_text()
+@pytest.mark.parametrize(
+    ("file", "section", "key"),
+    [
+        ("requirements.txt", "options", "install_requires"),
+        ("requirements-embedded.txt", "options.extras_require", "embedded"),
+    ],
+)
+def test_the_locks_have_what_the_metadata_asks_for(file: str, section: str, key: str) -> None:
+    text = (ROOT / "deploy" / file).read_text()
     locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", text, re.MULTILINE))
     metadata = facts.configparser.ConfigParser()
     metadata.read(ROOT / "setup.cfg")
-    for line in metadata["options"]["install_requires"].split():
+    for line in metadata[section][key].split():
         wanted = Requirement(line)
-        assert wanted.name in locked, f"{wanted.name} is not locked: run deploy/lock.sh"
-        assert wanted.specifier.contains(locked[wanted.name]), f"{wanted}: run deploy/lock.sh"
+        assert wanted.name.lower() in locked, f"{wanted.name} is not locked: run `make lock`"
+        assert wanted.specifier.contains(locked[wanted.name.lower()]), f"{wanted}: run `make lock`"
     blocks = re.split(r"\n(?=[a-z])", text)
     assert all("--hash=sha256:" in block for block in blocks if not block.startswith("#"))
