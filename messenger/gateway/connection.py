@@ -293,13 +293,15 @@ class Collected(Exchange):
 
     def end(self) -> None:
         self._connection.done()
-        self.wait.callback((self._status, b"".join(self._parts)))
+        if not self.wait.called:
+            self.wait.callback((self._status, b"".join(self._parts)))
 
     def switched(self, head: Head, rest: bytes) -> None:
         self._connection.abort()
 
     def failed(self, error: UpstreamError) -> None:
-        self.wait.errback(error)
+        if not self.wait.called:  # nobody waits any more: a cancelled one has been told
+            self.wait.errback(error)
 
     def body_failed(self, failure: Failure) -> None:
         self.wait.errback(failure)
