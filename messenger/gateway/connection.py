@@ -293,15 +293,13 @@ class Collected(Exchange):
 
     def end(self) -> None:
         self._connection.done()
-        if not self.wait.called:
-            self.wait.callback((self._status, b"".join(self._parts)))
+        self.wait.callback((self._status, b"".join(self._parts)))
 
     def switched(self, head: Head, rest: bytes) -> None:
         self._connection.abort()
 
     def failed(self, error: UpstreamError) -> None:
-        if not self.wait.called:  # nobody waits any more: a cancelled one has been told
-            self.wait.errback(error)
+        self.wait.errback(error)
 
     def body_failed(self, failure: Failure) -> None:
         self.wait.errback(failure)
