@@ -184,3 +184,9 @@ def test_monitors_find_ports_that_serve_metrics(built: dict[str, list[Object]]) 
                 assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
                 met.add(name)
     assert met == {"gateway-metrics", *SERVICES}
+
+
+def test_the_autoscaler_alone_says_how_many(objects: list[Object]) -> None:
+    """An apply would put its own number in the autoscaler's place."""
+    for name, one in of_kind(objects, "Deployment").items():
+        assert ("replicas" in one["spec"]) == (name not in of_kind(objects, "HorizontalPodAutoscaler"))
