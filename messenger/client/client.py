@@ -4,6 +4,7 @@
 closes it in the end. Everything that was received stands in the store, so that conversations and history are
 there without a server too.
 """
+
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
