@@ -27,7 +27,7 @@ def learn(shelf: Shelf, user_id: str, said: Identities, policy: Policy) -> None:
         if known.account_key is None:
             return  # not approved yet: nothing to judge by
         policy = Policy.REFUSE
-    first = known.account_key is None
+    first = not known.devices
     found = known.learn(said, policy)
     shelf.states.save(user_id, known)
     tell(shelf, found, quiet=first)
@@ -38,7 +38,7 @@ def begin_sessions(shelf: Shelf, bundles: list[Bundle], policy: Policy) -> None:
     keys = shelf.keys()
     for bundle in bundles:
         known = shelf.known(bundle.user_id)
-        first = known.account_key is None
+        first = not known.devices
         try:
             if bundle.user_id == shelf.user_id:
                 policy = Policy.REFUSE
