@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from messenger.client import Client, NoIdentity
 from messenger.client.cli import secret
-from messenger.client.cli.opening import connected, opened, settings, tell_code
+from messenger.client.cli.opening import connect, connected, opened, settings
 from messenger.client.cli.output import Output, clean
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -83,11 +83,10 @@ async def login(chosen: argparse.Namespace, output: Output) -> None:
 
 async def _settle(client: Client, output: Output) -> None:
     """Publish keys and fetch what waits, so that others can write at once; then close."""
-    async with client:
-        if client.approved:
-            await client.synced(30)
-        else:
-            await tell_code(client, output)
+    try:
+        await connect(client, output)
+    finally:
+        await client.close()
 
 
 async def logout(chosen: argparse.Namespace, output: Output) -> None:

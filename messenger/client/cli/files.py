@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from messenger.client.cli.events import message_words
-from messenger.client.cli.opening import connected, opened
+from messenger.client.cli.opening import connected, refreshed
 from messenger.client.cli.output import Output
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -41,7 +41,7 @@ async def send(chosen: argparse.Namespace, output: Output) -> None:
 
 
 async def get(chosen: argparse.Namespace, output: Output) -> None:
-    async with opened(chosen) as client:
+    async with refreshed(chosen, output) as client:
         with output.progress(chosen.id) as progress:
             path = await client.fetch_file(
                 chosen.id, chosen.path, progress=progress, overwrite=chosen.overwrite
@@ -50,7 +50,7 @@ async def get(chosen: argparse.Namespace, output: Output) -> None:
 
 
 async def list_files(chosen: argparse.Namespace, output: Output) -> None:
-    async with opened(chosen) as client:
+    async with refreshed(chosen, output) as client:
         where = await client.conversation(chosen.name) if chosen.name else None
         for message in await client.files(where):
             output.result(message, message_words(message))

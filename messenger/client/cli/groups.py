@@ -3,7 +3,7 @@
 import argparse
 from typing import TypeAlias
 
-from messenger.client.cli.opening import connected, opened
+from messenger.client.cli.opening import connected, refreshed
 from messenger.client.cli.output import Output, clean, fields
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -76,7 +76,7 @@ async def leave(chosen: argparse.Namespace, output: Output) -> None:
 
 
 async def members(chosen: argparse.Namespace, output: Output) -> None:
-    async with opened(chosen) as client:
+    async with refreshed(chosen, output) as client:
         group = await client.conversation(chosen.group)
         for member in await group.members():
             mark = "  verified" if member.verified else ""

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from messenger.client import Client, NotApproved
+from messenger.client import Client, NotApproved, ServerUnreachable
 from messenger.client.cli import secret
 from messenger.client.cli.output import Output
 from messenger.client.settings import Settings
@@ -31,12 +31,39 @@ async def opened(chosen: argparse.Namespace) -> AsyncIterator[Client]:
 async def connected(chosen: argparse.Namespace, output: Output) -> AsyncIterator[Client]:
     """The profile, connected, with what was waiting at the server."""
     async with opened(chosen) as client:
-        client.start()
-        if client.approved:
-            await client.synced(SYNC_SECONDS)
-        else:
-            await tell_code(client, output)
+        await connect(client, output)
         yield client
+        if client.approved:
+            await settle(client)  # what goes along with a message, keys for instance, is not left waiting
+
+
+@asynccontextmanager
+async def refreshed(chosen: argparse.Namespace, output: Output) -> AsyncIterator[Client]:
+    """The profile with what was waiting at the server; off line, as it is."""
+    async with opened(chosen) as client:
+        try:
+            await connect(client, output)
+        except ServerUnreachable as error:
+            output.say(f"off line, this is what was known: {error}", "yellow")
+        yield client
+
+
+async def connect(client: Client, output: Output) -> None:
+    """Connect, and return when what was waiting is here; ServerUnreachable."""
+    client.start()
+    await client.reached()
+    if not client.approved:
+        await tell_code(client, output)
+        return
+    await settle(client)
+
+
+async def settle(client: Client) -> None:
+    """Return when what was waiting, there and here, is through; ServerUnreachable."""
+    try:
+        await client.synced(SYNC_SECONDS)
+    except TimeoutError:
+        raise ServerUnreachable(f"{client.server} takes too long.") from None
 
 
 async def tell_code(client: Client, output: Output) -> None:

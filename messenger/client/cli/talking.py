@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from messenger.client import Client, MessageReceived, ServerWarning, SessionEnded
 from messenger.client.cli.events import event_words, message_words
-from messenger.client.cli.opening import connected, opened
+from messenger.client.cli.opening import connected, opened, refreshed
 from messenger.client.cli.output import Output, clean, clock, fields
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -38,7 +38,7 @@ def _positive(text: str) -> int:
 
 
 async def conversations(chosen: argparse.Namespace, output: Output) -> None:
-    async with opened(chosen) as client:
+    async with refreshed(chosen, output) as client:
         for one in await client.conversations():
             unread = f"{one.unread} unread" if one.unread else ""
             kind = "group" if one.type == "group" else "verified" if one.verified else "direct"
@@ -49,7 +49,7 @@ async def conversations(chosen: argparse.Namespace, output: Output) -> None:
 async def send(chosen: argparse.Namespace, output: Output) -> int:
     text = chosen.text
     if text == "-":
-        text = sys.stdin.read(MOST_INPUT)
+        text = sys.stdin.read(MOST_INPUT).rstrip("\n")
     if not text.strip():
         output.say("messenger: there is nothing to send", "red")
         return 1
@@ -90,7 +90,7 @@ async def titles_of(client: Client) -> dict[str, str]:
 
 
 async def history(chosen: argparse.Namespace, output: Output) -> None:
-    async with opened(chosen) as client:
+    async with refreshed(chosen, output) as client:
         conversation = await client.conversation(chosen.name)
         for message in await conversation.history(chosen.limit):
             output.result(message, message_words(message))
