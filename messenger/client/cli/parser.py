@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # `--password SECRET` is not to pass for --password-file
     )
     made.add_argument("--version", action="version", version=__version__)
     made.add_argument(
