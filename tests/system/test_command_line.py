@@ -1,4 +1,4 @@
-"""The command line as a user has it: real programs against a real server, and the full screen by its pilot."""
+"""The command line as a user has it: real programs, a real server, and the full screen by its pilot."""
 
 import asyncio
 import json
@@ -145,5 +145,5 @@ def text_of(app: Chat) -> str:
 async def until(check: Any, seconds: float = 20.0) -> None:
     """Return once `check()` is true."""
     async with asyncio.timeout(seconds):
-        while not check():
+        while not check():  # noqa: ASYNC110 - the screen tells nobody when it is painted
             await asyncio.sleep(0.05)
