@@ -36,6 +36,7 @@ _OURS: Final = frozenset(
         b"expect",
         b"host",
         b"x-request-id",
+        b"traceparent",
         b"x-forwarded-for",
         b"x-forwarded-proto",
         b"x-forwarded-host",
@@ -78,6 +79,8 @@ def request_head(request: Request, *, upgrade: bool = False) -> bytes:
         folded = name.lower()
         if folded in _NOT_ASKED or folded in named or b"_" in folded:
             continue
+        if folded == b"tracestate" and request.trace.parent_id is None:
+            continue  # of a trace that is not this one
         lines.extend(name + b": " + value for value in values)
     lines += _forwarded(request)
     if upgrade:
@@ -106,6 +109,7 @@ def _forwarded(request: Request) -> list[bytes]:
     return [
         b"Host: " + host,
         b"X-Request-ID: " + request.request_id.encode("ascii"),
+        b"traceparent: " + request.trace.traceparent.encode("ascii"),
         b"X-Forwarded-For: " + request.address.encode("ascii"),
         b"X-Forwarded-Proto: " + proto,
         b"X-Forwarded-Host: " + shown,

@@ -76,6 +76,7 @@ class Request(http.Request):
         self.path, self.query = path, query
         self.request_id = request_id_of(self.requestHeaders)
         self.site = self.channel.site
+        self.trace = self.site.trace_of(self.requestHeaders)
         self.body = Content(self.channel, self.channel.length)
         self.began = self.site.timer()
 
