@@ -48,7 +48,7 @@ def copy(source: str, target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def prefix() -> Iterator[Path]:
-    """What the image has in /opt/messenger, in a folder that any user can enter: those of pytest are closed."""
+    """What the image has in /opt/messenger, in a folder that any user can enter: pytest's are closed."""
     with tempfile.TemporaryDirectory(prefix="messenger-image-") as folder:
         Path(folder).chmod(0o755)
         yield build(Path(folder))
