@@ -30,7 +30,7 @@ from messenger.core.schemas import SCHEMAS, folder
 from messenger.core.settings import DatabaseSettings
 
 LOCK = 0x6D657373656E67  # "messeng": any number that nobody else takes
-LOCK_TIMEOUT = "1s"
+LOCK_TIMEOUT = "2s"  # above deadlock_timeout, after which autovacuum makes way for whoever waits
 LOCK_PAUSES = (0.5, 1.0, 2.0)  # seconds; the last one again and again
 LOCK_PATIENCE = 600.0
 

@@ -16,7 +16,7 @@ from messenger.wire.errors import Code, Problem
 SUBPROTOCOL = "messenger.v1"
 BEARER_PREFIX = "bearer."
 MAX_FRAME = 1024 * 1024
-MAX_FRAMES = 1_000
+MAX_FRAMES = 10_000  # about what fits into MAX_FRAME
 
 # Close codes (RFC 6455 section 7.4 and our own range).
 GOING_AWAY = 1001

@@ -245,6 +245,10 @@ def test_roles(people: list[Person]) -> None:
     assert give(ann, ben, "admin") == 200
     assert give(ben, cat, "admin") == 403
     assert give(ben, ann, "member") == 403
+    # Nor as a change that would change nothing.
+    assert [give(cat, one, role) for one, role in ((ann, "owner"), (ben, "admin"), (cat, "member"))] == [
+        403
+    ] * 3
     assert ben.http.delete(f"{path}/{ann.user_id}").status_code == 403
     assert give(ann, ben, "owner") == 200
     roles = {one["user_id"]: one["role"] for one in cat.ok("GET", path)["items"]}
@@ -286,6 +290,7 @@ def test_metadata_and_lifetime(people: list[Person]) -> None:
     # What is left out stays; null is a value.
     assert ann.ok("PATCH", path, 200, json={"message_ttl": None})["metadata"] == b64(b"new")
     assert ann.ok("PATCH", path, 200, json={"metadata": None})["metadata"] is None
+    assert ann.ok("PATCH", path, 200, json={"metadata": ""})["metadata"] == ""
 
 
 def test_an_expired_message_has_no_content(people: list[Person]) -> None:
@@ -337,6 +342,35 @@ def test_blocks(people: list[Person]) -> None:
     assert grouped.json()["code"] == "blocked"
     ann.ok("DELETE", f"/blocks/{ben.user_id}", 204)
     ben.send(conversation_id)
+
+
+def test_a_block_never_misses_a_conversation_that_is_being_made(people: list[Person]) -> None:
+    ben = people[1]
+    for _ in range(10):
+        ann = Person(ben.url)
+        blocking = threading.Thread(target=ann.ok, args=("PUT", f"/blocks/{ben.user_id}", 204))
+        blocking.start()
+        members = {"type": "direct", "members": [ben.user_id]}
+        made = Person(ben.url, session=ann.session).ok("POST", "/conversations", 201, json=members)
+        blocking.join()
+        draft = {"client_id": str(uuid4()), "kind": "text", "content": b64(b"x")}
+        answer = ben.http.post(f"/conversations/{made['conversation_id']}/messages", json=draft)
+        assert answer.json()["code"] == "blocked"
+
+
+def test_who_writes_where_nobody_may_is_told_so_whatever_the_devices(people: list[Person]) -> None:
+    ann, ben, _ = people
+    conversation_id = ann.direct(ben)
+    sealed = [{"device_id": ben.device_id, "content": b64(b"x")}]
+    draft = {"client_id": str(uuid4()), "kind": "text", "envelopes": sealed}
+    for code in ("devices_changed", "blocked", "gone"):
+        if code == "blocked":
+            ann.ok("PUT", f"/blocks/{ben.user_id}", 204)
+        elif code == "gone":
+            ben.ok("DELETE", "/auth/me", 204, json={"password": PASSWORD})
+            until(lambda: ann.ok("GET", f"/conversations/{conversation_id}")["ended_at"])
+        answer = ann.http.post(f"/conversations/{conversation_id}/messages", json=draft)
+        assert answer.json()["code"] == code
 
 
 def test_envelopes_name_exactly_the_published_devices(people: list[Person]) -> None:
