@@ -9,7 +9,7 @@ DATA ?= var
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: run test test-minio promtool lint docs bench check-long soak clean
+.PHONY: deb lock run test test-minio promtool lint docs bench check-long soak clean
 
 run: $(STAMP)
 	$(BIN)/twist messenger --data $(DATA)
@@ -39,6 +39,14 @@ lint: $(STAMP_DEV) docs
 # The site of docs/, in build/site; a link or an anchor that leads nowhere fails.
 docs: $(STAMP_DEV)
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
+
+# After a change of what setup.cfg asks for, or for newer versions. Python 3.11 only: it is the oldest of ours.
+lock: $(STAMP_DEV)
+	PATH="$(abspath $(BIN)):$$PATH" deploy/lock.sh
+
+# A Debian package for machines like this one, into dist (docs/install-systemd.md).
+deb: $(STAMP_DEV)
+	PATH="$(abspath $(BIN)):$$PATH" deploy/package/build.sh deb dist
 
 bench: $(STAMP_DEV)
 	$(BIN)/python -m benchmarks
