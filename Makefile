@@ -9,7 +9,7 @@ DATA ?= var
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: run test test-minio promtool lint bench check-long soak clean
+.PHONY: deb lock run test test-minio promtool lint bench check-long soak clean
 
 run: $(STAMP)
 	$(BIN)/twist messenger --data $(DATA)
@@ -35,6 +35,14 @@ lint: $(STAMP_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After a change of what setup.cfg asks for, or for newer versions. Python 3.11 only: it is the oldest of ours.
+lock: $(STAMP_DEV)
+	PATH="$(abspath $(BIN)):$$PATH" deploy/lock.sh
+
+# A Debian package for machines like this one, into dist (docs/install-systemd.md).
+deb: $(STAMP_DEV)
+	PATH="$(abspath $(BIN)):$$PATH" deploy/package/build.sh deb dist
 
 bench: $(STAMP_DEV)
 	$(BIN)/python -m benchmarks

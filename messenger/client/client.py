@@ -180,6 +180,13 @@ class Client(Devices):
         await self.engine.vault.close()
         await self.engine.http.close()
 
+    async def reached(self) -> None:
+        """Return once the server has answered; ServerUnreachable where the first try to connect failed.
+
+        For programs that rather give up than wait: the connection goes on trying.
+        """
+        await self.engine.reached()
+
     async def synced(self, timeout: float | None = None) -> None:
         """Return once all that waited at the server is here, and what waited here was sent or refused.
 

@@ -19,18 +19,21 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import nats
-import nats.errors
-import nats.js.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StorageType, StreamConfig
-from nats.js.client import JetStreamContext
 from twisted.logger import Logger
 
+from messenger.core.lean import without
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Nats
 from messenger.core.waits import from_asyncio, within
+
+with without("aiohttp"):  # for NATS over WebSocket; 8 MB where it happens to be installed
+    import nats
+    import nats.errors
+    import nats.js.errors
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StorageType, StreamConfig
+    from nats.js.client import JetStreamContext
 
 NEWS = "messenger.news"
 WORK = "messenger.work"

@@ -62,7 +62,7 @@ def migrate(
     done: list[str] = []
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"select pg_advisory_lock({LOCK})")
+            _take_turn(connection, tell)
             connection.exec_driver_sql(f"set lock_timeout = '{LOCK_TIMEOUT}'")
             _roles(connection, passwords)
             connection.commit()
@@ -74,6 +74,13 @@ def migrate(
     finally:
         engine.dispose()
     return done
+
+
+def _take_turn(connection: Connection, tell: Tell) -> None:
+    """Wait until no other migration runs, and no backup reads the tables."""
+    if not connection.exec_driver_sql(f"select pg_try_advisory_lock({LOCK})").scalar():
+        tell("waiting for another migration, or for the tables of a backup")
+        connection.exec_driver_sql(f"select pg_advisory_lock({LOCK})")
 
 
 def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:

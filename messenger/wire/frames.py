@@ -149,7 +149,8 @@ class DeviceFrame(Struct, frozen=True, kw_only=True, tag="device", tag_field="ty
 
 
 class PrekeysFrame(Struct, frozen=True, kw_only=True, tag="prekeys", tag_field="type"):
-    """This device has few one-time prekeys left."""
+    """This device has few one-time prekeys left; said at the claim that leaves so few, and, where none is
+    left, when it connects."""
 
     one_time_prekeys: int
 

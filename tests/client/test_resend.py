@@ -160,6 +160,9 @@ def test_gaps_are_bounded() -> None:
     for number in range(1, 1_000, 2):
         progress.see(number)
     assert len(progress.missing) == 64
+    assert progress.see(2) == Late(2)  # given up, and still no replay
+    with pytest.raises(errors.ReplayedMessage):
+        progress.see(999)
 
 
 # a new device

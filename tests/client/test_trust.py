@@ -13,12 +13,14 @@ from messenger.client.e2e import (
     DeviceRefused,
     DeviceRemoved,
     KnownUser,
+    PeerSessions,
     Policy,
     errors,
     safety_number,
 )
+from messenger.wire.codec import Binary, Uuid
 from messenger.wire.keys import Bundle, Identities
-from tests.client.e2e_world import User
+from tests.client.e2e_world import NOW, User
 
 replace = msgspec.structs.replace
 
@@ -238,3 +240,22 @@ def test_damaged_state_is_named() -> None:
     for bad in (b"", b"\x02" + raw[1:], raw[:-1], raw[:1] + b"\x00"):
         with pytest.raises(errors.BadState):
             KnownUser.from_bytes(bad)
+
+
+def test_the_wires_own_bytes_and_ids_are_stored_like_any() -> None:
+    user, other = User(), User().device()
+    device = user.device()
+    known = known_of(user)
+    bundle = device.bundle()
+    bundle = replace(
+        bundle,
+        user_id=Uuid(bundle.user_id),
+        identity_key=Binary(bundle.identity_key),
+        account_key=Binary(user.account.public),
+        signed_prekey=replace(bundle.signed_prekey, public_key=Binary(bundle.signed_prekey.public_key)),
+    )
+    known.check_bundle(bundle, Policy.REFUSE)
+    assert restored(known).devices == known.devices
+    sessions = PeerSessions(user.user_id, device.device_id)
+    sessions.start(other.keys, bundle, now=NOW)
+    assert PeerSessions.from_bytes(sessions.to_bytes()).session_ids == sessions.session_ids

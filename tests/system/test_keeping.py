@@ -4,6 +4,7 @@ What is stored there agrees with itself; where it is made not to, `check` sees i
 
 import json
 import os
+import resource
 import secrets
 import signal
 import subprocess
@@ -386,6 +387,30 @@ def test_keys_of_a_device_that_is_gone_are_seen_at_a_second_look(story: Story, r
     sql(restored, insert, NEVER, story.ann.user_id)
     assert "WRONG keys of devices: " in done(restored.data, "check", "--repair")
     assert not sql(restored, "select 1 from key.devices where device_id = %s", NEVER)
+
+
+@pytest.mark.long
+def test_a_full_disk_is_told_and_leaves_the_last_backup(story: Story) -> None:
+    before = sorted(one.name for one in (story.folder / "sets").iterdir() if not one.name.startswith("."))
+    blob = {"content": secrets.token_bytes(400_000), "headers": OCTETS}
+    file_id = story.other.ok("POST", "/files", 201, **blob)["file_id"]
+    command = [sys.executable, "-m", "messenger.admin.main", "--data", str(story.source.data)]
+    found = subprocess.run(
+        [*command, "backup", str(story.folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+    )
+    story.other.ok("DELETE", f"/files/{file_id}", 204)
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+    assert "can't write to" in found.stderr.strip().splitlines()[-1]
+    assert before == sorted(
+        one.name for one in (story.folder / "sets").iterdir() if not one.name.startswith(".")
+    )
+    done(None, "restore", "--verify-only", str(story.folder))
 
 
 @pytest.mark.long

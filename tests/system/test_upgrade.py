@@ -25,6 +25,7 @@ from tests.system.checker.faults import Fault
 from tests.system.checker.trial import SETTINGS, Size, Trial
 from tests.system.people import PASSWORD, Person
 from tests.system.stack import Stack, running, until
+from tests.system.test_instances import query
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
@@ -154,8 +155,11 @@ def test_the_first_schema_comes_to_the_newest_while_clients_send(tmp_path: Path)
         migrate(settings.database, passwords, dict.fromkeys(SCHEMAS, "0001"))
         clients = FirstVersion(environment)
         clients.fill()
+        folder = tmp_path / "backup"
+        stack.run_admin("backup", str(folder))
         _migrate_meanwhile(stack, clients)
         _go_on_with_this_version(stack, clients)
+        _restore_the_first_schema(stack, folder, clients)
     finally:
         stack.stop()
 
@@ -223,6 +227,24 @@ def _go_on_with_this_version(stack: Stack, clients: FirstVersion) -> None:
         assert httpx.get(f"{url}/health").json()["schema"] == {service: wanted[service]}
         line = f'schema="{service}",version="{wanted[service]}",wanted="{wanted[service]}"'
         assert line in httpx.get(f"{url}/metrics").text
+
+
+def _restore_the_first_schema(stack: Stack, folder: Path, clients: FirstVersion) -> None:
+    """A backup of the first schema, into a database that is at the newest: it goes through all migrations."""
+    environment = stack.admin_environment
+    admin = connect(environment, "postgres", environment["MESSENGER_DATABASE__ADMIN_PASSWORD"])
+    with admin.cursor() as cursor:
+        cursor.execute("create database again")
+    admin.close()
+    environment |= {"MESSENGER_DATABASE__NAME": "again", "MESSENGER_S3__BUCKET": "again"}
+    stack.run_admin("migrate")
+    stack.run_admin("restore", str(folder))
+    assert stack.run_admin("status").count("up to date") == len(SCHEMAS)
+    assert "restore" in stack.run_admin("audit")
+    rows = query(stack, "select count(*), max(seq) from message.messages")
+    assert rows == [(OLD_MESSAGES, OLD_MESSAGES)]
+    assert "first-3" in stack.run_admin("users", "list")
+    assert clients.sent
 
 
 def test_instances_are_restarted_one_after_the_other_and_nobody_minds(tmp_path: Path) -> None:

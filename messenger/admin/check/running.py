@@ -10,7 +10,7 @@ from messenger.admin.check.blobs import BlobCheck
 from messenger.admin.check.looking import Report, run_check
 from messenger.admin.check.outboxes import check_outboxes
 from messenger.admin.progress import Progress
-from messenger.admin.running import actor, run_reactor
+from messenger.admin.running import note, run_reactor
 from messenger.core.administrator import Administrator
 from messenger.core.blobs import Blobs
 from messenger.core.bus import Bus
@@ -23,8 +23,6 @@ STATEMENT_SECONDS = 120.0
 LOCK_SECONDS = 1.0
 NATS_SECONDS = 3.0
 
-_NOTE = "insert into auth.audit (actor, action, subject) values (%s, 'check --repair', %s)"
-
 
 def check(settings: Settings, *, repair: bool) -> int:
     """Do all of it; how much is wrong and was left."""
@@ -36,7 +34,7 @@ def check(settings: Settings, *, repair: bool) -> int:
             run_reactor(lambda reactor: _beyond(reactor, settings, database, report, repair=repair))
         finally:
             for title, count in report.mended.items():
-                database.change(_NOTE, (actor(), f"{title}: {count}"))
+                note(database, "check --repair", f"{title}: {count}")
     mended = sum(report.mended.values())
     sys.stdout.write(f"left: {report.left}, mended: {mended}\n")
     return report.left

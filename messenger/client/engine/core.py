@@ -57,6 +57,7 @@ class Engine:
         self.detail = ""
         self.approved = False
         self._synced = asyncio.Event()
+        self._answered = asyncio.Event()  # the first try to connect has come to something
         self._keys_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._backgrounds: set[asyncio.Task[None]] = set()
@@ -152,6 +153,12 @@ class Engine:
         self._give_up(SendingFailed("The client was closed; the message waits.", code="closed"))
         self.state = "offline"
 
+    async def reached(self) -> None:
+        """Return once the server has answered; ServerUnreachable where the first try to connect failed."""
+        await self._answered.wait()
+        if self.state == "offline":
+            raise ServerUnreachable(self.detail or f"{self.server} can't be reached.")
+
     async def synced(self) -> None:
         """Return once the backlog is through and what waited was tried."""
         await self._synced.wait()
@@ -228,6 +235,8 @@ class Engine:
 
     def _tell_state(self, state: events.ConnectionState, detail: str, retry_in: float | None) -> None:
         self.state, self.detail = state, detail
+        if state != "connecting":
+            self._answered.set()
         self.feed.tell(events.StateChanged(state=state, detail=detail, retry_in=retry_in))
 
     async def _ended(self, reason: str) -> None:

@@ -51,7 +51,9 @@ class KeyFile(Struct, frozen=True, kw_only=True):
 class Unlock(Protocol):
     """Something that keeps a store's key."""
 
-    kind: Literal["passphrase", "keyring"]
+    @property
+    def kind(self) -> Literal["passphrase", "keyring"]:
+        """Which kind of keeper it is."""
 
     def keep(self, key: bytes) -> KeyFile:
         """Keep a new key; what finds it again."""
