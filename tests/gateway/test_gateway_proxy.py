@@ -55,7 +55,7 @@ class ProxyCase(SynchronousTestCase):
         self.ask("GET", LOGIN, f"traceparent: 00-{trace}-00f067aa0ba902b7-01", "tracestate: a=b")
         _, headers, _ = self.bench.peer.head()
         version, trace_id, span_id, flags = headers["traceparent"][0].split("-")
-        assert (version, trace_id, flags) == ("00", trace, "00")  # whether it is recorded, we choose
+        assert (version, trace_id, flags) == ("00", trace, "01")
         assert span_id != "00f067aa0ba902b7"
         assert headers["tracestate"] == ["a=b"]
 

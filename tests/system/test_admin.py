@@ -165,6 +165,7 @@ def test_the_doctor_finds_all_well(apart: Stack) -> None:
     assert not any(secret in line for line in lines for secret in _secrets(apart))
 
 
+@pytest.mark.long
 def test_the_doctor_names_what_is_wrong(apart: Stack) -> None:
     status, lines = doctor(
         apart,

@@ -213,6 +213,7 @@ def test_what_is_in_use_is_not_restored_into(story: Story, restored: Stack) -> N
     assert restored.url
 
 
+@pytest.mark.long
 def test_wrong_input_is_told_in_a_line(story: Story, tmp_path: Path) -> None:
     data = story.source.data
     nothing = tmp_path / "nothing"

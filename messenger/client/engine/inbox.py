@@ -187,7 +187,8 @@ class Inbox:
 def _store(shelf: Shelf, batch: Batch, run: Sequence[Durable]) -> dict[str, int]:
     """Take a run in; how far the changes of each conversation have come."""
     told: dict[str, int] = {}
-    for one in run:
+    # Answers first: an own message's place is no hole for what comes after it.
+    for one in sorted(run, key=lambda one: not isinstance(one, frames.SentFrame)):
         if isinstance(one, Message):
             receiving.take_message(shelf, batch, one)
         elif isinstance(one, frames.ChangeFrame):

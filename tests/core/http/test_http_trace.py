@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 
+from messenger.core.http.site import Site
 from messenger.core.http.trace import trace_of
 from messenger.core.settings import Otel
 from messenger.core.spans import Spans
@@ -47,6 +49,15 @@ def test_else_a_new_one_begins(given: list[str]) -> None:
     assert trace.parent_id is None
     assert not trace.sampled
     assert len(trace.traceparent) == 55
+
+
+def test_the_gateway_chooses_what_is_recorded_and_the_services_follow() -> None:
+    app: Any = None
+    asked = Headers({"traceparent": [f"00-{TRACE}-{PARENT}-01"]})
+    spans = Spans(Otel(endpoint="http://127.0.0.1:9", ratio=1.0), "gateway")
+    assert not Site(Clock(), app, chooses_traces=True).trace_of(asked).sampled
+    assert Site(Clock(), app, chooses_traces=True, spans=spans).trace_of(Headers()).sampled
+    assert Site(Clock(), app).trace_of(asked).sampled
 
 
 class Collector(HTTPServer):
