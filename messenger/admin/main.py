@@ -4,6 +4,8 @@
 
     migrate, status      the schemas of the database
     backup, restore      database and files
+    check                does what is stored agree with itself?
+    doctor               are settings, engines and services as they have to be?
     keys, invites, users, devices, sessions, audit      accounts
 
 Settings come as for the services. For `twist messenger` say `--data DIR`, its data directory: its engines
@@ -21,6 +23,8 @@ from pathlib import Path
 from messenger import __version__
 from messenger.admin import accounts
 from messenger.admin.backup import commands as backups
+from messenger.admin.check import commands as checks
+from messenger.admin.doctor import commands as doctors
 from messenger.core.config import load
 from messenger.core.database import versions
 from messenger.core.lifecycle import StartError
@@ -60,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(command=_migrate)
     commands.add_parser("status", help="show which version each schema is at").set_defaults(command=_status)
     backups.add_commands(commands)
+    checks.add_command(commands)
+    doctors.add_command(commands)
     accounts.add_commands(commands)
     return parser
 

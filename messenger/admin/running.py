@@ -12,11 +12,12 @@ from socket import gethostname
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import FirstError, ensureDeferred, gatherResults
 from twisted.python.failure import Failure
 
 from messenger.auth.admin_store import AdminStore
 from messenger.auth.ports import Outgoing
+from messenger.core.administrator import Administrator
 from messenger.core.bus import Bus
 from messenger.core.config import require
 from messenger.core.database import Database
@@ -30,6 +31,8 @@ from messenger.wire.codec import encode
 DATABASE_SECONDS = 5.0
 NATS_SECONDS = 2.0
 
+_NOTE = "insert into auth.audit (actor, action, subject) values (%s, %s, %s)"
+
 T = TypeVar("T")
 Tell = Callable[[list[Outgoing]], None]
 
@@ -38,6 +41,12 @@ def actor() -> str:
     """Who acts: the user of the operating system, also behind sudo, and the machine."""
     name = os.environ.get("SUDO_USER") or getuser()
     return f"{name}@{gethostname()}"[:200]
+
+
+def note(database: Administrator, action: str, subject: str) -> None:
+    """Write down in `auth.audit` what was done as the administrator; the first schema has no such table."""
+    if database.value("select to_regclass('auth.audit')") is not None:
+        database.change(_NOTE, (actor(), action, subject))
 
 
 def run(settings: Settings, work: Callable[[AdminStore, Tell], Awaitable[T]]) -> T:
@@ -67,6 +76,18 @@ def run_reactor(work: Callable[[Any], Awaitable[T]]) -> T:
         result.raiseException()
     found: T = result
     return found
+
+
+async def together(work: Callable[[], Awaitable[None]], workers: int) -> None:
+    """Run `work` so many times side by side; return once all have, or raise what the first failure is."""
+
+    async def one() -> None:
+        await work()
+
+    try:
+        await gatherResults([ensureDeferred(one()) for _ in range(workers)], consumeErrors=True)
+    except FirstError as first:
+        first.subFailure.raiseException()
 
 
 async def _run(reactor: Any, settings: Settings, work: Callable[[AdminStore, Tell], Awaitable[T]]) -> T:

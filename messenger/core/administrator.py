@@ -35,9 +35,18 @@ class Sink(Protocol):
 
 class Administrator:
     """The connection. A statement may take `statement` seconds (0: any time), and wait `lock` seconds for a
-    lock. Each statement is its own transaction, except within `transaction`."""
+    lock. Each statement is its own transaction, except within `transaction`. `role` is a name and a password
+    to log in with instead."""
 
-    def __init__(self, settings: DatabaseSettings, *, statement: float = 0.0, lock: float = 5.0) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        statement: float = 0.0,
+        lock: float = 5.0,
+        role: tuple[str, str] | None = None,
+    ) -> None:
+        user, password = role or (settings.admin_user, settings.admin_password)
         self._where = f"PostgreSQL at {settings.host}:{settings.port}/{settings.name}"
         self._open = False
         with self._named("; see [database]"):
@@ -46,8 +55,8 @@ class Administrator:
                 port=settings.port,
                 dbname=settings.name,
                 sslmode=settings.sslmode,
-                user=settings.admin_user,
-                password=settings.admin_password or None,
+                user=user,
+                password=password or None,
                 connect_timeout=CONNECT_SECONDS,
                 application_name="messenger-admin",
                 options=f"-c statement_timeout={int(statement * 1000)} -c lock_timeout={int(lock * 1000)}"

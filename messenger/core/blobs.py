@@ -19,12 +19,11 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, unescape
 
 import urllib3
-from minio import Minio
-from minio.error import MinioException, S3Error
 from twisted.internet.defer import DeferredSemaphore
 
 from messenger.core.chunks import Chunks
 from messenger.core.config import require
+from messenger.core.lean import without
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.part_buffers import PART_BUFFERS, PartBuffer
 from messenger.core.s3_requests import ANSWER_SECONDS, CONNECT_SECONDS, S3Requests, away, code_in
@@ -32,6 +31,10 @@ from messenger.core.settings import S3
 from messenger.core.streams import Pieces, Receiving
 from messenger.core.threads import Threads
 from messenger.core.waits import pause
+
+with without("minio.minioadmin", MinioAdmin=None):  # for MinIO's administrators; 2 MB of cryptography
+    from minio import Minio
+    from minio.error import MinioException, S3Error
 
 SINGLE_PUT = 5 << 30  # S3's bound on one PUT
 SIGNED_FOR = timedelta(minutes=15)

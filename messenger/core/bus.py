@@ -19,18 +19,21 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import nats
-import nats.errors
-import nats.js.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StorageType, StreamConfig
-from nats.js.client import JetStreamContext
 from twisted.logger import Logger
 
+from messenger.core.lean import without
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Nats
 from messenger.core.waits import from_asyncio, within
+
+with without("aiohttp"):  # for NATS over WebSocket; 8 MB where it happens to be installed
+    import nats
+    import nats.errors
+    import nats.js.errors
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, StorageType, StreamConfig
+    from nats.js.client import JetStreamContext
 
 NEWS = "messenger.news"
 WORK = "messenger.work"
@@ -76,6 +79,14 @@ class Job:
             await from_asyncio(answer)
         except nats.errors.Error as error:
             log.debug("NATS did not hear how a piece of work went: {error}", error=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What NATS says of itself; the payload in bytes."""
+
+    version: str
+    max_payload: int
 
 
 class Bus:
@@ -279,8 +290,8 @@ class Bus:
 
     def tell(self, subject: str, payload: bytes) -> None:
         """Say on a subject below LIVE what may be lost, to all instances; nothing if NATS is away."""
-        if self._client is None or not self._client.is_connected:
-            return
+        if self._client is None or not self.connected:
+            return  # one that does not answer would gather what it is told
         self._keep(self._client.publish(subject, payload))
 
     async def take(self, durable: str, subject: str) -> Job | None:
@@ -319,6 +330,17 @@ class Bus:
             max_ack_pending=100,
         )
         await self._stream.add_consumer("MESSENGER_WORK", config)
+
+    async def describe(self) -> Server:
+        """What NATS says of itself, once JetStream has answered; BusAway where it does not."""
+        if self._client is None or self._stream is None:
+            raise BusAway("NATS is away")
+        try:
+            await from_asyncio(self._stream.account_info())
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise BusAway(str(error) or type(error).__name__) from None
+        version = str(self._client.connected_server_version).strip("<>").rpartition(" v")[2]
+        return Server(version, self._client.max_payload)
 
     async def stop(self) -> None:
         for task in list(self._tasks):

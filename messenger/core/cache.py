@@ -8,6 +8,7 @@ nothing. One connection carries a process's scripts, a second one is there for p
 """
 
 from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +33,16 @@ CONNECTIONS = 4
 T = TypeVar("T")
 
 log = Logger(namespace="messenger.cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What Redis says of itself; `max_memory` in bytes, 0 for none."""
+
+    version: str
+    max_memory: int
+    policy: str
+    persistent: bool
 
 
 class Cache:
@@ -87,6 +98,21 @@ class Cache:
         except _FAILURES as error:
             self._lose(error)
             raise CacheAway from None
+
+    async def describe(self) -> Server:
+        """What Redis says of itself; CacheAway."""
+        if not self.up:
+            raise CacheAway
+        try:
+            found = await self._ask(self._redis.info("all"))
+        except _FAILURES:
+            raise CacheAway from None
+        return Server(
+            str(found.get("valkey_version") or found.get("redis_version")),
+            int(found.get("maxmemory", 0)),
+            str(found.get("maxmemory_policy", "")),
+            bool(found.get("aof_enabled")),
+        )
 
     async def _evaluate(
         self, script: str, digest: str, keys: Sequence[str], arguments: Sequence[int]

@@ -57,10 +57,11 @@ def require(value: str, section: str, key: str) -> str:
 
 
 def trusted_networks(texts: Sequence[str], section: str) -> list[str]:
-    """These addresses and networks as they are, or StartError where one is neither."""
+    """These addresses, networks and `unix` as they are, or StartError where one is none of these."""
     for text in texts:
         try:
-            ip_network(text, strict=False)
+            if text != "unix":
+                ip_network(text, strict=False)
         except ValueError as error:
             raise _wrong(f"[{section}] trusted_proxies: {error}") from None
     return list(texts)

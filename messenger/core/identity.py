@@ -1,7 +1,10 @@
 """Who is asking: what a verified access token says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from messenger.wire.events import SessionEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,13 @@ class Identity:
 
 
 class Authenticator(Protocol):
-    """Turns an access token into an identity."""
+    """Turns an access token into an identity, and knows which sessions have ended."""
 
     async def identify(self, token: str) -> Identity:
         """The bearer; Problem `unauthorized` or `token_expired` where the token is not good (any more)."""
+
+    def has_ended(self, session_id: str) -> bool:
+        """Whether the session is known to have ended."""
+
+    def on_ended(self, listener: Callable[[SessionEnded], object]) -> None:
+        """Call `listener` once for each session that ends from now on."""

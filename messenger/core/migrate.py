@@ -30,7 +30,7 @@ from messenger.core.schemas import SCHEMAS, folder
 from messenger.core.settings import DatabaseSettings
 
 LOCK = 0x6D657373656E67  # "messeng": any number that nobody else takes
-LOCK_TIMEOUT = "1s"
+LOCK_TIMEOUT = "2s"  # above deadlock_timeout, after which autovacuum makes way for whoever waits
 LOCK_PAUSES = (0.5, 1.0, 2.0)  # seconds; the last one again and again
 LOCK_PATIENCE = 600.0
 
@@ -62,7 +62,7 @@ def migrate(
     done: list[str] = []
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"select pg_advisory_lock({LOCK})")
+            _take_turn(connection, tell)
             connection.exec_driver_sql(f"set lock_timeout = '{LOCK_TIMEOUT}'")
             _roles(connection, passwords)
             connection.commit()
@@ -74,6 +74,13 @@ def migrate(
     finally:
         engine.dispose()
     return done
+
+
+def _take_turn(connection: Connection, tell: Tell) -> None:
+    """Wait until no other migration runs, and no backup reads the tables."""
+    if not connection.exec_driver_sql(f"select pg_try_advisory_lock({LOCK})").scalar():
+        tell("waiting for another migration, or for the tables of a backup")
+        connection.exec_driver_sql(f"select pg_advisory_lock({LOCK})")
 
 
 def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:

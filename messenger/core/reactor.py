@@ -6,6 +6,7 @@ before `twist` takes its default.
 
 import asyncio
 import resource
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -70,8 +71,11 @@ def watch_again(reactor: Any) -> None:
 
     uvloop calls back once for such a socket and then watches it no more, without a word: the bytes are read,
     the reset is not seen, and whoever writes next meets a RuntimeError. Watching it anew, Twisted finds the
-    connection lost.
+    connection lost. Who only reads would never be told: a connection that was reset while nobody read from it
+    is read to its end here.
     """
+    from twisted.internet.tcp import Connection
+
     loop = reactor._asyncioEventloop
 
     def watching(add: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -92,5 +96,25 @@ def watch_again(reactor: Any) -> None:
 
         return watch
 
-    reactor.addReader = watching(reactor.addReader)
+    def reads_on(add: Callable[[Any], None]) -> Callable[[Any], None]:
+        def watch(selectable: Any) -> None:
+            add(selectable)
+            if isinstance(selectable, Connection) and selectable.connected and _was_reset(selectable):
+                reactor.callLater(0, read_out, selectable)
+
+        return watch
+
+    def read_out(connection: Any) -> None:
+        while connection in reactor._readers and _was_reset(connection):
+            why = connection.doRead()
+            if why is not None:
+                reactor._disconnectSelectable(connection, why, True)
+
+    reactor.addReader = reads_on(watching(reactor.addReader))
     reactor.addWriter = watching(reactor.addWriter)
+
+
+def _was_reset(connection: Any) -> bool:
+    waiting = select.poll()
+    waiting.register(connection.fileno(), 0)  # an error is told in any case
+    return any(event & select.POLLERR for _, event in waiting.poll(0))

@@ -95,7 +95,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     origins: list[Text] = field(default_factory=list)
     trusted_proxies: list[Text] = field(default_factory=list)
     connections: Count = 20_000
-    connections_by_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+    connections_by_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 5_000
     drain: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
 
 

@@ -100,6 +100,10 @@ class Tokens:
         bus.on(events.SESSION_ENDED, self._hear)
         bus.on_gap(self._doubt)
 
+    def has_ended(self, session_id: str) -> bool:
+        """Whether the session is known to have ended."""
+        return session_id in self._ended
+
     def on_ended(self, listener: EndedListener) -> None:
         """Call `listener(event)` once for each session that ends from now on."""
         self._listeners.append(listener)

@@ -101,7 +101,7 @@ def _forwarded(request: Request) -> list[bytes]:
     host = (headers.getRawHeaders(b"Host") or [b"localhost"])[0]
     proto = b"https" if ISSLTransport.providedBy(request.channel.transport) else b"http"
     shown = host
-    if request.site.trusts(peer):
+    if request.site.proxies.trusts(peer):
         given = headers.getRawHeaders(b"X-Forwarded-Proto", [proto])[-1].lower()
         proto = given if given in (b"http", b"https") else proto
         named = headers.getRawHeaders(b"X-Forwarded-Host", [host])[-1]

@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferTimeoutError
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
@@ -36,6 +37,10 @@ REST_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SWEEP_SECONDS = 1.0
 
 log = Logger(namespace="messenger.gateway")
+
+
+def _too_late(_result: object, seconds: float) -> Any:
+    raise TimeoutError(f"no connection within {seconds:g} s")
 
 
 class Upstream:
@@ -158,7 +163,9 @@ class Upstream:
         address.connecting += 1
         try:
             attempt: Deferred[Any] = self._endpoint_of(address).connect(factory)
-            connection: Connection = await attempt.addTimeout(CONNECT_SECONDS, self._reactor)
+            connection: Connection = await attempt.addTimeout(CONNECT_SECONDS, self._reactor, _too_late)
+        except ConnectingCancelledError:
+            raise CancelledError from None  # whoever asked has left
         finally:
             address.connecting -= 1
         if self._closed:

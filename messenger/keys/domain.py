@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -174,11 +175,14 @@ class Keys:
             highest_key_id=max((one for one in ids if one is not None), default=None),
         )
 
-    async def identities(self, user_id: str) -> Identities:
-        """The identity keys of a user's published devices; takes nothing."""
+    async def identities(self, user_id: str, asker_id: str | None = None) -> Identities:
+        """The identity keys of a user's published devices; takes nothing. Who asks of oneself also sees the
+        devices that wait to be vouched for."""
         found = await self._store.identities(user_id)
         if found is None:
             raise not_found("There is no such user.")
+        if asker_id == user_id:
+            found = msgspec.structs.replace(found, pending=await self._store.pending(user_id))
         return found
 
     async def claim(self, who: Identity, body: Claim) -> list[Bundle]:

@@ -70,8 +70,8 @@ class Endpoints:
 
     @route("GET", "/keys/identity/{user_id}", answer=Identities, errors=(Code.not_found,))
     async def identities(self, call: Call) -> Identities:
-        """The identity keys of a user's published devices."""
-        return await self._keys.identities(call.params["user_id"])
+        """The identity keys of a user's published devices; of oneself, also those that wait."""
+        return await self._keys.identities(call.params["user_id"], call.identity.user_id)
 
     @route(
         "POST",

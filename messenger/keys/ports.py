@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from messenger.wire.events import DeviceChanged, PrekeysLow
-from messenger.wire.keys import Bundle, Identities, KemPrekey, OneTimePrekey, SignedPrekey
+from messenger.wire.keys import Bundle, DeviceIdentity, Identities, KemPrekey, OneTimePrekey, SignedPrekey
 
 Event = DeviceChanged | PrekeysLow
 
@@ -111,6 +111,9 @@ class Store(Protocol):
 
     async def identities(self, user_id: str) -> Identities | None:
         """The user's published devices; None where there is no such user."""
+
+    async def pending(self, user_id: str) -> list[DeviceIdentity]:
+        """The user's devices that have an identity key and are not published."""
 
     async def user_exists(self, user_id: str) -> bool:
         """Whether auth knows this user."""

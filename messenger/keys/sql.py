@@ -1,7 +1,7 @@
 """The statements of store.py, which alone runs them. Times are the database's.
 
 Whatever changes or takes the keys of a device holds the lock of its row in key.devices, in the order of the
-ids where there are several.
+ids where there are several. A claim is a function of the schema (schema/0003_claims.py).
 """
 
 LOCK_DEVICE = "select 1 from key.devices where device_id = %s and user_id = %s for no key update"
@@ -67,100 +67,22 @@ IDENTITIES = """
     left join key.devices d on d.device_id = p.device_id
     where u.user_id = %s order by d.device_id
 """
+PENDING = """
+    select d.device_id, d.identity_key
+    from key.devices d
+    join auth.live_devices l on l.device_id = d.device_id
+    where d.user_id = %s and d.identity_key is not null
+        and not exists (select from key.published_devices p where p.device_id = d.device_id)
+    order by d.device_id
+"""
 USER_EXISTS = "select 1 from auth.live_users where user_id = %s"
 ADD_EVENT = "insert into key.outbox (id, subject, payload) values (%s, %s, %s)"
 
-# Two statements in one message to the server, which makes them one transaction: the second one's snapshot is
-# taken once all locks are held, so that it sees what the claims before it have left.
 CLAIM = """
-    select from key.devices where {asked} and device_id <> %(asker_device_id)s
-    order by device_id for no key update;
-
-    with asked as materialized (
-        select d.*, a.account_key
-        from key.published_devices p
-        join key.devices d on d.device_id = p.device_id
-        left join key.accounts a on a.user_id = d.user_id
-        where p.{asked} and p.device_id <> %(asker_device_id)s
-    ),
-    recent as (
-        select c.device_id, count(*) as total,
-            (array_agg(c.claimed_at order by c.claimed_at desc)
-                filter (where c.asker_id = %(asker_id)s))[%(by_asker)s] as share_began
-        from key.claims c join asked a on a.device_id = c.device_id
-        where c.claimed_at > now() - interval '1 hour'
-        group by c.device_id
-    ),
-    refusal as materialized (
-        select ceil(extract(epoch from max(share_began) + interval '1 hour' - now()))::integer as seconds
-        from recent where share_began is not null
-    ),
-    giving as materialized (
-        select a.device_id from asked a left join recent r on r.device_id = a.device_id
-        where coalesce(r.total, 0) < %(of_device)s and (select seconds from refusal) is null
-    ),
-    one_time as (
-        delete from key.one_time_prekeys o
-        using (
-            select picked.device_id, picked.key_id
-            from giving g cross join lateral (
-                select device_id, key_id from key.one_time_prekeys
-                where device_id = g.device_id order by key_id limit 1 for update skip locked
-            ) picked
-        ) taken
-        where o.device_id = taken.device_id and o.key_id = taken.key_id
-        returning o.device_id, o.key_id, o.public_key
-    ),
-    kem as (
-        delete from key.kem_prekeys o
-        using (
-            select picked.device_id, picked.key_id
-            from giving g cross join lateral (
-                select device_id, key_id from key.kem_prekeys
-                where device_id = g.device_id order by key_id limit 1 for update skip locked
-            ) picked
-        ) taken
-        where o.device_id = taken.device_id and o.key_id = taken.key_id
-        returning o.device_id, o.key_id, o.public_key, o.signature
-    ),
-    counted as (
-        insert into key.claims (device_id, asker_id)
-        select device_id, %(asker_id)s::uuid from one_time
-        union select device_id, %(asker_id)s::uuid from kem
-    ),
-    left_over as (
-        -- The snapshot still has what is being deleted.
-        select a.device_id, (
-            select count(*) from (
-                select from key.one_time_prekeys o where o.device_id = a.device_id limit %(low)s + 1
-            ) few
-        ) - (select count(*) from one_time o where o.device_id = a.device_id) as number
-        from asked a where (select seconds from refusal) is null
-    ),
-    low as materialized (
-        select device_id, number, gen_random_uuid() as event_id from left_over where number < %(low)s
-    ),
-    told as (
-        insert into key.outbox (id, subject, payload)
-        select event_id, %(subject)s, convert_to(
-            json_build_object('device_id', device_id, 'one_time_prekeys', number)::text, 'UTF8')
-        from low
+    select * from key.claim_bundles(
+        %s, %s::uuid[], %s, %s, by_asker => %s, of_device => %s, low_mark => %s, low_subject => %s
     )
-    select (select seconds from refusal), a.user_id, a.device_id, a.identity_key, a.signed_prekey_id,
-        a.signed_prekey, a.signed_prekey_signature, o.key_id, o.public_key,
-        coalesce(k.key_id, l.key_id), coalesce(k.public_key, l.public_key),
-        coalesce(k.signature, l.signature), k.key_id is null,
-        a.account_key, case when a.account_key is not null then a.certificate end,
-        w.event_id, w.number
-    from asked a
-    left join one_time o on o.device_id = a.device_id
-    left join kem k on k.device_id = a.device_id
-    left join key.last_resort_prekeys l on l.device_id = a.device_id
-    left join low w on w.device_id = a.device_id
-    order by a.device_id
 """
-CLAIM_OF_USER = CLAIM.format(asked="user_id = %(user_id)s")
-CLAIM_OF_DEVICES = CLAIM.format(asked="device_id = any(%(device_ids)s::uuid[])")
 
 FORGET_DEVICES = """
     delete from key.devices where device_id in (

@@ -97,23 +97,29 @@ class KeyStore:
         ]
         return Identities(account_key=account_key, items=items)
 
+    async def pending(self, user_id: str) -> list[DeviceIdentity]:
+        rows = await self._database.read(sql.PENDING, (user_id,))
+        return [
+            DeviceIdentity(device_id=device_id, identity_key=identity_key, certificate=None)
+            for device_id, identity_key in rows
+        ]
+
     async def user_exists(self, user_id: str) -> bool:
         return bool(await self._database.read(sql.USER_EXISTS, (user_id,)))
 
     async def claim(self, asking: Asking) -> Claimed:
-        statement = sql.CLAIM_OF_DEVICES if asking.user_id is None else sql.CLAIM_OF_USER
         rows = await self._database.write(
-            statement,
-            {
-                "user_id": asking.user_id,
-                "device_ids": list(asking.device_ids),
-                "asker_id": asking.asker_id,
-                "asker_device_id": asking.asker_device_id,
-                "by_asker": asking.by_asker,
-                "of_device": asking.of_device,
-                "low": asking.low,
-                "subject": PREKEYS,
-            },
+            sql.CLAIM,
+            (
+                asking.user_id,
+                list(asking.device_ids),
+                asking.asker_id,
+                asking.asker_device_id,
+                asking.by_asker,
+                asking.of_device,
+                asking.low,
+                PREKEYS,
+            ),
         )
         if rows and rows[0][0] is not None:
             return Claimed([], max(1, rows[0][0]))

@@ -21,7 +21,7 @@ from messenger.messages.model import Draft, Outcome
 from messenger.wire.errors import Problem, unavailable
 
 BATCH = 200
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 QUEUE = 5_000
 RUNNING = 2
 PATIENCE = 3
@@ -41,12 +41,13 @@ class Log(Protocol):
 class _Waiting:
     """A draft and those who wait for it; a repeat that comes meanwhile waits for the same."""
 
-    __slots__ = ("draft", "rounds", "since", "waiters")
+    __slots__ = ("alone", "draft", "rounds", "since", "waiters")
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.waiters: list[Deferred[Outcome]] = []
         self.rounds = 0
+        self.alone = False  # it stood in a batch that PostgreSQL refused, whoever was to blame
         self.since = perf_counter()
 
     @property
@@ -137,13 +138,15 @@ class Commits:
             waiting = self._queue.popleft()
             name = waiting.draft.conversation_id
             patient = waiting.rounds >= PATIENCE
-            if name in left or (name != only and (only or (patient and batch))):
+            if name in left or (name != only and (only or (patient and batch))) or (waiting.alone and batch):
                 passed.append(waiting)
                 left.add(name)
             else:
                 only = name if patient else only
                 batch.append(waiting)
                 size += waiting.size
+                if waiting.alone:
+                    break
         self._queue.extendleft(reversed(passed))
         self._held.update(waiting.draft.conversation_id for waiting in batch)
         return batch
@@ -209,23 +212,11 @@ class Commits:
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         if len(batch) > 1 and not isinstance(error, Problem):
             # One draft that PostgreSQL refuses must not spoil its neighbours: each on its own, then.
-            for waiting in reversed(batch):
-                waiting.rounds = 0
-                self._queue.appendleft(waiting)
-            self._alone(len(batch))
+            for waiting in batch:
+                waiting.rounds, waiting.alone = 0, True
+            self._queue.extendleft(reversed(batch))
             return
         for waiting in batch:
             del self._pending[waiting.key]
             for answer in waiting.waiters:
                 answer.errback(error)
-
-    def _alone(self, count: int) -> None:
-        batches = [[self._queue.popleft()] for _ in range(count)]
-
-        async def one_by_one() -> None:
-            for batch in batches:
-                self._held.add(batch[0].draft.conversation_id)
-                self._running += 1
-                await ensureDeferred(self._run(batch))
-
-        ensureDeferred(one_by_one())

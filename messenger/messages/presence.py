@@ -5,8 +5,8 @@ on all instances. A device that closes its socket is given `GRACE_SECONDS` to co
 offline. An instance renews its row every `RENEW_SECONDS`; when one has not done so for `ALIVE_SECONDS`, any
 other buries it and tells that its users are offline: within 90 s of a crash.
 
-Nothing waits for presence, and none is ever lost for good: each renewal notes all that is seen here again
-where this instance was taken for dead.
+Nothing waits for presence, and none is ever lost for good: what could not be written is written later, and
+each renewal notes all that is seen here again where this instance was taken for dead.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,6 +28,7 @@ from messenger.wire.errors import Problem
 from messenger.wire.times import rfc3339
 
 FLUSH_SECONDS = 0.2
+RETRY_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 RENEW_SECONDS = 15.0
 ALIVE_SECONDS = 50.0
@@ -97,6 +98,8 @@ class Presence:
 
     def opened(self, connection: Connection) -> None:
         """A socket is open."""
+        # Noted even where the device was just seen here: another instance may have seen it in between.
+        self._here.pop(connection.device_id, None)
         self.set(connection, "online")
 
     def set(self, connection: Connection, status: str) -> None:
@@ -111,8 +114,10 @@ class Presence:
             self._note(identity.device_id, identity.user_id, seen)
 
     def closed(self, connection: Connection) -> None:
-        """The socket is closed; the device has a moment to come back."""
+        """The socket is closed; the device has a moment to come back, if no newer one is here already."""
         device_id = connection.device_id
+        if self._hub.socket_of(device_id) is not None:
+            return
         if device_id in self._here and device_id not in self._leaving and self._renewing.running:
             self._leaving[device_id] = self._reactor.callLater(GRACE_SECONDS, self._gone, device_id)
 
@@ -133,25 +138,32 @@ class Presence:
 
     async def _flush(self) -> None:
         changed = dict(list(self._changed.items())[:BATCH])
-        users = sorted({self._owners[device_id] for device_id in changed})
-        left = {self._owners[device_id] for device_id, seen in changed.items() if seen is None}
+        owners = {device_id: self._owners.pop(device_id) for device_id in changed}
+        left = {owners[device_id] for device_id, seen in changed.items() if seen is None}
         for device_id in changed:
-            del self._changed[device_id], self._owners[device_id]
+            del self._changed[device_id]
+        delay, written = FLUSH_SECONDS, False
         try:
             await self._store.note(
                 self._instance_id,
                 [seen for seen in changed.values() if seen is not None],
                 [device_id for device_id, seen in changed.items() if seen is None],
             )
+            written = True
             if left:
                 self._told_gone(left)
-            await self._tell(users)
+            await self._tell(sorted(set(owners.values())))
         except Problem as problem:
-            # The next renewal notes all that is seen here; who left is buried with what is left of it.
             log.warn("presence has to wait: {detail}", detail=problem.detail)
+        except Exception:
+            log.failure("presence has to wait")
+        if not written:
+            delay = RETRY_SECONDS
+            self._changed = {**changed, **self._changed}
+            self._owners = {**owners, **self._owners}
         self._timer = None
         if self._changed and self._renewing.running:
-            self._timer = self._reactor.callLater(FLUSH_SECONDS, self._start_flush)
+            self._timer = self._reactor.callLater(delay, self._start_flush)
 
     async def _renew(self) -> None:
         try:
@@ -165,6 +177,9 @@ class Presence:
             await self._tell(buried)
         except Problem as problem:
             log.warn("presence can't be renewed: {detail}", detail=problem.detail)
+        except Exception:
+            # The renewing must go on: the instance would be taken for dead.
+            log.failure("presence can't be renewed")
 
     # telling
 

@@ -1,7 +1,8 @@
 """What devices have stored and users have read: gathered for a moment, then written all at once.
 
 Nobody waits for this, and no message does. An acknowledgement is in force within a second, and before the
-next socket of its device starts. At most `PENDING` marks wait; beyond that a flush is made at once.
+next socket of its device starts. At most `PENDING` marks wait; what comes beyond, while the database is away,
+is passed over: a device is sent again what it has not acknowledged.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from messenger.messages.store.places import Ack, Mark, Risen
 from messenger.wire.errors import Problem
 
 FLUSH_SECONDS = 0.2
-PENDING = 20_000
+PENDING = 50_000
 BATCH = 2_000
 
 log = Logger()
@@ -61,6 +62,8 @@ class Progress:
         known = self._acks.get(key)
         if known is not None:
             ack = ack._replace(seq=_higher(known.seq, ack.seq), change=_higher(known.change, ack.change))
+        elif self.waiting >= PENDING:
+            return
         self._acks[key] = ack
         self._flush_later()
 
@@ -68,13 +71,14 @@ class Progress:
         """A user has seen everything up to there."""
         key = (mark.conversation_id, mark.user_id)
         known = self._reads.get(key, mark)
+        if key not in self._reads and self.waiting >= PENDING:
+            return
         self._reads[key] = mark if mark.seq >= known.seq else known
         self._flush_later()
 
     def _flush_later(self) -> None:
         if self._timer is None and not self._flushing:
-            full = self.waiting > PENDING
-            self._timer = self._reactor.callLater(0 if full else FLUSH_SECONDS, self._start_flush)
+            self._timer = self._reactor.callLater(FLUSH_SECONDS, self._start_flush)
 
     def _start_flush(self) -> None:
         ensureDeferred(self.flush())
@@ -100,6 +104,9 @@ class Progress:
             await self._write()
         except Problem as problem:
             log.warn("places have to wait: {detail}", detail=problem.detail)
+        except Exception:
+            # A socket that opens waits for this, and must not wait for ever.
+            log.failure("places were not written")
         finally:
             self._flushing = False
             waiters, self._waiters = self._waiters, []

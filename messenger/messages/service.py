@@ -64,7 +64,7 @@ def build(context: Context) -> Built:
     registry = CollectorRegistry()
     lags = MessageLags(registry)
     hub = Hub(reactor, message_store, places, settings.unread_bytes, lags.delivered.observe)
-    news = News(hub, places, context.bus, base.outbox, settings.receipt_members)
+    news = News(reactor, hub, places, context.bus, base.outbox, settings.receipt_members)
 
     def moved(what: Moved) -> None:
         news.changed(what.event_id, what.heads)

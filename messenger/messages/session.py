@@ -2,7 +2,8 @@
 
 Frames are judged one after the other, so that messages of one socket are committed in the order in which they
 were sent; while they are being committed the next ones are judged already. A client that sends faster than
-that is not read from: at most `UNANSWERED` messages of a socket wait.
+that is not read from: at most `UNANSWERED` messages of a socket wait for their commit, and frames of
+`UNJUDGED_BYTES` (and what one read brought beyond) to be judged.
 
 Each `send` counts in the class `send` of its user, by this process's own count: no message waits for Redis.
 One too many is answered by an `error` `rate_limited` with `retry_after`, and nothing is stored. A device that
@@ -32,6 +33,7 @@ from messenger.wire.errors import Code, Problem
 from messenger.wire.times import rfc3339
 
 UNANSWERED = 256
+UNJUDGED_BYTES = 1024 * 1024
 REFUSALS = Rate.of(100, 10)
 
 log = Logger()
@@ -69,10 +71,12 @@ class Session:
     __slots__ = (
         "_channel",
         "_expiry",
+        "_held",
         "_judged",
         "_judging",
         "_parts",
         "_unanswered",
+        "_unjudged",
         "_waiting",
         "connection",
     )
@@ -81,6 +85,8 @@ class Session:
         self._parts = parts
         self._channel = channel
         self._waiting: deque[bytes] = deque()
+        self._unjudged = 0  # bytes of them
+        self._held = False  # whether nothing is read from the client for now
         self._judging = False
         self._judged: Deferred[None] | None = None
         self._unanswered = 0
@@ -94,6 +100,10 @@ class Session:
     def open(self) -> None:
         """The handshake is through: greet, and send what is waiting."""
         identity = self._identity
+        if self._parts.authenticator.has_ended(identity.session_id):
+            # Since the handshake: nobody would tell us again.
+            self.connection.close(frames.TOKEN_EXPIRED, "the session has ended")
+            return
         now = int(self._parts.reactor.seconds() * 1000)
         self.connection.say(
             frames.Hello(
@@ -151,7 +161,9 @@ class Session:
     def receive(self, message: bytes) -> None:
         """A WebSocket text message has arrived."""
         try:
-            self._waiting.extend(frames.split(message))
+            several = frames.split(message)
+            self._waiting.extend(several)
+            self._unjudged += sum(map(len, several))
         except frames.NotJson:
             self.connection.close(frames.NOT_JSON, "that was no JSON")
             return
@@ -160,19 +172,30 @@ class Session:
         if not self._judging:
             self._judging = True
             ensureDeferred(self._judge_all())
+        self._hold()
 
     async def _judge_all(self) -> None:
         try:
-            while self._waiting and not self.connection.closed:
-                if self._unanswered >= UNANSWERED:
-                    self._channel.pause_reading()
-                    return
-                await self._judge(self._waiting.popleft())
+            while self._waiting and not self.connection.closed and self._unanswered < UNANSWERED:
+                raw = self._waiting.popleft()
+                self._unjudged -= len(raw)
+                await self._judge(raw)
         finally:
             self._judging = False
             if self.connection.closed:
                 self._waiting.clear()
+            self._hold()
             self._tell_judged()
+
+    def _hold(self) -> None:
+        """Read from the client only while there is room for what it sends."""
+        hold = bool(self._waiting) and (self._unjudged > UNJUDGED_BYTES or self._unanswered >= UNANSWERED)
+        if hold != self._held:
+            self._held = hold
+            if hold:
+                self._channel.pause_reading()
+            else:
+                self._channel.resume_reading()
 
     async def _judge(self, raw: bytes) -> None:
         try:
@@ -250,7 +273,6 @@ class Session:
             self._unanswered -= 1
             if self._waiting and not self._judging and self._unanswered < UNANSWERED // 2:
                 self._judging = True
-                self._channel.resume_reading()
                 ensureDeferred(self._judge_all())
 
     def _say_sent(self, frame: frames.Send, seq: int, created_at: str) -> None:

@@ -23,6 +23,7 @@ from messenger.wire import frames
 from messenger.wire.errors import Code, Problem
 
 CLOSE_SECONDS = 3.0  # how long a client has to answer a close frame
+SLOW_CLOSE_SECONDS = 60.0  # the same where what lies unread before it has to be read first
 PONG_SECONDS = 20.0
 
 
@@ -101,6 +102,8 @@ class Socket(TextsFirst):
     def close(self, code: int, reason: str) -> None:
         """Say why and close; the transport is dropped if the client does not answer."""
         if self.state == self.STATE_OPEN:
+            if code == frames.TOO_SLOW:
+                self.closeHandshakeTimeout = SLOW_CLOSE_SECONDS
             # sendClose refuses the codes that RFC 6455 reserves for endpoints such as this one.
             self.sendCloseFrame(code=code, reasonUtf8=reason.encode())
             self.resume_reading()
@@ -167,7 +170,14 @@ class SocketFactory(WebSocketServerFactory):
         """Wait until all sockets are closed, at most CLOSE_SECONDS: a process that ends early resets them."""
         if self._open:
             self._all_closed = Deferred()
+            cut = self._parts.reactor.callLater(CLOSE_SECONDS + 0.5, self._cut)
             await self._all_closed
+            if cut.active():
+                cut.cancel()
+
+    def _cut(self) -> None:
+        for socket in list(self._open):
+            socket.transport.abortConnection()
 
     def opened(self, socket: Socket) -> None:
         """A socket is open."""
@@ -181,7 +191,7 @@ class SocketFactory(WebSocketServerFactory):
             waiting.callback(None)
 
     def buildProtocol(self, address: Any) -> Socket | None:
-        if self._parts.hub.sockets >= self._limit:
+        if len(self._open) >= self._limit:
             return None
         socket: Any = super().buildProtocol(address)
         socket.parts = self._parts

@@ -16,7 +16,7 @@ from messenger.wire.errors import Code, Problem
 SUBPROTOCOL = "messenger.v1"
 BEARER_PREFIX = "bearer."
 MAX_FRAME = 1024 * 1024
-MAX_FRAMES = 1_000
+MAX_FRAMES = 10_000  # about what fits into MAX_FRAME
 
 # Close codes (RFC 6455 section 7.4 and our own range).
 GOING_AWAY = 1001
@@ -149,7 +149,8 @@ class DeviceFrame(Struct, frozen=True, kw_only=True, tag="device", tag_field="ty
 
 
 class PrekeysFrame(Struct, frozen=True, kw_only=True, tag="prekeys", tag_field="type"):
-    """This device has few one-time prekeys left."""
+    """This device has few one-time prekeys left; said at the claim that leaves so few, and, where none is
+    left, when it connects."""
 
     one_time_prekeys: int
 

@@ -7,7 +7,7 @@ specification, revision 3) adds ML-KEM-1024 (FIPS 203) prekeys.
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from messenger.wire.codec import Binary, Uuid
 
@@ -100,10 +100,15 @@ class DeviceIdentity(Struct, frozen=True, kw_only=True):
 
 
 class Identities(Struct, frozen=True, kw_only=True):
-    """The identity keys of a user's published devices."""
+    """The identity keys of a user's published devices.
+
+    Asked of oneself, `pending` has those devices that have an identity key but are not published, so that an
+    old device can vouch for a new one.
+    """
 
     account_key: bytes | None
     items: list[DeviceIdentity]
+    pending: list[DeviceIdentity] | UnsetType = UNSET
 
 
 class Claim(Struct, frozen=True, kw_only=True):

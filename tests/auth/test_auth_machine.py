@@ -98,6 +98,12 @@ class Sessions(RuleBasedStateMachine):
             assert found == Code.refresh_reused
             one.ended = "reused"
 
+    @rule(one=sessions, seconds=st.sampled_from([1.0, 29.0, 31.0]))
+    def lose_an_answer(self, one: Model, seconds: float) -> None:
+        self.refresh(one, 0)
+        self.wait(seconds)
+        self.refresh(one, 1)
+
     @rule(one=sessions)
     def logout(self, one: Model) -> None:
         run(self.house.sessions.logout(one.who))

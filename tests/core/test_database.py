@@ -5,13 +5,15 @@ import select
 import socket
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from psycopg2.extensions import TransactionRollbackError
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.database import Database
 from messenger.core.database.connection import Connection
 from messenger.core.settings import DatabaseSettings
+from messenger.wire.errors import Code, Problem
 
 
 class Reactor:
@@ -102,6 +104,31 @@ class DatabaseTests(SynchronousTestCase):
         clock.advance(2)
         database._end_hung()
         self.assertEqual((hung.ended, idle.ended), (True, False))
+
+    def test_the_victim_of_a_deadlock_is_tried_once_more(self) -> None:
+        database = Database(Clock(), DatabaseSettings(), "message", "secret", "0001")
+        unlucky = Unlucky(1)
+        database._idle = [unlucky]  # type: ignore[list-item]
+        self.assertEqual(self.successResultOf(ensureDeferred(database.write("update"))), [("done",)])
+        unlucky.deadlocks = 2
+        failed = ensureDeferred(database.write("update"))
+        self.assertEqual(self.failureResultOf(failed, Problem).value.code, Code.unavailable)
+        self.assertEqual(database._idle, [unlucky])
+
+
+class Unlucky:
+    """A connection that runs into so many deadlocks."""
+
+    ended = False
+
+    def __init__(self, deadlocks: int) -> None:
+        self.deadlocks = deadlocks
+
+    async def run(self, sql: str, parameters: object) -> tuple[list[tuple[str]], int]:
+        if self.deadlocks:
+            self.deadlocks -= 1
+            raise TransactionRollbackError("deadlock detected")
+        return [("done",)], 1
 
 
 class Silent:

@@ -118,7 +118,8 @@ def test_as_many_sockets_as_the_hard_limit_says() -> None:
     ) == ["True"]
 
 
-def test_a_reset_behind_the_last_bytes_is_a_lost_connection() -> None:
+@pytest.mark.parametrize("then", ["reactor.callLater(0.1, self.transport.write, bytes(1000))", "pass"])
+def test_a_reset_behind_the_last_bytes_is_a_lost_connection(then: str) -> None:
     program = (
         "from messenger.core.reactor import install_reactor; install_reactor()\n"
         "import socket, struct\n"
@@ -133,15 +134,15 @@ def test_a_reset_behind_the_last_bytes_is_a_lost_connection() -> None:
         "        reactor.callLater(0.1, self.transport.resumeProducing)\n"
         "    def dataReceived(self, data):\n"
         "        print(data.decode())\n"
-        "        reactor.callLater(0.1, self.transport.write, bytes(1000))\n"
+        f"        {then}\n"
         "    def connectionLost(self, reason):\n"
         "        print('lost')\n"
-        "        reactor.callLater(0, reactor.stop)\n"
+        "        reactor.callLater(0, lambda: reactor.running and reactor.stop())\n"
         "factory = ServerFactory()\n"
         "factory.protocol = Server\n"
         "port = reactor.listenTCP(0, factory, interface='127.0.0.1')\n"
         "client = socket.create_connection(('127.0.0.1', port.getHost().port))\n"
-        "reactor.callLater(5, reactor.stop)\n"
+        "reactor.callLater(5, lambda: (print('late'), reactor.stop()))\n"
         "reactor.run()\n"
     )
     done = python(program)

@@ -3,7 +3,12 @@
 from http_wire import Connection, Pipe
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.error import (
+    ConnectingCancelledError,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+)
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -83,11 +88,13 @@ class Network:
             def connect(self, factory):
                 name = f"{host}:{port}"
                 network.tried.append(name)
-                attempt = Deferred()
+                there = IPv4Address("TCP", host, port)
+                # As Twisted's endpoints tell it that an attempt was given up.
+                attempt = Deferred(lambda given_up: given_up.errback(ConnectingCancelledError(there)))
                 if name in network.down:
                     attempt.errback(Failure(ConnectionRefusedError()))
                 elif name not in network.silent:
-                    protocol = factory.buildProtocol(IPv4Address("TCP", host, port))
+                    protocol = factory.buildProtocol(there)
                     peer = Peer(protocol, host, port)
                     network.peers.append(peer)
                     protocol.makeConnection(peer.transport)

@@ -600,9 +600,10 @@ class ProxyCase(SynchronousTestCase):
         }
 
     def test_ready_takes_one_instance(self):
-        self.bench = Bench({"auth": ["10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80"]})
+        self.bench = Bench({"auth": [f"10.1.0.{number}:80" for number in range(1, 5)]})
         self.client = self.bench.client
         self.bench.network.down.add("10.1.0.1:80")
+        self.bench.network.silent.add("10.1.0.4:80")
         self.ask("GET", "/ready")
         silent = None
         for peer in self.bench.network.peers:

@@ -138,6 +138,16 @@ class MemoryStore:
         ]
         return Identities(account_key=self.accounts.get(user_id), items=items)
 
+    async def pending(self, user_id: str) -> list[DeviceIdentity]:
+        return [
+            DeviceIdentity(device_id=key, identity_key=one.identity_key, certificate=None)
+            for key in self.keys
+            if (one := await self.device(key))
+            and one.user_id == user_id
+            and one.identity_key
+            and not one.published
+        ]
+
     async def user_exists(self, user_id: str) -> bool:
         return any(one.user_id == user_id for one in self.keys.values())
 
@@ -194,13 +204,13 @@ class MemoryStore:
 class House:
     """Keys and all that they stand on; `now` is in seconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: int = 200) -> None:
         self.store = MemoryStore()
         self.told = Told()
         self.now = 1_100.0
         self.keys = Keys(
             self.store,
-            stored=200,
+            stored=stored,
             low=3,
             by_asker=20,
             of_device=100,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keys_fakes import House, x25519_key
+from msgspec import UNSET
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
@@ -265,6 +266,22 @@ def test_with_an_account_key_a_device_is_published_once_it_is_certified() -> Non
     assert len(run(house.keys.identities(device.who.user_id)).items) == 2
 
 
+def test_only_its_user_sees_a_device_that_waits_for_a_certificate() -> None:
+    house = House()
+    device = house.published()
+    account = Ed25519PrivateKey.generate()
+    user_id = device.who.user_id
+    run(house.keys.set_account_key(device.who, account_body(account)))
+    run(house.keys.certify(device.who, device.who.device_id, device.certificate(account)))
+    second = house.published(user_id)
+    seen = run(house.keys.identities(user_id, user_id))
+    assert [one.device_id for one in seen.items] == [device.who.device_id]
+    assert [one.device_id for one in seen.pending] == [second.who.device_id]
+    assert run(house.keys.identities(user_id, house.published().who.user_id)).pending is UNSET
+    run(house.keys.certify(device.who, second.who.device_id, second.certificate(account)))
+    assert run(house.keys.identities(user_id, user_id)).pending == []
+
+
 def test_a_certificate_is_verified() -> None:
     house = House()
     device, other = house.published(), house.published()
@@ -276,7 +293,7 @@ def test_a_certificate_is_verified() -> None:
         other.certificate(account),
         device.certificate(Ed25519PrivateKey.generate()),
         Certificate(Binary(b"")),
-        Certificate(Binary(good.signature[:-1] + b"\0")),
+        Certificate(Binary(bytes(64))),
     ):
         refused(Code.unprocessable, house.keys.certify(device.who, device.who.device_id, bad))
     refused(Code.not_found, house.keys.certify(other.who, device.who.device_id, good))

@@ -1,5 +1,7 @@
 """Any order of publishing and claiming: no one-time prekey twice, none lost, no id used again."""
 
+from itertools import accumulate
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -11,6 +13,7 @@ from messenger.wire.events import PrekeysLow
 from messenger.wire.keys import Claim, OneTimePrekey, OneTimePrekeys
 from tests.fakes import run
 
+STORED = 25
 POOL = [x25519_key() for _ in range(40)]
 
 
@@ -19,13 +22,17 @@ class Prekeys(RuleBasedStateMachine):
 
     @initialize()
     def publish(self) -> None:
-        self.house = House()
+        self.house = House(STORED)
         first = self.house.published()
         self.devices = [first, self.house.published(first.who.user_id), self.house.published()]
         self.asker = self.house.published()
         self.stored: dict[str, list[int]] = {one.who.device_id: [] for one in self.devices}
         self.highest: dict[str, int] = {one.who.device_id: -1 for one in self.devices}
         self.given: set[tuple[str, int]] = set()
+
+    @rule(index=st.integers(0, 2), steps=st.lists(st.integers(1, 3), min_size=1, max_size=20))
+    def add_more(self, index: int, steps: list[int]) -> None:
+        self.add(index, list(accumulate(steps, initial=self.highest[self.devices[index].who.device_id]))[1:])
 
     @rule(index=st.integers(0, 2), ids=st.lists(st.integers(0, 400), min_size=1, max_size=20))
     def add(self, index: int, ids: list[int]) -> None:
@@ -39,7 +46,7 @@ class Prekeys(RuleBasedStateMachine):
             refusal = problem.code
         else:
             refusal = None
-        if len(self.stored[name]) + len(ids) > 200:
+        if len(self.stored[name]) + len(ids) > STORED:
             assert refusal == Code.unprocessable
             return
         assert refusal == (None if rising else Code.conflict)

@@ -164,6 +164,21 @@ class CommitsTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(answers[2]).seq, 2)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
 
+    def test_order_holds_when_a_batch_is_tried_one_by_one(self) -> None:
+        self.append("a", "0")
+        for number in (1, 2):
+            self.append("a", str(number))
+        self.log.answer(0)
+        self.append("a", "3")
+        self.log.calls[1][2].errback(ValueError("PostgreSQL did not like it"))
+        self.append("a", "4")
+        self.log.answer(2)
+        self.log.answer(3)
+        self.log.answer(4)
+        drafts = [[one.client_id for one in call[0]] for call in self.log.calls[2:]]
+        self.assertEqual(drafts, [["1"], ["2"], ["3", "4"]])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def _answer_alone(self, bad: Callable[[Draft], bool]) -> None:
         call = 3
         while call < len(self.log.calls):

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
+from messenger.messages.live import connection as live_connection
+from messenger.messages.live import feed
 from messenger.messages.live.connection import Behind, Connection
 from messenger.messages.live.feed import Feed, merged
 from messenger.messages.model import Happened, Head, Stored
@@ -48,8 +51,8 @@ class Hub:
         self.connection = connection
 
     def detach(self, connection: Connection) -> None:
-        for feed in list(connection.feeds):
-            feed.drop(connection)
+        for one in list(connection.feeds):
+            one.drop(connection)
 
 
 class Store:
@@ -61,7 +64,9 @@ class Store:
         self.gate: Deferred[None] | None = None
         self.reads = 0
 
-    async def stretch(self, conversation_id: str, above: int, upto: int, limit: int) -> list[Stored]:
+    async def stretch(
+        self, conversation_id: str, above: int, upto: int, limit: int, size: int
+    ) -> list[Stored]:
         self.reads += 1
         if self.gate is not None:
             await self.gate
@@ -208,6 +213,49 @@ class FeedTests(SynchronousTestCase):
         self.assertEqual(slow.channel.closed, (frames.TOO_SLOW, "live events are not being read"))  # type: ignore[attr-defined]
         self.assertNotIn(slow, self.feed.connections)
         self.assertEqual(len(self.received(quick)), 5)
+
+    def test_what_one_turn_brings_does_not_cut_off_who_reads(self) -> None:
+        connection = self.connect(bound=500)
+        for seq in range(1, 6):
+            self.feed.offer(stored(seq), 1)
+        self.assertEqual(len(self.received(connection)), 5)
+
+    def test_who_does_not_read_as_fast_as_a_jump_is_filled_goes_on_at_its_own_pace(self) -> None:
+        self.patch(feed, "PAGE", 5)
+        slow, quick = self.connect("slow", bound=700), self.connect("quick", bound=700)
+        slow.pause()
+        self.feed.offer(stored(1), 1)
+        self.feed.offer(stored(2), 1)
+        self.store.messages = [stored(seq) for seq in range(1, 9)]
+        self.feed.reach(Head(8, 1))
+        self.fill()
+        self.assertIsNone(slow.channel.closed)  # type: ignore[attr-defined]
+        self.assertEqual(slow.behind, {"c": Behind(2, 1)})
+        self.assertEqual(len(self.received(quick)), 8)
+
+    def test_more_changes_than_a_page_holds_keep_their_place_among_messages(self) -> None:
+        connection = self.connect()
+        self.patch(feed, "PAGE", 2)
+        self.store.messages = [stored(1)]
+        self.store.happened = [happened(2, 0), happened(3, 0), happened(4, 0), happened(5, 1)]
+        self.feed.reach(Head(1, 5))
+        self.fill()
+        order = [("change", 2), ("change", 3), ("change", 4), ("message", 1), ("change", 5)]
+        self.assertEqual(self.received(connection), order)
+
+    def test_what_the_transport_has_no_room_for_waits_here(self) -> None:
+        connection = self.connect()
+        self.patch(live_connection, "MESSAGE_BYTES", 1)
+        channel: Any = connection.channel
+        self.patch(channel, "send", lambda message: (channel.sent.append(message), connection.pause()))
+        for seq in range(1, 4):
+            self.feed.offer(stored(seq), 1)
+        connection.flush()
+        self.assertEqual(len(channel.sent), 1)
+        connection.resume()
+        connection.resume()
+        self.assertEqual([seq for _, seq in self.received(connection)], [1, 2, 3])
+        self.assertEqual(connection.unread, 0)
 
 
 class MergedTests(SynchronousTestCase):

@@ -53,7 +53,7 @@ class Conversation:
         return {}
 
     async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
     ) -> list[Stored]:
         message = Stored("c", 1, "other", "device", "client", "text", b"x", None, 0, None)
         return [message for _, above, upto in wants if above < 1 <= upto]

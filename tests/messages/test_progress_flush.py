@@ -4,6 +4,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from messenger.messages import progress as progress_module
 from messenger.messages.progress import Progress
 from messenger.messages.store.places import Ack, Mark, Risen
 from messenger.wire.errors import unavailable
@@ -34,3 +35,12 @@ class FlushTests(SynchronousTestCase):
         for one in waiting:
             self.successResultOf(one)
         self.assertLessEqual(len(store.asked), 3)
+
+    def test_marks_of_any_number_of_conversations_do_not_pile_up(self) -> None:
+        self.patch(progress_module, "PENDING", 3)
+        progress = Progress(Clock(), Store(), lambda *_: None)
+        for number in range(10):
+            progress.ack(Ack("device", "user", f"c{number}", 1, None))
+            progress.read(Mark(f"c{number}", "user", "device", 1))
+        progress.ack(Ack("device", "user", "c0", 2, None))
+        self.assertEqual(progress.waiting, 3)

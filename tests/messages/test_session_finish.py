@@ -41,6 +41,19 @@ class Messages:
         return await self.admitting[-1]
 
 
+class Channel:
+    """Notes when its reading is stopped."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def pause_reading(self) -> None:
+        self._said.append("pause")
+
+    def resume_reading(self) -> None:
+        self._said.append("resume")
+
+
 class FinishCase(SynchronousTestCase):
     def setUp(self) -> None:
         clock = Clock()
@@ -77,6 +90,17 @@ class FinishCase(SynchronousTestCase):
         assert [ack.seq for ack in self.progress.acks] == [3]
         self.progress.flushes[0].callback(None)
         self.successResultOf(finished)
+
+    def test_what_waits_to_be_judged_stops_the_reading(self) -> None:
+        said: list[str] = []
+        channel: Any = Channel(said)
+        self.session._channel = channel
+        for _ in range(3):
+            self.receive(type="send", ref="r", client_id=CONVERSATION, kind="text", content="AAAA" * 150_000)
+        assert said == ["pause"]
+        for _ in range(3):
+            self.messages.admitting[-1].callback(Sent(seq=1, created_at="2026-01-31T09:30:00.123Z"))
+        assert said == ["pause", "resume"]
 
     def test_a_connection_that_is_lost_meanwhile_ends_the_wait(self) -> None:
         self.send_and_acknowledge()

@@ -34,6 +34,8 @@ class Connection:
 
 
 class Hub:
+    """Lets everybody in."""
+
     def attach(self, channel: object, identity: Identity) -> Connection:
         return Connection(identity)
 
@@ -47,6 +49,13 @@ class Messages:
     async def admit(self, *_: object) -> Sent:
         self.admitted += 1
         return Sent(seq=self.admitted, created_at="2026-01-31T09:30:00.123Z")
+
+
+class Authenticator:
+    """Knows of no session that has ended."""
+
+    def has_ended(self, session_id: str) -> bool:
+        return False
 
 
 class Presence:
@@ -75,7 +84,7 @@ class SessionCase(SynchronousTestCase):
             self.messages,  # type: ignore[arg-type]
             nothing,
             Presence(),  # type: ignore[arg-type]
-            nothing,
+            Authenticator(),  # type: ignore[arg-type]
             45,
             limits.of("send"),
             LocalCounts(self.clock.seconds),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.people import Person
 from tests.system.stack import OTHER_S3, Stack, running
 
 
@@ -37,3 +38,10 @@ def stack(request: pytest.FixtureRequest) -> Stack:
         pytest.skip("this form has an S3 of its own")
     found: Stack = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def people(stack: Stack) -> list[Person]:
+    """Three people, on both gateways where there are two."""
+    urls = stack.urls * 3
+    return [Person(urls[number], name) for number, name in enumerate(("ann", "ben", "cat"))]

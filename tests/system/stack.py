@@ -79,6 +79,7 @@ class Process:
     environment: dict[str, str]
     log: Path
     stdin: int | None = None
+    handed: tuple[int, ...] = ()  # descriptors that it inherits
     popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -91,6 +92,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL if self.stdin is None else self.stdin,
                 start_new_session=True,
+                pass_fds=self.handed,
             )
 
     @property

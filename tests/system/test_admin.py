@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.system.people import PASSWORD, Person, unique
-from tests.system.stack import Stack, running, until
+from tests.system.stack import SERVICES, Stack, running, until
 
 pytestmark = pytest.mark.system
 
@@ -134,3 +134,64 @@ def test_what_is_not_there(apart: Stack) -> None:
     for user in ("nobody-of-this-name", "00000000-0000-7000-8000-000000000000", "\x1b[31m", "' or 1=1"):
         status, line = refusal(apart, "users", "show", user)
         assert (status, line) == (1, f"messenger-admin: there is no user {user!r}")
+
+
+def doctor(stack: Stack, **settings: str) -> tuple[int, list[str]]:
+    """What the doctor says of a stack, with some settings changed."""
+    services = {
+        f"MESSENGER_GATEWAY__{name.upper()}": f"127.0.0.1:{stack.ports[f'{name}-1']}" for name in SERVICES
+    }
+    port = stack.ports["gateway-metrics-1"]
+    services["MESSENGER_GATEWAY__METRICS_LISTEN"] = f"tcp:{port}:interface=127.0.0.1"
+    done = subprocess.run(
+        [sys.executable, "-m", "messenger.admin.main", "doctor"],
+        env={**stack.admin_environment, **services, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not done.stderr
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_the_doctor_finds_all_well(apart: Stack) -> None:
+    status, lines = doctor(apart)
+    assert not [line for line in lines if line.startswith("WRONG")]
+    assert status == 0
+    for what in ("PostgreSQL fsync", "role messenger_file", "NATS max_payload", "S3", "Redis", "clock"):
+        assert any(line.startswith(f"ok    {what}") for line in lines), what
+    assert sum("is ready, version" in line for line in lines) == 5
+    assert not any(secret in line for line in lines for secret in _secrets(apart))
+
+
+@pytest.mark.long
+def test_the_doctor_names_what_is_wrong(apart: Stack) -> None:
+    status, lines = doctor(
+        apart,
+        MESSENGER_KEY__DATABASE_PASSWORD="wrong",
+        MESSENGER_NATS__URL="nats://127.0.0.1:1",
+        MESSENGER_S3__SECRET_KEY="wrong",
+        MESSENGER_REDIS__PASSWORD="wrong",
+        MESSENGER_GATEWAY__FILE="127.0.0.1:1",
+        MESSENGER_GATEWAY__LISTEN="ssl:443:privateKey=/nothing.pem:certKey=/nothing.pem",
+    )
+    wrong = [line.split(": ")[0] for line in lines if line.startswith("WRONG")]
+    assert wrong == [
+        "WRONG [gateway] listen",
+        "WRONG role messenger_key",
+        "WRONG NATS",
+        "WRONG S3",
+        "WRONG Redis",
+        "WRONG file at 127.0.0.1:1",
+    ]
+    assert status == 1
+    status, lines = doctor(apart, MESSENGER_DATABASE__ADMIN_PASSWORD="wrong")
+    assert (status, sum(line.startswith("WRONG") for line in lines)) == (1, 1)
+
+
+def _secrets(stack: Stack) -> list[str]:
+    found = stack.admin_environment
+    return [
+        found[name] for name in found if name.endswith(("PASSWORD", "SECRET", "SECRET_KEY")) and found[name]
+    ]

@@ -1,7 +1,10 @@
 """What the checker has found: each of these lost a message, or showed one to the wrong eyes, once."""
 
+import json
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from uuid import uuid4
 
 import pytest
 
@@ -68,6 +71,28 @@ def test_a_resend_begins_no_lower_than_the_sight(stack: Stack) -> None:
         assert own.until("message")["seq"] == 2
         own.say(type="resend", conversation_id=conversation_id, after=0)
         assert own.until("message")["seq"] == 2
+
+
+def test_who_reads_gets_large_messages_whatever_their_number(stack: Stack) -> None:
+    """More than may be left unread, live in a burst, and in a backlog after many small ones."""
+    ann, ben = Person(stack.url, "ann"), Person(stack.urls[-1], "ben")
+    conversation_id, large = ann.direct(ben), b64(b"x" * 65_536)
+    count = 60
+    with ann.socket() as own, ben.socket() as other:
+        for each in (own, other):
+            each.until("synced")
+        for number in range(1, 31):
+            assert own.send(conversation_id)["seq"] == number
+        draft = {"type": "send", "ref": "r", "conversation_id": conversation_id, "kind": "file"}
+        burst = [json.dumps({**draft, "client_id": str(uuid4()), "content": large}) for _ in range(count)]
+        sending = threading.Thread(target=lambda: [own.connection.send(one) for one in burst])
+        sending.start()
+        numbers = list(range(1, 31 + count))
+        assert [other.until("message")["seq"] for _ in numbers] == numbers
+        sending.join()
+    with ben.socket() as other:
+        frames = other.all_until("synced")
+        assert [frame["seq"] for frame in frames if frame["type"] == "message"] == numbers
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def test_no_prekey_twice_though_a_key_service_dies_between_claim_and_answer(twin
     with ThreadPoolExecutor(16) as threads:
         tasks = [threads.submit(claim, number) for number in range(16)]
         ready.wait()
-        time.sleep(0.08)
+        until(lambda: given.total() >= 16, every=0.001)  # 96 more are to come
         twins.kill("key-1", signal.SIGKILL)
         for task in tasks:
             task.result()

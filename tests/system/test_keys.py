@@ -226,6 +226,12 @@ def test_account_keys_vouch_for_devices(stack: Stack) -> None:
     other = b64(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     assert bob.put("/account", {"account_key": other}).status_code == 204
     assert alice.http.get("/keys/identity/" + bob.user_id).json() == {"account_key": other, "items": []}
+    (pending,) = bob.http.get("/keys/identity/" + bob.user_id).json()["pending"]
+    assert pending == {
+        "device_id": bob.device_id,
+        "identity_key": bundle["identity_key"],
+        "certificate": None,
+    }
 
 
 @pytest.mark.parametrize("way", ["device", "account"])

@@ -235,6 +235,22 @@ def test_termination(ada: Tus) -> None:
     assert ada.http.delete(path, headers=TUS).status_code == 404
 
 
+def test_where_only_post_gets_through(ada: Tus) -> None:
+    path = ada.create(10, b"hello")
+
+    def post(method: str, content: bytes = b"", **headers: str) -> httpx.Response:
+        said = {**TUS, "X-HTTP-Method-Override": method, "Content-Type": OFFSET_TYPE, **headers}
+        return ada.http.post(path, content=content, headers=said)
+
+    assert post("HEAD").headers["Upload-Offset"] == "5"
+    assert ada.file(post("PATCH", b"world", **{"Upload-Offset": "5"})) == b"helloworld"
+    refused = post("GET")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "DELETE, HEAD, OPTIONS, PATCH")
+    path = ada.create(10)
+    assert post("DELETE").status_code == 204
+    assert ada.head(path).status_code == 404
+
+
 def test_bad_input(ada: Tus) -> None:
     nobody = "00000000-0000-7000-8000-000000000000"
     path = ada.create(10)

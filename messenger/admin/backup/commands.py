@@ -64,7 +64,12 @@ def add_commands(commands: Any) -> None:
 def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
     from messenger.admin.backup.taking import back_up
 
-    return 0 if back_up(settings, chosen.folder, chosen.keep, Progress()) else 1
+    try:
+        return 0 if back_up(settings, chosen.folder, chosen.keep, Progress()) else 1
+    except OSError as error:
+        raise StartError(
+            f"can't write to {chosen.folder}: {error.strerror or error}; the last whole backup is as it was"
+        ) from None
 
 
 def _restore(settings: Settings | None, chosen: argparse.Namespace) -> int:
@@ -73,15 +78,18 @@ def _restore(settings: Settings | None, chosen: argparse.Namespace) -> int:
     if settings is None:
         verify_only(chosen.folder, chosen.set, Progress())
         return 0
-    restore(
-        settings,
-        chosen.folder,
-        chosen.set,
-        Progress(),
-        going_on=chosen.going_on,
-        other_secrets=chosen.other_secrets,
-        without_damaged=chosen.without_damaged,
-    )
+    try:
+        restore(
+            settings,
+            chosen.folder,
+            chosen.set,
+            Progress(),
+            going_on=chosen.going_on,
+            other_secrets=chosen.other_secrets,
+            without_damaged=chosen.without_damaged,
+        )
+    except OSError as error:
+        raise StartError(f"{chosen.folder} can't be read: {error.strerror or error}") from None
     return 0
 
 

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from twisted.internet.defer import ensureDeferred, gatherResults
-
 from messenger.admin.backup.folder import Blob, Folder, sync_folder
 from messenger.admin.progress import Progress, sized
+from messenger.admin.running import together
 from messenger.core.blobs import Blobs
 from messenger.core.lifecycle import StartError
 from messenger.core.waits import pause
@@ -54,8 +53,7 @@ class Copying:
         """Return once all is there that can be had; StartError where S3 or the disk fails."""
         for number in range(256):
             (self._folder.blobs / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
-        working = [ensureDeferred(self._work()) for _ in range(WORKERS)]
-        await gatherResults(working, consumeErrors=True)
+        await together(self._work, WORKERS)
 
     async def _work(self) -> None:
         for blob in self._listed:

@@ -11,6 +11,7 @@ from messenger.admin.backup.dump import selection
 from messenger.admin.backup.folder import Folder, Manifest, Table
 from messenger.admin.backup.tables import KEPT
 from messenger.admin.progress import Progress
+from messenger.admin.running import note
 from messenger.core.administrator import Administrator
 from messenger.core.lifecycle import StartError
 from messenger.core.migrate import migrate
@@ -34,7 +35,6 @@ _IDENTITIES = """
     from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
     where a.attidentity <> '' and n.nspname = any(%s)
 """
-_NOTE = "insert into auth.audit (actor, action, subject) values (%s, 'restore', %s)"
 
 
 def check_empty(database: Administrator) -> None:
@@ -59,7 +59,6 @@ def load(
     name: str,
     manifest: Manifest,
     without: Collection[str],
-    actor: str,
     progress: Progress,
 ) -> None:
     """Fill the database, which `check_empty` has looked at; all of it, or nothing but empty tables."""
@@ -75,9 +74,9 @@ def load(
         for table_name, column, sequence in database.rows(_IDENTITIES, (list(SCHEMAS),)):
             highest = f"select coalesce(max({column}), 0) + 1 from {table_name}"  # noqa: S608 - the catalogue's
             database.rows(f"select setval(%s, ({highest}), false)", (sequence,))
-        database.change(_NOTE, (actor, name))
     for line in migrate(settings.database, passwords, tell=progress.done):
         progress.done(line)
+    note(database, "restore", name)
     for table in manifest.tables:
         progress.at(f"statistics of {table.table}")
         database.rows(f"analyze {table.table}")

@@ -9,14 +9,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import ensureDeferred, gatherResults
-
 from messenger.admin.backup.checking import choose, verify
 from messenger.admin.backup.folder import Blob, Folder
 from messenger.admin.backup.load import check_empty, load
 from messenger.admin.backup.secrets import others
 from messenger.admin.progress import Progress, sized
-from messenger.admin.running import actor, run_reactor
+from messenger.admin.running import run_reactor, together
 from messenger.core.administrator import Administrator
 from messenger.core.blobs import Blobs
 from messenger.core.lifecycle import StartError
@@ -64,7 +62,7 @@ def restore(
             check_empty(database)
             listed = (blob for blob in folder.listed(folder.sets / chosen) if blob.file_id not in without)
             run_reactor(lambda reactor: _upload(reactor, settings, folder, listed, going_on, progress))
-            load(settings, database, folder, chosen, manifest, without, actor(), progress)
+            load(settings, database, folder, chosen, manifest, without, progress)
     _report(chosen, manifest.made_at, without, progress)
 
 
@@ -87,8 +85,7 @@ async def _upload(
                 " --continue; else give an empty one; nothing was touched"
             )
         uploading = _Uploading(reactor, blobs, folder, listed, progress)
-        working = [ensureDeferred(uploading.work()) for _ in range(WORKERS)]
-        await gatherResults(working, consumeErrors=True)
+        await together(uploading.work, WORKERS)
         progress.done(f"blobs: {uploading.count:,} of {sized(uploading.size)}")
     finally:
         await blobs.stop()

@@ -10,14 +10,13 @@ from messenger.admin.backup.dump import Dumped, dump
 from messenger.admin.backup.folder import FORMAT, Folder, Lines, Manifest
 from messenger.admin.backup.secrets import marks
 from messenger.admin.progress import Progress, sized
-from messenger.admin.running import actor, run_reactor
+from messenger.admin.running import note, run_reactor
 from messenger.core.administrator import Administrator
 from messenger.core.blobs import Blobs
 from messenger.core.settings import Settings
 from messenger.core.threads import Threads
 
 _STANDS = "select true from file.files where file_id = %s and state = 'stored'"
-_NOTE = "insert into auth.audit (actor, action, subject) values (%s, 'backup', %s)"
 
 
 def back_up(settings: Settings, path: Path, keep: int, progress: Progress) -> bool:
@@ -49,7 +48,7 @@ def back_up(settings: Settings, path: Path, keep: int, progress: Progress) -> bo
             lost=copying.lost,
         )
         folder.finish(place, name, manifest)
-        database.change(_NOTE, (actor(), name))
+        note(database, "backup", name)
         sets, blobs = folder.prune(keep)
     _report(folder, name, manifest, copying, progress)
     if sets:

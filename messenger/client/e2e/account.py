@@ -14,6 +14,7 @@ import os
 
 from msgspec import Struct
 
+from messenger.client.e2e.errors import Malformed
 from messenger.client.e2e.primitives import Random, ed25519_holds, ed25519_public, ed25519_sign, id_bytes
 from messenger.client.e2e.state import dump, load
 
@@ -56,7 +57,11 @@ def certificate_holds(
     account_key: bytes, user_id: str, device_id: str, identity_key: bytes, certificate: bytes
 ) -> bool:
     """Whether a certificate is the account key's for this device and identity key."""
-    return ed25519_holds(account_key, certificate, _certified(user_id, device_id, identity_key))
+    try:
+        certified = _certified(user_id, device_id, identity_key)
+    except Malformed:
+        return False
+    return ed25519_holds(account_key, certificate, certified)
 
 
 def safety_number(user_a: str, account_key_a: bytes, user_b: str, account_key_b: bytes) -> str:

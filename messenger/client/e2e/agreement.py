@@ -21,6 +21,7 @@ import x3dh
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey, MLKEM1024PublicKey
 from x3dh.models import BaseStateModel, IdentityKeyPairModel, SignedPreKeyPairModel
 from x3dh.types import SecretType
+from xeddsa.bindings import XEdDSAException
 
 from messenger.client.e2e.driving import done
 from messenger.client.e2e.envelope import ID_BYTES, Handshake
@@ -33,6 +34,9 @@ X3DH_INFO = b"messenger-x3dh-1"
 SESSION_INFO = b"messenger-session-1"
 SESSION_ID_LABEL = b"messenger-session-id-1\0"
 TRANSCRIPT_LABEL = b"messenger-transcript-1\0"
+
+
+_UNUSABLE = (ValueError, XEdDSAException, x3dh.KeyAgreementException)
 
 
 class Agreed(NamedTuple):
@@ -68,7 +72,7 @@ def initiate(keys: DeviceKeys, bundle: Bundle) -> tuple[Agreed, Handshake]:
     try:
         secret, _, header = done(party.get_shared_secret_active(offered, require_pre_key=False))
         kem_secret, kem_ciphertext = _encapsulated(bundle)
-    except (ValueError, RuntimeError, x3dh.KeyAgreementException) as error:
+    except _UNUSABLE as error:
         raise UnusableKey(f"The device's keys can't be worked with: {error}") from None
     handshake = Handshake(
         keys.identity_key,
@@ -111,7 +115,7 @@ def respond(keys: DeviceKeys, user_id: str, device_id: str, handshake: Handshake
     party = _party(keys, signed, one_time)
     try:
         secret, _, _ = done(party.get_shared_secret_passive(header, require_pre_key=False))
-    except (ValueError, RuntimeError, x3dh.KeyAgreementException) as error:
+    except _UNUSABLE as error:
         raise UnusableKey(f"The first message's keys can't be worked with: {error}") from None
     data = _responder_data(keys, user_id, device_id, handshake)
     return _agreed(data, handshake, secret + kem_secret, kem_public), signed.private

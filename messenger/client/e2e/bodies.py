@@ -20,7 +20,7 @@ class FileReference(Struct, frozen=True, kw_only=True):
     file_id: str
     key: Key
     sha256: Key
-    size: Annotated[int, Meta(ge=0, le=2**50)]
+    size: Annotated[int, Meta(ge=0, le=2**47)]
     name: Annotated[str, Meta(max_length=1024)]
     media_type: Annotated[str, Meta(max_length=255)]
 

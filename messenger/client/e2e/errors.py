@@ -63,7 +63,13 @@ class ReplayedMessage(Replayed):
 
 
 class ReplayedFirstMessage(Replayed):
-    """A first message without a one-time prekey that was answered before."""
+    """A first message without a one-time prekey whose session began before, and is gone.
+
+    Not always a replay: before it is answered, a sender puts the handshake before each message. So a message
+    that this device has not got may be asked for.
+    """
+
+    asks_resend = True
 
 
 class ReplayMemoryFull(EncryptionError):

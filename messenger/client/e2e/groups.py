@@ -171,7 +171,7 @@ class SendingChain:
 class _Chain(Struct):
     chain_id: bytes
     signature_key: bytes
-    first: int  # the iteration that it was given from
+    first: int  # below this, a message is either among `skipped` or can't be read
     iteration: int  # of `chain_key`
     chain_key: bytes
     skipped: dict[int, bytes] = field(default_factory=dict)
@@ -257,7 +257,7 @@ class ReceivedChains:
         if number < chain.iteration:
             key = chain.skipped.get(number)
             if key is None and number < chain.first:
-                raise UnknownSenderKey("The message is from before this device was given the sender key.")
+                raise UnknownSenderKey("The message is older than what this device has keys for.")
             if key is None:
                 raise ReplayedMessage("The server presents a message for the second time.")
         else:
@@ -272,8 +272,11 @@ class ReceivedChains:
         if number < chain.iteration:
             del chain.skipped[number]
         else:
+            if number - chain.iteration > MAX_SKIPPED:
+                chain.first = number - MAX_SKIPPED
             chain.chain_key, chain.iteration = _next(chain_key), number + 1
             chain.skipped.update(skipped)
-            for old in list(chain.skipped)[: len(chain.skipped) - MAX_SKIPPED]:
+            for old in sorted(chain.skipped)[: len(chain.skipped) - MAX_SKIPPED]:
                 del chain.skipped[old]
+                chain.first = max(chain.first, old + 1)
         return payload

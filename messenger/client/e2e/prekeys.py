@@ -88,7 +88,7 @@ class DeviceKeys:
     def create(cls, user_id: str, device_id: str, *, now: float, random: Random = os.urandom) -> "DeviceKeys":
         """New keys for a device, with a first signed prekey; `now` is in seconds since 1970."""
         id_bytes(user_id), id_bytes(device_id)
-        keys = cls(_State(user_id=user_id.lower(), device_id=device_id.lower(), seed=random(32)))
+        keys = cls(_State(user_id=user_id, device_id=device_id, seed=random(32)))
         keys.rotate_signed_prekey(now=now, random=random)
         return keys
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from messenger.client.e2e.errors import AuthenticationFailed, Malformed
+from messenger.wire.codec import uuid_text
 
 Random = Callable[[int], bytes]
 
@@ -94,8 +95,7 @@ def x25519_public(private: bytes) -> bytes:
 
 
 def id_bytes(text: str) -> bytes:
-    """A UUID's 16 bytes; Malformed for anything else."""
-    try:
-        return UUID(text).bytes
-    except (ValueError, AttributeError):
-        raise Malformed("not a UUID") from None
+    """An id's 16 bytes; Malformed for anything else, other spellings of a UUID too."""
+    if uuid_text(text) != text:
+        raise Malformed("An id is no UUID in lower case.")
+    return UUID(text).bytes

@@ -39,6 +39,7 @@ class _State(Struct):
     next: int | None = None
     missing: list[tuple[int, int]] = field(default_factory=list)
     excused: int = 0
+    given_up: int = 0  # up to here, missing numbers may have been forgotten
 
 
 class Progress:
@@ -78,7 +79,8 @@ class Progress:
         self._state.excused += 1
 
     def see(self, number: int) -> Verdict:
-        """A message with this number, 1 or above, was decrypted. ReplayedMessage where it had come before."""
+        """A message with this number, 1 or above, was decrypted. ReplayedMessage where it had come before;
+        below what is remembered that can't be told, and it is `Late` (the message's key tells then)."""
         state = self._state
         if state.next is None:
             state.next = number
@@ -88,7 +90,8 @@ class Progress:
         first, state.next = state.next, number + 1
         if first == number:
             return InOrder()
-        state.missing = [*state.missing, (first, number - 1)][-MAX_RANGES:]
+        state.missing.append((first, number - 1))
+        self._bound()
         gap = Gap(((first, number - 1),), state.excused)
         state.excused = 0
         return gap
@@ -98,6 +101,12 @@ class Progress:
             if first <= number <= last:
                 left = [(first, number - 1), (number + 1, last)]
                 self._state.missing[index : index + 1] = [run for run in left if run[0] <= run[1]]
-                self._state.missing = self._state.missing[-MAX_RANGES:]
+                self._bound()
                 return
-        raise ReplayedMessage(f"Message {number} of the sender has come before.")
+        if number > self._state.given_up:
+            raise ReplayedMessage(f"Message {number} of the sender has come before.")
+
+    def _bound(self) -> None:
+        state = self._state
+        while len(state.missing) > MAX_RANGES:
+            state.given_up = state.missing.pop(0)[1]

@@ -31,6 +31,7 @@ from messenger.client.e2e.errors import CodeError, GrantRefused
 from messenger.client.e2e.prekeys import DeviceKeys
 from messenger.client.e2e.primitives import Random, hmac_sha256, id_bytes, same
 from messenger.client.e2e.state import dump, load
+from messenger.wire.codec import uuid_text
 from messenger.wire.keys import DeviceIdentity
 
 CODE_LABEL = b"messenger-device-code-1\0"
@@ -80,7 +81,9 @@ def match_code(text: str, user_id: str, waiting: Iterable[DeviceIdentity]) -> De
     """The waiting device that shows this code. CodeError where none does: mistyped, or the server lies."""
     secret, tag = _decoded(text)
     for device in waiting:
-        if same(_tag(secret, user_id, device.device_id, device.identity_key), tag):
+        if uuid_text(device.device_id) == device.device_id and same(
+            _tag(secret, user_id, device.device_id, device.identity_key), tag
+        ):
             return device
     raise CodeError("No device of yours that waits shows this code.")
 

@@ -1,10 +1,10 @@
 """The Double Ratchet (Signal's specification, revision 4 of 2025 in its classical part) by DoubleRatchet.
 
 Curve 25519; the root chain by HKDF-SHA-256 (salt: the root key, input: the shared secret, info
-`messenger-root-1`, 64 bytes: root key, chain key); sending and receiving chains by HMAC-SHA-256 (next chain
-key from the byte 0x01, message key from 0x02). A message key seals one message: AES-256-GCM-SIV, key and
-nonce by HKDF-SHA-256 with the info `messenger-ratchet-1`. The associated data is the session's, then the
-ratchet's header in the form in which it travels (`envelope.py`).
+`messenger-root-1`, 64 bytes: root key, chain key); sending and receiving chains by HMAC-SHA-256 (message key
+from the byte 0x01, next chain key from 0x02). A message key seals one message: AES-256-GCM-SIV, key and nonce
+by HKDF-SHA-256 with the info `messenger-ratchet-1`. The associated data is the session's, then the ratchet's
+header in the form in which it travels (`envelope.py`).
 """
 
 import struct
@@ -34,6 +34,7 @@ from messenger.client.e2e.primitives import open_once, seal_once, x25519_public
 
 ROOT_INFO = b"messenger-root-1"
 MESSAGE_INFO = b"messenger-ratchet-1"
+CHAIN_CONSTANT = b"\x02\x01"  # the library takes the next chain key first, then the message key
 MAX_SKIPPED = 1_000  # message keys of a session; also how far ahead one message may be
 
 _HEADER = struct.Struct(">32sII")
@@ -104,7 +105,7 @@ class Ratchet:
                 diffie_hellman_ratchet_class=Curve,
                 root_chain_kdf=_RootKdf,
                 message_chain_kdf=_ChainKdf,
-                message_chain_constant=b"\x01\x02",
+                message_chain_constant=CHAIN_CONSTANT,
                 dos_protection_threshold=MAX_SKIPPED,
                 max_num_skipped_message_keys=MAX_SKIPPED,
                 aead=_Aead,
@@ -127,7 +128,7 @@ class Ratchet:
                     diffie_hellman_ratchet_class=Curve,
                     root_chain_kdf=_RootKdf,
                     message_chain_kdf=_ChainKdf,
-                    message_chain_constant=b"\x01\x02",
+                    message_chain_constant=CHAIN_CONSTANT,
                     dos_protection_threshold=MAX_SKIPPED,
                     max_num_skipped_message_keys=MAX_SKIPPED,
                     aead=_Aead,
@@ -204,7 +205,7 @@ class Ratchet:
                 diffie_hellman_ratchet_class=Curve,
                 root_chain_kdf=_RootKdf,
                 message_chain_kdf=_ChainKdf,
-                message_chain_constant=b"\x01\x02",
+                message_chain_constant=CHAIN_CONSTANT,
                 dos_protection_threshold=MAX_SKIPPED,
                 max_num_skipped_message_keys=MAX_SKIPPED,
                 aead=_Aead,

@@ -14,7 +14,17 @@ VERSION = 1
 
 T = TypeVar("T")
 
-_encoder = msgspec.msgpack.Encoder()
+
+def _plain(value: Any) -> Any:
+    """Bytes and text of the wire's own types (`Binary`, `Uuid`)."""
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 _decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
 

@@ -214,15 +214,21 @@ class Database:
         rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
         self.found = rows[0][0] if rows else ""
 
-    async def _run(self, sql: str, parameters: Parameters | None) -> tuple[list[Row], int]:
+    async def _run(
+        self, sql: str, parameters: Parameters | None, *, again: bool = True
+    ) -> tuple[list[Row], int]:
         connection = await self._lease()
         try:
             return await connection.run(sql, parameters)
-        except (psycopg2.extensions.QueryCanceledError, psycopg2.extensions.TransactionRollbackError):
-            # A statement time-out; a deadlock or a serialization failure (class 40).
-            raise unavailable("The database is too busy.") from None
+        except psycopg2.extensions.QueryCanceledError:
+            raise unavailable("The database is too busy.") from None  # a statement time-out
+        except psycopg2.extensions.TransactionRollbackError:
+            # A deadlock or a serialization failure (class 40): nothing of it was done.
+            if not again:
+                raise unavailable("The database is too busy.") from None
         finally:
             self._release(connection)
+        return await self._run(sql, parameters, again=False)
 
     # the pool
 

@@ -51,6 +51,11 @@ class Call:
         return self._identity
 
     @property
+    def identified(self) -> bool:
+        """Whether a bearer was identified."""
+        return self._identity is not None
+
+    @property
     def address(self) -> str:
         """The client's IP address, as far as trusted proxies vouch for it; empty on a Unix socket."""
         return self.request.address

@@ -133,7 +133,8 @@ class Request(http.Request):
     @property
     def address(self) -> str:
         """The client's IP address, as far as trusted proxies vouch for it; empty on a Unix socket."""
-        return self.site.address_of(self)
+        forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
+        return self.site.proxies.client(self.peer, forwarded)
 
     @property
     def left(self) -> bool:

@@ -23,6 +23,7 @@ from messenger.core.http.content import BodyLost
 from messenger.core.http.download import Download
 from messenger.core.http.request import Request
 from messenger.core.http.routing import Route, Table, routes_of
+from messenger.core.http.transfers import Transfers, session_ended
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade, serve_websocket
 from messenger.core.identity import Authenticator
 from messenger.wire.codec import Decoder, convert, encode
@@ -82,6 +83,9 @@ class Router:
         self._authenticator = authenticator
         self._prefix = prefix
         self._admission = admission
+        self._transfers = Transfers()
+        if authenticator is not None:
+            authenticator.on_ended(self._transfers.end)
         self.routes: list[Route] = []
         self._sockets: list[_Socket] = []
         for one in endpoints:
@@ -157,6 +161,9 @@ class Router:
                 route=request.route,
             )
             self._refuse(request, call, INTERNAL)
+        finally:
+            if call is not None and call.identified:
+                self._transfers.remove(call.identity.session_id, request)
 
     def _refuse(self, request: Request, call: Call | None, problem: Problem) -> None:
         if call is not None and call.answer_headers:
@@ -175,19 +182,37 @@ class Router:
         arguments: list[Any] = []
         if endpoint.decoder is not None:
             self._check_type(call)
-            call.raw = await content.read(endpoint.limit)
+            await self._read(call, endpoint.limit)
             if not call.raw:
                 raise Problem(Code.bad_request, "A JSON body is wanted.")
             arguments.append(endpoint.decoder.decode(call.raw))
         elif route.streamed:
             content.limit = endpoint.limit
+            self._follow(call)
         elif not content.complete:
             # Nobody asked for a body: it is small, or the answer ends the connection.
-            call.raw = await content.read(endpoint.limit)
+            await self._read(call, endpoint.limit)
         if route.query is not None:
             arguments.append(convert(parse_query(call.request.query), route.query))
         assert route.handler is not None
         return await route.handler(call, *arguments)
+
+    async def _read(self, call: Call, limit: int) -> None:
+        awaited = not call.content.complete
+        call.raw = await call.content.read(limit)
+        if awaited:
+            self._confirm(call)
+
+    def _confirm(self, call: Call) -> None:
+        """Problem `unauthorized` where the session has ended while something was waited for."""
+        if self._authenticator is None or not call.identified:
+            return
+        if self._authenticator.has_ended(call.identity.session_id):
+            raise session_ended()
+
+    def _follow(self, call: Call) -> None:
+        if call.identified:
+            self._transfers.add(call.identity.session_id, call.request)
 
     async def _authenticate(self, call: Call) -> None:
         assert self._authenticator is not None
@@ -209,6 +234,7 @@ class Router:
             raise Problem(Code.unavailable, "There are too many sockets.", retry_after=5)
         if socket.accept is not None:
             await socket.accept(call, protocol)
+            self._confirm(call)
         if not request.left:
             serve_websocket(request, socket.factory, protocol)
 
@@ -241,6 +267,7 @@ class Router:
         if request.method == b"HEAD":
             request.finish()
             return
+        self._follow(call)
         download = Download(request)
         writing = Deferred.fromCoroutine(_await(answer.write(download)))
         request.on_lost(writing.cancel)

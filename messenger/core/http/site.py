@@ -4,7 +4,6 @@
 # What is overridden here is not annotated in Twisted.
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address, ip_network
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from zope.interface import implementer
 from messenger.core.http.answers import INTERNAL, head, problem_parts
 from messenger.core.http.channel import Channel
 from messenger.core.http.metrics import HttpMetrics
+from messenger.core.http.proxies import Proxies
 from messenger.core.http.request import UNMATCHED, Request
 from messenger.core.limits import network_of
 from messenger.wire.errors import Problem
@@ -40,8 +40,8 @@ class Site(ServerFactory):
 
     `reactor` is the clock. Deadlines are in seconds (see `Channel`). More than `max_connections` at a time
     are closed as they come, and so are more than `max_by_address` of one client (an IPv6 one is its /64; 0:
-    any number), which counts WebSockets too. `trusted_proxies` are addresses or networks whose
-    `X-Forwarded-For` is believed and whose connections are many people's: they are not counted by address.
+    any number), which counts WebSockets too. `trusted_proxies` are those whose `X-Forwarded-For` is
+    believed (see proxies.py) and whose connections are many people's: they are not counted by address.
     `timer` times requests: uvloop's own clock stands still for as long as it runs callbacks.
     """
 
@@ -78,7 +78,7 @@ class Site(ServerFactory):
         self._max_connections = max_connections
         self._max_by_address = max_by_address
         self._by_address: dict[str, int] = {}
-        self._trusted = [ip_network(text, strict=False) for text in trusted_proxies]
+        self.proxies = Proxies(trusted_proxies)
         self._channels: set[Channel] = set()
         self._sweep: Any = None
         self._empty: Deferred[None] | None = None
@@ -107,7 +107,7 @@ class Site(ServerFactory):
         return [b"http/1.1"]
 
     def _counted_as(self, host: str) -> str | None:
-        if not self._max_by_address or not host or self.trusts(host):
+        if not self._max_by_address or not host or self.proxies.trusts(host):
             return None
         return network_of(host)
 
@@ -184,35 +184,6 @@ class Site(ServerFactory):
         if self._metrics is not None:
             self._metrics.observe(UNMATCHED, "other", actual, 0.0)
 
-    def address_of(self, request: Request) -> str:
-        """The client's address: the last in `X-Forwarded-For` that no trusted proxy has, else the peer's."""
-        address = request.peer
-        if not self._trusted or not self._trusts(address):
-            return address
-        hops = (
-            b",".join(request.requestHeaders.getRawHeaders(b"X-Forwarded-For", []))
-            .decode("latin-1")
-            .split(",")
-        )
-        for hop in reversed(hops):
-            text = hop.strip()
-            if not _is_address(text):
-                break
-            address = text
-            if not self._trusts(address):
-                break
-        return address
-
-    def trusts(self, address: str) -> bool:
-        """Whether this address belongs to a trusted proxy."""
-        return bool(self._trusted) and self._trusts(address)
-
-    def _trusts(self, address: str) -> bool:
-        if not _is_address(address):
-            return False
-        found = ip_address(address)
-        return any(found in network for network in self._trusted)
-
     # The end.
 
     @property
@@ -254,11 +225,3 @@ class Site(ServerFactory):
             channel.expire()
         if self._channels:
             self._sweep = self._reactor.callLater(SWEEP_SECONDS, self._sweep_deadlines)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

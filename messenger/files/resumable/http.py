@@ -146,6 +146,33 @@ class UploadEndpoints:
         _check_version(call)
         await self._uploads.end(call.identity.user_id, call.params["upload_id"])
 
+    @route(
+        "POST",
+        "/files/uploads/{upload_id}",
+        streamed=True,
+        headers={**_RESUMABLE, "X-HTTP-Method-Override": "`PATCH`, `DELETE` or `HEAD`: the method meant."},
+        also=(200,),
+        errors=(
+            Code.conflict,
+            Code.gone,
+            Code.method_not_allowed,
+            Code.precondition_failed,
+            Code.unsupported_media_type,
+            Code.checksum_mismatch,
+        ),
+    )
+    async def overridden(self, call: Call) -> Answer:
+        """One of the other methods, for clients between which and us only POST gets through (tus 1.0.0)."""
+        match call.header("X-HTTP-Method-Override"):
+            case "PATCH":
+                return await self.append_to_upload(call)
+            case "HEAD":
+                return await self.upload_progress(call)
+            case "DELETE":
+                await self.end_upload(call)
+                return Answer(204)
+        raise Problem(Code.method_not_allowed, headers={"Allow": "DELETE, HEAD, OPTIONS, PATCH"})
+
 
 def _check_version(call: Call) -> None:
     call.answer_headers["Tus-Resumable"] = tus.VERSION

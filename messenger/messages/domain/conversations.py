@@ -145,13 +145,13 @@ class Conversations:
         def decide(state: ConversationState) -> Amendment | None:
             _check_open(state)
             _check_admin(state)
-            wanted = state.metadata if metadata is UNSET else metadata and bytes(metadata)
+            wanted = (
+                state.metadata if metadata is UNSET else metadata if metadata is None else bytes(metadata)
+            )
             lifetime = state.message_ttl if ttl is UNSET else ttl
             if wanted == state.metadata and lifetime == state.message_ttl:
                 return None
-            return Amendment(
-                update=True, metadata=wanted or None, message_ttl=lifetime, events=[("updated", {})]
-            )
+            return Amendment(update=True, metadata=wanted, message_ttl=lifetime, events=[("updated", {})])
 
         await self._amend(conversation_id, user_id, None, decide)
 
@@ -188,12 +188,12 @@ class Conversations:
             _check_group(state)
             _check_open(state)
             target = _check_target(state)
-            if target.role == role:
-                return None
             mine = _RANK[state.actor.role]
             handing_on = role == "owner" and state.actor.role == "owner"
             if _RANK[target.role] >= mine or (_RANK[role] >= mine and not handing_on):
                 raise Problem(Code.forbidden, "The member's role or the new one is not below yours.")
+            if target.role == role:
+                return None
             told = [("role_changed", {"user_id": target_id, "role": role})]
             roles = {target_id: role}
             if handing_on:

@@ -51,6 +51,9 @@ class Membership(Protocol):
     async def sight(self, user_id: str, conversation_id: str) -> int | None:
         """The member's first_seq, or None."""
 
+    async def shut(self, conversation_id: str) -> str | None:
+        """`gone` or `blocked` where nobody may write, else None."""
+
     async def delete_content(
         self, conversation_id: str, seq: int, actor_id: str, allowed: Callable[[str | None, str], bool]
     ) -> Moved | None:
@@ -110,6 +113,10 @@ class Messages:
             # A repeat is answered with the first's figures, whatever its body.
             first = await self._first(sender, conversation_id, draft)
             if first is None:
+                if problem.code is Code.devices_changed:
+                    # In a conversation that is shut no devices would be the right ones.
+                    shut = await self._membership.shut(conversation_id)
+                    problem = Problem(_OUTCOMES[shut]) if shut else problem
                 raise problem from None
             return _sent(first)
         self._accepted(perf_counter() - began)

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from messenger.core.waits import pause, within
 from messenger.messages.live.connection import Behind, Connection
-from messenger.messages.live.feed import Feed, merged, removes
+from messenger.messages.live.feed import Feed, complete_to, merged, removes
 from messenger.messages.live.render import change_frame, message_frame
 from messenger.messages.model import Happened, Head, Stored
 from messenger.wire import frames
@@ -35,7 +35,7 @@ class Reading(Protocol):
     """What is wanted of the store."""
 
     async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
     ) -> list[Stored]:
         """See store.messages.Messages.backlog."""
 
@@ -87,6 +87,9 @@ class Backlog:
                 await within(self._reactor, UNREAD_SECONDS, connection.writable())
         except TimeoutError:
             connection.close(frames.TOO_SLOW, "the backlog is not being read")
+        except Exception:
+            log.failure("a backlog could not be sent")
+            connection.close(frames.GOING_AWAY, "connect again")
         finally:
             connection.reading = False
 
@@ -94,21 +97,25 @@ class Backlog:
         """Read and send one page; gives how many rows the next should have."""
         wants = []
         for conversation_id, behind in islice(connection.behind.items(), CONVERSATIONS):
-            wants.append((conversation_id, behind, self._upto(conversation_id, behind)))
+            wants.append((conversation_id, behind, behind.seq, self._upto(conversation_id, behind)))
         limit = max(1, rows // len(wants))
         await self._turns.acquire()
         try:
             found = await self._store.backlog(
-                connection.device_id, [(name, at.seq, to.seq) for name, at, to in wants], limit
+                connection.device_id,
+                [(name, above, to.seq) for name, _, above, to in wants],
+                limit,
+                PAGE_BYTES // len(wants),
             )
-            moved = [(name, at.change, to.change) for name, at, to in wants if to.change > at.change]
+            moved = [(name, at.change, to.change) for name, at, _, to in wants if to.change > at.change]
             happened = await self._store.changes(moved, limit) if moved else []
         finally:
             self._turns.release()
         if connection.closed:
             return rows
-        for name, behind, upto in wants:
-            if connection.behind.get(name) is behind:
+        for name, behind, above, upto in wants:
+            # Where a resend has asked for more meanwhile the next page begins there.
+            if connection.behind.get(name) is behind and behind.seq == above:
                 messages = [item for item in found if item.conversation_id == name]
                 changes = [item for item in happened if item.conversation_id == name]
                 self._send(connection, name, messages, changes, upto, limit)
@@ -131,7 +138,7 @@ class Backlog:
         limit: int,
     ) -> None:
         behind = connection.behind[name]
-        read_to = messages[-1].seq if len(messages) == limit else upto.seq
+        read_to = complete_to(messages, changes, upto.seq, limit)
         now = self._clock()
         for item in merged(messages, changes, read_to):
             if isinstance(item, Happened):

@@ -5,6 +5,7 @@ does not read waits here up to a bound in bytes; beyond that the client is cut o
 messages waiting when it comes back.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,7 +71,7 @@ class Connection:
     def __init__(self, hub: "Hub", channel: Channel, identity: Identity, bound: int) -> None:
         self._hub = hub
         self._bound = bound
-        self._out: list[bytes] = []
+        self._out: deque[bytes] = deque()
         self._out_bytes = 0
         self._paused = False
         self._writable: Deferred[None] | None = None
@@ -90,6 +91,11 @@ class Connection:
         return self.identity.device_id
 
     @property
+    def slow(self) -> bool:
+        """Whether the client has left so much unread that it had better read at its own pace."""
+        return self._paused and self._out_bytes > self._bound // 2
+
+    @property
     def unread(self) -> int:
         """Bytes of frames that the client has not read."""
         return self._out_bytes
@@ -103,26 +109,24 @@ class Connection:
         self._out.append(frame)
         self._out_bytes += len(frame)
         if self._out_bytes > self._bound:
-            self.close(frames.TOO_SLOW, "live events are not being read")
+            self.flush()  # what a single turn brings is not what the client leaves unread
+            if self._out_bytes > self._bound:
+                self.close(frames.TOO_SLOW, "live events are not being read")
 
     def say(self, frame: object) -> None:
         """Queue a frame that is a struct or a dict."""
         self.send(encode(frame))
 
     def flush(self) -> None:
-        """Write what is queued, unless the client is not reading."""
-        if self._paused or self.closed or not self._out:
-            return
-        out, self._out, self._out_bytes = self._out, [], 0
-        batch: list[bytes] = []
-        size = 0
-        for frame in out:
-            if batch and size + len(frame) > MESSAGE_BYTES:
-                self._write(batch)
-                batch, size = [], 0
-            batch.append(frame)
-            size += len(frame)
-        self._write(batch)
+        """Write what is queued, as far as the client reads it: the transport's own buffer stays small."""
+        while self._out and not self._paused and not self.closed:
+            batch = [self._out.popleft()]
+            size = len(batch[0])
+            while self._out and size + len(self._out[0]) <= MESSAGE_BYTES:
+                batch.append(self._out.popleft())
+                size += len(batch[-1])
+            self._out_bytes -= size
+            self._write(batch)
 
     def _write(self, batch: list[bytes]) -> None:
         self.channel.send(batch[0] if len(batch) == 1 else b"[" + b",".join(batch) + b"]")
@@ -159,7 +163,8 @@ class Connection:
         if self.closed:
             return
         self.closed = True
-        self._out = []
+        self._out.clear()
+        self._out_bytes = 0
         self._hub.detach(self)
         if self._writable is not None:
             writable, self._writable = self._writable, None

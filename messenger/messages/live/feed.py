@@ -8,15 +8,14 @@ only what lies above its place, for the rest is acknowledged or from before its 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from messenger.messages.live.connection import Behind, Connection
 from messenger.messages.live.render import change_frame, message_frame
 from messenger.messages.model import Happened, Head, Stored
 
-if TYPE_CHECKING:
-    from messenger.messages.live.connection import Connection
-
 PAGE = 100
+PAGE_BYTES = 1024 * 1024
 
 Delivered = Callable[[float, int], object]
 
@@ -24,7 +23,9 @@ Delivered = Callable[[float, int], object]
 class Reading(Protocol):
     """What is wanted of the store."""
 
-    async def stretch(self, conversation_id: str, above: int, upto: int, limit: int) -> list[Stored]:
+    async def stretch(
+        self, conversation_id: str, above: int, upto: int, limit: int, size: int
+    ) -> list[Stored]:
         """See store.messages.Messages.stretch."""
 
     async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
@@ -64,7 +65,7 @@ class Feed:
         self._target = head
         self._filling = False
 
-    def enter(self, connection: "Connection", place: Head) -> None:
+    def enter(self, connection: Connection, place: Head) -> None:
         """Forward to this connection from now on what lies above its place."""
         ahead = place.seq > self.seq or place.change > self.change
         self.connections[connection] = place if ahead else None
@@ -87,29 +88,36 @@ class Feed:
         return self._target.seq <= self.seq and self._target.change <= self.change
 
     async def fill(self, store: Reading) -> None:
-        """Read and forward what lies between, page by page; one fill at a time."""
+        """Read and forward what lies between, page by page; one fill at a time.
+
+        In a jump of more than a page (an outage of the bus) who does not read as fast as that is left
+        behind, to be brought up by its own backlog.
+        """
         if self._filling:
             return
         self._filling = True
+        far = self._target.seq - self.seq > PAGE
         try:
             while self.connections and not self.reach(self._target):
-                await self._fill_page(store, self._target)
+                await self._fill_page(store, self._target, far)
         finally:
             self._filling = False
 
-    async def _fill_page(self, store: Reading, target: Head) -> None:
+    async def _fill_page(self, store: Reading, target: Head, far: bool) -> None:
         messages: list[Stored] = []
         happened: list[Happened] = []
         if target.seq > self.seq:
-            messages = await store.stretch(self.conversation_id, self.seq, target.seq, PAGE)
+            messages = await store.stretch(self.conversation_id, self.seq, target.seq, PAGE, PAGE_BYTES)
         if target.change > self.change:
             happened = await store.changes([(self.conversation_id, self.change, target.change)], PAGE)
-        read_to = messages[-1].seq if len(messages) == PAGE else target.seq
         if not messages and not happened:
             # The heads promised what is not there: nothing can be forwarded, so nothing is waited for.
             self._target = Head(self.seq, self.change)
             return
-        for item in merged(messages, happened, read_to):
+        for connection in self.connections:
+            if far and connection.slow:
+                connection.behind.setdefault(self.conversation_id, Behind(self.seq, self.change))
+        for item in merged(messages, happened, complete_to(messages, happened, target.seq, PAGE)):
             if isinstance(item, Stored):
                 self._forward(item)
             else:
@@ -151,7 +159,7 @@ class Feed:
                 else:
                     behind.end = Head(happened.at_seq, happened.change)
 
-    def drop(self, connection: "Connection") -> None:
+    def drop(self, connection: Connection) -> None:
         """Forward nothing more to this connection."""
         self.connections.pop(connection, None)
         connection.feeds.discard(self)
@@ -162,12 +170,23 @@ def removes(happened: Happened, user_id: str) -> bool:
     return happened.event == "member_removed" and happened.details.get("user_id") == user_id
 
 
+def complete_to(messages: list[Stored], happened: list[Happened], upto: int, limit: int) -> int:
+    """Up to which message a page holds all that happened, of what was asked for up to `upto`.
+
+    It ends where the messages do (they have no gaps), and where its at most `limit` changes do.
+    """
+    read_to = messages[-1].seq if messages else upto
+    return min(read_to, happened[-1].at_seq) if len(happened) >= limit else read_to
+
+
 def merged(messages: list[Stored], happened: list[Happened], read_to: int) -> list[Stored | Happened]:
-    """Messages and changes in the order in which they happened; changes after `read_to` are left out.
+    """Messages and changes in the order in which they happened; what comes after `read_to` is left out.
 
     A change happened right after the message `at_seq`.
     """
-    items: list[tuple[tuple[int, int], Stored | Happened]] = [((m.seq, 0), m) for m in messages]
+    items: list[tuple[tuple[int, int], Stored | Happened]] = [
+        ((m.seq, 0), m) for m in messages if m.seq <= read_to
+    ]
     items += [((h.at_seq, h.change), h) for h in happened if h.at_seq <= read_to]
     items.sort(key=lambda item: item[0])
     return [item for _, item in items]

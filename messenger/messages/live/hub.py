@@ -39,7 +39,7 @@ class Store(FeedReading, Protocol):
         """See store.messages.Messages.heads."""
 
     async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
     ) -> list[Stored]:
         """See store.messages.Messages.backlog."""
 
@@ -159,6 +159,9 @@ class Hub:
             except Problem as problem:
                 log.warn("a socket has to wait: {detail}", detail=problem.detail)
                 await pause(self._reactor, RETRY_SECONDS)
+            except Exception:
+                log.failure("a socket's conversations can't be read")
+                connection.close(frames.GOING_AWAY, "connect again")
         if connection.closed:
             return
         for membership in found:
@@ -330,13 +333,14 @@ class Hub:
             log.warn("a conversation has to wait: {detail}", detail=problem.detail)
         for connection in list(feed.connections):
             if feed.conversation_id in connection.behind:
-                await self._backlog.bring_up(connection)
+                ensureDeferred(self._backlog.bring_up(connection))
         # The last one here may have been removed; a feed that nobody fills would fall behind.
         if not feed.connections and self._feeds.get(feed.conversation_id) is feed:
             del self._feeds[feed.conversation_id]
 
     def _remember(self, conversation_id: str, head: Head) -> None:
-        self._recent[conversation_id] = head
+        known = self._recent.get(conversation_id, head)  # events may overtake each other
+        self._recent[conversation_id] = Head(max(head.seq, known.seq), max(head.change, known.change))
         self._recent.move_to_end(conversation_id)
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)

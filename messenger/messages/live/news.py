@@ -6,7 +6,7 @@ comes over the bus. Receipts and typing go past the stream: they may be lost.
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from twisted.internet.defer import ensureDeferred
@@ -22,6 +22,8 @@ from messenger.messages.store.places import Risen
 from messenger.wire import events, frames
 from messenger.wire.codec import Decoder, encode
 from messenger.wire.errors import Problem
+
+TYPING_SECONDS = 6.0
 
 log = Logger()
 _heads_event = Decoder[events.Heads](events.Heads)
@@ -55,13 +57,17 @@ class Places(Protocol):
 class News:
     """Between this instance's hub and the bus. In groups of at most `receipt_members` all get receipts."""
 
-    def __init__(self, hub: Hub, places: Places, bus: Bus, outbox: Outbox, receipt_members: int) -> None:
+    def __init__(
+        self, reactor: Any, hub: Hub, places: Places, bus: Bus, outbox: Outbox, receipt_members: int
+    ) -> None:
+        self._reactor = reactor
         self._hub = hub
         self._places = places
         self._bus = bus
         self._outbox = outbox
         self._receipt_members = receipt_members
         self._origin = new_id()
+        self._lapses: dict[tuple[str, str], Any] = {}  # by device and conversation: when it is typing no more
         hub.on_attached(self._tell_attached)
         bus.on(events.HEADS, self._hear_heads)
         bus.on(events.BATCH, self._hear_batch)
@@ -134,7 +140,7 @@ class News:
     def _hear_attached(self, _subject: str, payload: bytes) -> None:
         event = _attached_event.decode(payload)
         mine = self._hub.socket_of(event.device_id)
-        if event.origin != self._origin and mine is not None and mine.since <= event.moment:
+        if mine is not None and (mine.since, self._origin) < (event.moment, event.origin):
             mine.close(frames.TAKEN_OVER, "a newer socket of this device has taken over")
 
     def _hear_device(self, _subject: str, payload: bytes) -> None:
@@ -171,17 +177,31 @@ class News:
     # what may be lost
 
     def typing(self, connection: Connection, conversation_id: str, is_typing: bool) -> None:
-        """A member is typing: for the other members, if it is one."""
+        """A member is typing: for the other members, if it is one. What is not said again lapses."""
         if connection not in self._hub.sockets_in(conversation_id):
             return
-        user_id = connection.identity.user_id
+        who = (connection.device_id, conversation_id)
+        lapse = self._lapses.pop(who, None)
+        if lapse is not None:
+            lapse.cancel()
+        if is_typing:
+            self._lapses[who] = self._reactor.callLater(
+                TYPING_SECONDS, self._lapse, connection.identity.user_id, *who
+            )
+        self._tell_typing(connection.identity.user_id, *who, is_typing)
+
+    def _lapse(self, user_id: str, device_id: str, conversation_id: str) -> None:
+        del self._lapses[(device_id, conversation_id)]
+        self._tell_typing(user_id, device_id, conversation_id, False)
+
+    def _tell_typing(self, user_id: str, device_id: str, conversation_id: str, is_typing: bool) -> None:
         frame = frames.TypingFrame(conversation_id=conversation_id, user_id=user_id, is_typing=is_typing)
         self._tell(
             events.Told(
                 origin=self._origin,
                 conversation_id=conversation_id,
                 user_id=user_id,
-                device_id=connection.device_id,
+                device_id=device_id,
                 others=True,
                 own=False,
                 frame=msgspec.Raw(encode(frame)),

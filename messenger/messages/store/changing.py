@@ -18,9 +18,20 @@ _NOTE = "insert into message.outbox (id, subject, payload) values (%s, %s, %s)"
 _NOTHING = Amendment()
 
 
+async def lock_pair(transaction: Transaction, pair: str) -> None:
+    """Let blocks of a pair, and the making of its direct conversation, come one after the other.
+
+    Without it a block could miss a conversation that is being made, and the other way round: neither sees
+    what the other has not committed yet.
+    """
+    await transaction.rows("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (pair,))
+
+
 async def create(transaction: Transaction, creation: Creation) -> tuple[str, Moved]:
     """Make a conversation; UniqueViolation where it stands already."""
     conversation_id, event_id = new_id(), new_id()
+    if creation.pair is not None:
+        await lock_pair(transaction, creation.pair)
     row = await transaction.row(
         "insert into message.conversations (conversation_id, type, pair, created_by, client_id, metadata,"
         "   created_at, updated_at, last_change, member_count, blocked)"

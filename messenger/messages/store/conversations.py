@@ -107,6 +107,15 @@ class Conversations:
         )
         return rows[0][0] if rows else None
 
+    async def shut(self, conversation_id: str) -> str | None:
+        """`gone` where the conversation has ended, `blocked` where a block stands in it, else None."""
+        rows = await self._database.read(
+            "select case when ended_at is not null then 'gone' when blocked then 'blocked' end"
+            " from message.conversations where conversation_id = %s",
+            (conversation_id,),
+        )
+        return rows[0][0] if rows else None
+
     async def members(self, conversation_id: str) -> list[MemberProgress]:
         """All members, the longest-standing first."""
         rows = await self._database.read(

@@ -18,20 +18,36 @@ from message.commit_drafts(
 # One device's own envelope, or null where there is none for it.
 _FOR_DEVICE = """
     m.conversation_id, m.seq, m.sender_id, m.sender_device_id, m.client_id, m.kind, m.content,
-    m.envelopes[array_position(m.envelope_devices, %(device)s::uuid)],
-    (extract(epoch from m.created_at) * 1000)::bigint, (extract(epoch from m.expires_at) * 1000)::bigint,
+    m.envelopes[array_position(m.envelope_devices, %(device)s::uuid)] as envelope,
+    (extract(epoch from m.created_at) * 1000)::bigint as created,
+    (extract(epoch from m.expires_at) * 1000)::bigint as expires,
     m.deleted
 """
 
+_COLUMNS = """
+    m.conversation_id, m.seq, m.sender_id, m.sender_device_id, m.client_id, m.kind, m.content, m.envelope,
+    m.created, m.expires, m.deleted
+"""
+
+# What the messages before this one hold: a page ends where that exceeds its size. Looking at a length does
+# not read what it is the length of.
+_BEFORE = """
+    coalesce(sum(coalesce(octet_length(m.content), 0) + coalesce(octet_length(m.envelope), 0)) over (
+        order by m.seq rows between unbounded preceding and 1 preceding), 0)
+"""
+
 _BACKLOG = f"""
-select {_FOR_DEVICE}
+select {_COLUMNS}
 from unnest(%(ids)s::uuid[], %(after)s::bigint[], %(upto)s::bigint[]) with ordinality
     as w(conversation_id, after_seq, upto_seq, n)
 cross join lateral (
-    select * from message.messages m
-    where m.conversation_id = w.conversation_id and m.seq > w.after_seq and m.seq <= w.upto_seq
-    order by m.seq limit %(limit)s
+    select m.*, {_BEFORE} as before from (
+        select {_FOR_DEVICE} from message.messages m
+        where m.conversation_id = w.conversation_id and m.seq > w.after_seq and m.seq <= w.upto_seq
+        order by m.seq limit %(limit)s
+    ) m
 ) m
+where m.before < %(size)s
 order by w.n, m.seq
 """  # noqa: S608 - composed of constants
 
@@ -40,8 +56,15 @@ select m.conversation_id, m.seq, m.sender_id, m.sender_device_id, m.client_id, m
     m.envelope_devices, m.envelopes,
     (extract(epoch from m.created_at) * 1000)::bigint, (extract(epoch from m.expires_at) * 1000)::bigint,
     m.deleted
-from message.messages m
-where m.conversation_id = %s and m.seq > %s and m.seq <= %s order by m.seq limit %s
+from (
+    select m.*, coalesce(sum(coalesce(octet_length(m.content), 0) + coalesce(pg_column_size(m.envelopes), 0))
+        over (order by m.seq rows between unbounded preceding and 1 preceding), 0) as before
+    from (
+        select * from message.messages m
+        where m.conversation_id = %s and m.seq > %s and m.seq <= %s order by m.seq limit %s
+    ) m
+) m
+where m.before < %s order by m.seq
 """
 
 _HISTORY = f"""
@@ -99,11 +122,12 @@ class Messages:
         return [Outcome(*row) for row in rows]
 
     async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int
+        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
     ) -> list[Stored]:
         """Messages above the first and up to the second number of each (id, above, up to), in order.
 
-        At most `limit` for each conversation; envelopes are those of `device_id` alone.
+        For each conversation at most `limit`, and of `size` bytes (one that exceeds them is the last; the
+        first comes in any case). Envelopes are those of `device_id` alone.
         """
         rows = await self._database.read(
             _BACKLOG,
@@ -113,13 +137,16 @@ class Messages:
                 "after": [want[1] for want in wants],
                 "upto": [want[2] for want in wants],
                 "limit": limit,
+                "size": size,
             },
         )
         return [_for_device(row, device_id) for row in rows]
 
-    async def stretch(self, conversation_id: str, above: int, upto: int, limit: int) -> list[Stored]:
-        """Messages above `above` and up to `upto`, with all envelopes."""
-        rows = await self._database.read(_ALL_ENVELOPES, (conversation_id, above, upto, limit))
+    async def stretch(
+        self, conversation_id: str, above: int, upto: int, limit: int, size: int
+    ) -> list[Stored]:
+        """Messages above `above` and up to `upto`, with all envelopes. `limit` and `size`: see backlog."""
+        rows = await self._database.read(_ALL_ENVELOPES, (conversation_id, above, upto, limit, size))
         return [
             _stored(row[:7], dict(zip(row[7], row[8], strict=True)) if row[7] and row[8] else None, row[9:])
             for row in rows

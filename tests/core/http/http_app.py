@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from messenger.core.http import Answer, Call, Router, StreamedAnswer, route
 from messenger.core.identity import Identity
 from messenger.wire.errors import Code, Problem
+from messenger.wire.events import SessionEnded
 from messenger.wire.paging import PageQuery
 
 ALICE = Identity("alice-id", "device", "session", 0, 0)
@@ -26,6 +27,21 @@ class Authenticator:
 
     def __init__(self):
         self.pending = None
+        self.ended = False
+        self.listeners = []
+
+    def end(self):
+        """End the one session that there is."""
+        self.ended = True
+        event = SessionEnded(session_id=ALICE.session_id, user_id=ALICE.user_id, device_id=ALICE.device_id)
+        for listener in self.listeners:
+            listener(event)
+
+    def has_ended(self, session_id):
+        return self.ended
+
+    def on_ended(self, listener):
+        self.listeners.append(listener)
 
     async def identify(self, token):
         if self.pending is not None:
@@ -123,6 +139,11 @@ class Endpoints:
             raise
         return Total(total)
 
+    @route("POST", "/own-upload", streamed=True, answer=Total)
+    async def own_upload(self, call: Call) -> Total:
+        """The same, of somebody."""
+        return await self.upload(call)
+
     @route("POST", "/ignore", streamed=True, answer=Total, open=True, body_limit=1_000_000_000)
     async def ignore(self, call: Call) -> Total:
         """Answers without looking at the body."""
@@ -144,6 +165,11 @@ class Endpoints:
 
         length = None if call.header("X-Chunked") else 100
         return StreamedAnswer(write, headers={"ETag": '"x"'}, length=length)
+
+    @route("GET", "/own-download", answer=bytes)
+    async def own_download(self, call: Call) -> StreamedAnswer:
+        """The same, of somebody."""
+        return await self.get(call)
 
 
 def router(endpoints, **arguments):

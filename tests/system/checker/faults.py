@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Fault:
     """What is done to whom, and for how many seconds where that is a matter of choice."""
 
-    what: str  # kill, freeze, wipe or cut
+    what: str  # kill, freeze, wipe, cut or restart
     whom: str
     seconds: float = 0.0
 
@@ -45,15 +45,21 @@ ENGINES = ("nats", "postgres", "valkey")
 
 
 class Nemesis:
-    """Breaks `stack`. `cut` aborts some of the clients' connections."""
+    """Breaks `stack`. `cut` aborts some of the clients' connections, `synced` says whether all are synced."""
 
     def __init__(
-        self, stack: Stack, history: History, randomness: random.Random, cut: Callable[[], object]
+        self,
+        stack: Stack,
+        history: History,
+        randomness: random.Random,
+        cut: Callable[[], object],
+        synced: Callable[[], bool],
     ) -> None:
         self._stack = stack
         self._history = history
         self._random = randomness
         self._cut = cut
+        self._synced = synced
         if stack.form == "one":
             self._services = ["messenger"]
         else:
@@ -121,6 +127,11 @@ class Nemesis:
                 stack.wipe_engine(whom)
             case "cut", _:
                 self._cut()
+            case "restart", _:
+                stack.processes[whom].terminate()
+                stack.processes[whom].ended()
+                until(self._synced, WHOLE_SECONDS)
+                stack.restart(whom)
 
     def heal(self) -> None:
         """Return once everything is ready; a service that gave up is started again, as a supervisor would."""

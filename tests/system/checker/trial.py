@@ -60,7 +60,7 @@ class Trial:
         self._clients: list[Client] = []
         self._rooms: list[Room] = []
         self._wanderers: dict[str, list[list[Client]]] = {}
-        self._nemesis = Nemesis(stack, self.history, random.Random(seed), self._cut)
+        self._nemesis = Nemesis(stack, self.history, random.Random(seed), self._cut, self._is_synced)
         self._plan = self._nemesis.plan(faults) if plan is None else plan
         self._writing = True
         self._written = 0
@@ -155,6 +155,9 @@ class Trial:
             for task in [*work, *unrest, *running]:
                 with suppress(asyncio.CancelledError):
                     await task
+
+    def _is_synced(self) -> bool:
+        return all(client.synced.is_set() for client in self._clients)
 
     async def _all_synced(self) -> None:
         waiting = asyncio.gather(*(client.synced.wait() for client in self._clients))

@@ -1,6 +1,10 @@
-"""A backup of a living server, restored into empty engines: the story goes on, and no prekey comes twice."""
+"""A backup of a living server, restored into empty engines: the story goes on, and no prekey comes twice.
+What is stored there agrees with itself; where it is made not to, `check` sees it, and mends what is safe.
+"""
 
+import json
 import os
+import resource
 import secrets
 import signal
 import subprocess
@@ -11,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 from nacl.public import PrivateKey
 
@@ -208,21 +213,16 @@ def test_what_is_in_use_is_not_restored_into(story: Story, restored: Stack) -> N
     assert restored.url
 
 
+@pytest.mark.long
 def test_wrong_input_is_told_in_a_line(story: Story, tmp_path: Path) -> None:
     data = story.source.data
     nothing = tmp_path / "nothing"
     assert "holds no data" in refused(nothing, "backup", str(tmp_path / "to"))
     assert not nothing.exists()
     assert "is no backup" in refused(None, "restore", "--verify-only", str(tmp_path))
-    assert "holds no set x" in refused(None, "restore", "--verify-only", "--set", "x", str(story.folder))
     assert "--keep" in refused(data, "backup", "--keep", "0", str(tmp_path / "to"))
     (tmp_path / "file").write_text("")
     assert "can't write" in refused(data, "backup", str(tmp_path / "file"))
-    assert "--secrets goes with --data" in refused(None, "restore", "--secrets", "x", str(story.folder))
-    missing = tmp_path / "none.json"
-    assert "can't be used" in refused(
-        tmp_path / "new", "restore", "--secrets", str(missing), str(story.folder)
-    )
 
 
 def test_a_backup_is_verified_without_any_engine(story: Story) -> None:
@@ -243,8 +243,183 @@ def test_a_backup_that_is_killed_leaves_the_last_one(story: Story) -> None:
     done(None, "restore", "--verify-only", str(story.folder))
 
 
+# What does not agree.
+
+
+def sql(stack: Stack, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    """What PostgreSQL's superuser does."""
+    ports = json.loads((stack.data / "ports.json").read_text())
+    password = json.loads((stack.data / "secrets.json").read_text())["postgres_password"]
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=ports["postgres"], dbname="messenger", user="postgres", password=password
+    )
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """A way to spoil what is stored, whose check sees it, and whether that is mended."""
+
+    title: str
+    statement: str
+    mended: bool = True
+
+
+NEVER = "00000000-0000-7000-8000-000000000001"
+SPOILED = (
+    Spoiled("numbers of messages", "delete from message.messages where conversation_id = %(c)s and seq = 3"),
+    Spoiled(
+        "numbers of messages",
+        "update message.conversations set last_seq = last_seq - 1 where conversation_id = %(g)s",
+    ),
+    Spoiled(
+        "numbers of changes",
+        "update message.conversations set last_change = 0 where conversation_id = %(c)s",
+    ),
+    Spoiled(
+        "places", "update message.places set seq = 99 where device_id = %(d)s and conversation_id = %(c)s"
+    ),
+    Spoiled("places", f"insert into message.places values (%(d)s, '{NEVER}', 0, 0)"),
+    Spoiled(
+        "members' marks",
+        "update message.members set read_seq = 77 where conversation_id = %(c)s and user_id = %(b)s",
+    ),
+    Spoiled(
+        "numbers of members",
+        "update message.conversations set member_count = 9 where conversation_id = %(g)s",
+    ),
+    Spoiled(
+        "owners",
+        "update message.members set role = 'member' where conversation_id = %(g)s and user_id = %(a)s",
+        mended=False,
+    ),
+    Spoiled("blocks", "update message.conversations set blocked = true where conversation_id = %(c)s"),
+    Spoiled(
+        "expired contents",
+        "update message.messages set expires_at = now() - interval '2 hours'"
+        " where conversation_id = %(c)s and seq = 5",
+    ),
+    Spoiled(
+        "conversations of changes",
+        f"insert into message.changes values ('{NEVER}', 1, 0, now(), null, 'created', '{{}}')",
+        mended=False,
+    ),
+    Spoiled(
+        "sessions",
+        "update auth.sessions set user_id = %(b)s where session_id ="
+        " (select session_id from auth.sessions where user_id = %(a)s and ended_at is null limit 1)",
+    ),
+    Spoiled("highest key ids", "update key.devices set highest_one_time_id = 1 where device_id = %(d)s"),
+    Spoiled("quota", "update file.usage set bytes = 7 where user_id = %(a)s"),
+    Spoiled("shares", "update file.files set conversations = 5 where file_id = %(f)s"),
+    Spoiled(
+        "broken-off uploads",
+        "insert into file.files (file_id, uploader_id, state, blob_key, size, touched_at)"
+        f" values ('{NEVER}', '{NEVER}', 'uploading', 'x', 0, now() - interval '1 day')",
+        mended=False,
+    ),
+    Spoiled("blobs", f"update file.files set blob_key = '{'0' * 32}' where file_id = %(f)s", mended=False),
+    Spoiled(
+        "outbox of auth",
+        "insert into auth.outbox (id, subject, payload, created_at)"
+        " values (gen_random_uuid(), 'nobody.hears', 'x', now() - interval '2 minutes')",
+        mended=False,
+    ),
+)
+
+
+def test_what_does_not_agree_is_seen_and_what_is_safe_is_mended(story: Story, restored: Stack) -> None:
+    ann, ben = login(restored, story.ann), login(restored, story.ben)
+    key = {"key_id": 20, "public_key": b64(bytes(PrivateKey.generate().public_key))}
+    ben.ok("POST", "/keys/one-time-prekeys", json={"prekeys": [key]})
+    said = done(restored.data, "check")
+    assert "WRONG" not in said
+    assert said.count("ok    ") > 25
+
+    file_id = next(iter(story.files))
+    known = {"c": story.direct, "g": story.group, "d": ben.device_id, "a": ann.user_id, "b": ben.user_id}
+    before = sql(restored, "select blob_key from file.files where file_id = %s", file_id)[0][0]
+    for spoiled in SPOILED:
+        statement = spoiled.statement % {
+            name: f"'{value}'" for name, value in {**known, "f": file_id}.items()
+        }
+        sql(restored, statement)
+
+    found = admin(restored.data, "check")
+    assert found.returncode == 1
+    for spoiled in SPOILED:
+        assert f"WRONG {spoiled.title}: " in found.stdout, spoiled
+    assert "; mended: " not in found.stdout
+
+    repaired = admin(restored.data, "check", "--repair")
+    assert repaired.returncode == 1, repaired.stdout
+    for spoiled in SPOILED:
+        lines = [one for one in repaired.stdout.splitlines() if one.startswith(f"WRONG {spoiled.title}: ")]
+        assert any(("; mended: " if spoiled.mended else "; left: ") in line for line in lines), spoiled
+
+    # What was left is for people; here they know what it was.
+    sql(restored, "update file.files set blob_key = %s where file_id = %s", before, file_id)
+    sql(restored, "delete from file.files where file_id = %s", NEVER)
+    sql(restored, "delete from auth.outbox where subject = 'nobody.hears'")
+    sql(restored, "delete from message.changes where conversation_id = %s", NEVER)
+    owner = "update message.members set role = 'owner' where conversation_id = %s and user_id = %s"
+    sql(restored, owner, story.group, ann.user_id)
+    said = done(restored.data, "check", "--repair")
+    assert "WRONG" not in said.replace("WRONG quota", ""), said
+    actions = [line for line in done(restored.data, "audit").splitlines() if "check --repair" in line]
+    assert len(actions) >= 12
+
+    # And the story goes on: the hole is a deleted message, the numbers go up.
+    items = ben.ok("GET", f"/conversations/{story.direct}/messages")["items"]
+    assert [one["seq"] for one in items] == list(range(1, len(items) + 1))
+    assert items[2]["deleted"]
+    assert login(restored, story.ann).send(story.direct)["seq"] == len(items) + 1
+
+
+@pytest.mark.long
+def test_keys_of_a_device_that_is_gone_are_seen_at_a_second_look(story: Story, restored: Stack) -> None:
+    insert = "insert into key.devices (device_id, user_id) values (%s, %s)"
+    sql(restored, insert, NEVER, story.ann.user_id)
+    assert "WRONG keys of devices: " in done(restored.data, "check", "--repair")
+    assert not sql(restored, "select 1 from key.devices where device_id = %s", NEVER)
+
+
+@pytest.mark.long
+def test_a_full_disk_is_told_and_leaves_the_last_backup(story: Story) -> None:
+    before = sorted(one.name for one in (story.folder / "sets").iterdir() if not one.name.startswith("."))
+    blob = {"content": secrets.token_bytes(400_000), "headers": OCTETS}
+    file_id = story.other.ok("POST", "/files", 201, **blob)["file_id"]
+    command = [sys.executable, "-m", "messenger.admin.main", "--data", str(story.source.data)]
+    found = subprocess.run(
+        [*command, "backup", str(story.folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+    )
+    story.other.ok("DELETE", f"/files/{file_id}", 204)
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+    assert "can't write to" in found.stderr.strip().splitlines()[-1]
+    assert before == sorted(
+        one.name for one in (story.folder / "sets").iterdir() if not one.name.startswith(".")
+    )
+    done(None, "restore", "--verify-only", str(story.folder))
+
+
 @pytest.mark.long
 def test_other_secrets_and_engines_that_are_not_empty(story: Story, tmp_path: Path) -> None:
+    assert "holds no set x" in refused(None, "restore", "--verify-only", "--set", "x", str(story.folder))
+    assert "--secrets goes with --data" in refused(None, "restore", "--secrets", "x", str(story.folder))
+    missing = ("--secrets", str(tmp_path / "none.json"))
+    assert "can't be used" in refused(tmp_path / "new", "restore", *missing, str(story.folder))
     assert "signing_secret is not the one" in refused(tmp_path / "new", "restore", str(story.folder))
     said = done(tmp_path / "new", "restore", "--other-secrets", str(story.folder))
     assert "restored: " in said

@@ -1,0 +1,148 @@
+"""NATS, S3 and Redis: each is used once as the services use it."""
+
+from collections.abc import Awaitable, Callable
+from secrets import token_bytes, token_hex
+from typing import Any
+
+from msgspec.structs import replace
+
+from messenger.admin.doctor.telling import Telling
+from messenger.core.blobs import Blobs
+from messenger.core.bus import MAX_PAYLOAD, Bus, BusAway
+from messenger.core.cache import Cache
+from messenger.core.lifecycle import StartError
+from messenger.core.limits.stores import CacheAway
+from messenger.core.settings import Settings
+from messenger.core.streams import Pieces
+from messenger.core.threads import Threads
+from messenger.wire.errors import Problem
+
+WAIT_SECONDS = 3.0
+PROBE_BYTES = 4_096
+NATS_HEADERS = 4_096  # bytes
+
+
+async def look_at_engines(reactor: Any, settings: Settings, telling: Telling) -> None:
+    """All three."""
+    await _nats(reactor, settings, telling)
+    await _s3(reactor, settings, telling)
+    await _redis(reactor, settings, telling)
+
+
+async def _nats(reactor: Any, settings: Settings, telling: Telling) -> None:
+    bus = Bus(reactor, replace(settings.nats, wait=WAIT_SECONDS), "messenger-doctor")
+    try:
+        await bus.start()
+    except StartError as error:
+        telling.bad(
+            "NATS", str(error), "is it up, with `-js` for JetStream, and are url, user and password right?"
+        )
+        return
+    try:
+        server = await bus.describe()
+    except BusAway as error:
+        telling.bad("NATS", f"does not answer ({error})", "is JetStream on (`-js`), with room on its disk?")
+        return
+    finally:
+        await bus.stop()
+    telling.ok("NATS", f"is version {server.version}, JetStream has its streams")
+    telling.judge(
+        server.max_payload >= MAX_PAYLOAD + NATS_HEADERS,
+        "NATS max_payload",
+        f"is {server.max_payload} bytes",
+        f"at least {MAX_PAYLOAD + NATS_HEADERS} are needed: 1 MiB is its default",
+    )
+
+
+async def _s3(reactor: Any, settings: Settings, telling: Telling) -> None:
+    threads = Threads(reactor, "s3", 1, 8)
+    await threads.start()
+    try:
+        blobs = Blobs(reactor, replace(settings.s3, wait=WAIT_SECONDS), threads)
+        try:
+            await blobs.start()
+            await _probe(blobs, telling)
+        finally:
+            await blobs.stop()
+    except StartError as error:
+        telling.bad("S3", str(error), "files can't be stored")
+    finally:
+        await threads.stop()
+
+
+async def _probe(blobs: Blobs, telling: Telling) -> None:
+    """Put, read, list and delete a blob of a few bytes."""
+    key, content = f"doctor-{token_hex(8)}", token_bytes(PROBE_BYTES)
+
+    async def put() -> None:
+        await blobs.put(key, Pieces([content]), len(content), _no_parts)
+
+    async def get() -> None:
+        chunks = await blobs.chunks(key, 0, len(content))
+        if chunks is None or b"".join([chunk async for chunk in chunks]) != content:
+            raise _Other("what came back was not what was put")
+
+    async def listed() -> None:
+        if all(stored.key != key for stored in await blobs.listed(key[:-1])):
+            raise _Other("it is not in the listing")
+
+    async def delete() -> None:
+        await blobs.remove(key)
+        if await blobs.size(key) is not None:
+            raise _Other("it was still there")
+
+    steps: dict[str, Callable[[], Awaitable[None]]] = {
+        "put": put,
+        "get": get,
+        "list": listed,
+        "delete": delete,
+    }
+    for name, step in steps.items():
+        try:
+            await step()
+        except (Problem, _Other) as error:
+            reason = error.detail if isinstance(error, Problem) else str(error)
+            advice = "the key pair needs the rights to put, get, list and delete objects of the bucket"
+            telling.bad(f"S3 {name}", f"failed ({reason})", advice)
+            return
+    telling.ok("S3", "a blob was put, read, listed and deleted")
+
+
+class _Other(Exception):
+    """S3 answered well and did something else."""
+
+
+async def _no_parts(_upload_id: str) -> None:
+    """A blob of known size has no parts."""
+
+
+async def _redis(reactor: Any, settings: Settings, telling: Telling) -> None:
+    if not settings.redis.url:
+        telling.ok("Redis", "none is set: each process counts limits for itself")
+        return
+    try:
+        cache = Cache(reactor, settings.redis)
+        await cache.start()
+    except StartError as error:
+        telling.bad("Redis", str(error), "put [redis] right, or leave it out")
+        return
+    try:
+        found = await cache.describe()
+    except CacheAway:
+        telling.bad(
+            "Redis",
+            "does not answer",
+            "is it up, and are url and password right? Until then each process counts limits for itself",
+        )
+        return
+    finally:
+        await cache.stop()
+    telling.ok("Redis", f"is version {found.version}")
+    if found.max_memory == 0:
+        telling.warn("Redis maxmemory", "is not set", "set one, with `maxmemory-policy volatile-ttl`")
+    elif found.policy != "volatile-ttl":
+        telling.warn(
+            "Redis maxmemory-policy", f"is {found.policy}", "`volatile-ttl` forgets what ends soonest"
+        )
+    if not found.persistent:
+        telling.warn("Redis appendonly", "is off", "a restart forgets limits: set `appendonly yes`")

@@ -1,0 +1,208 @@
+"""What has to be asked of the server before the rules can judge: names, keys, members, conversations."""
+
+import time
+from collections import OrderedDict
+
+from messenger.client import events
+from messenger.client.e2e import KnownUser, Policy
+from messenger.client.engine import controls, trust
+from messenger.client.engine.sealing import DeviceView
+from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.errors import NotFound, UnknownUser
+from messenger.client.net.api import Api
+from messenger.client.records import Person
+from messenger.client.settings import Settings
+from messenger.wire.auth import User
+from messenger.wire.conversations import Conversation, Member
+
+REFUSED_AGAIN = 60.0  # seconds before the keys of a user with a refused device are asked for again
+MOST_VIEWS = 1_000
+
+
+class Asking:
+    """Questions to the server, and their answers in the store."""
+
+    def __init__(self, vault: Vault, api: Api, settings: Settings) -> None:
+        self._vault = vault
+        self._api = api
+        self.policy = Policy(settings.identity_changes)
+        self._views: OrderedDict[str, DeviceView] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    # users
+
+    async def user(self, username: str) -> Person:
+        """A user by name. UnknownUser."""
+        username = username.strip().lower()
+        found = await self._api.user_named(username)
+        if found is None or found.username != username:
+            raise UnknownUser(f"There is no user {username}.")
+        await self._vault.run(lambda shelf: shelf.conversations.put_person(found.user_id, found.username))
+        return Person(user_id=found.user_id, username=found.username)
+
+    async def names(self, user_ids: list[str]) -> None:
+        """Have the names of these users."""
+        missing = await self._vault.run(lambda shelf: shelf.conversations.nameless(user_ids))
+        for start in range(0, len(missing), 200):
+            asked = set(missing[start : start + 200])
+            found = [one for one in await self._api.lookup(sorted(asked)) if one.user_id in asked]
+
+            def put(shelf: Shelf, found: list[User] = found) -> None:
+                for one in found:
+                    shelf.conversations.put_person(one.user_id, one.username)
+
+            await self._vault.run(put)
+
+    async def learn(self, user_id: str) -> None:
+        """Ask for a user's keys, and take in what holds."""
+        await self.names([user_id])
+        try:
+            said = await self._api.identities(user_id)
+        except NotFound:
+            return  # the account is gone; what was known stays
+        await self._vault.run(lambda shelf: trust.learn(shelf, user_id, said, self.policy))
+
+    async def learn_own(self) -> None:
+        """Before approval: have the own devices as the server names them, to read a grant by."""
+        said = await self._api.identities(await self._vault.run(lambda shelf: shelf.user_id))
+
+        def put(shelf: Shelf) -> None:
+            known = KnownUser(shelf.user_id)
+            known.learn(said, Policy.WARN)
+            shelf.account.set("provisional", known.to_bytes())
+
+        await self._vault.run(put)
+
+    async def learn_senders(self, senders: list[tuple[str, str]]) -> None:
+        """Have the keys of these senders, (user, device), where a device is not known."""
+        now = time.monotonic()
+
+        def unknown(shelf: Shelf) -> tuple[list[tuple[str, str]], bool]:
+            waiting = not controls.approved(shelf)
+            found = []
+            for user_id, device_id in dict.fromkeys(senders):
+                own = user_id == shelf.user_id and waiting
+                if not own and device_id not in shelf.known(user_id).devices:
+                    found.append((user_id, device_id))
+            return found, waiting and any(user == shelf.user_id for user, _ in senders)
+
+        missing, own = await self._vault.run(unknown)
+        if own:
+            await self.learn_own()
+        users = []
+        for pair in missing:
+            if now - self._asked.get(pair, -REFUSED_AGAIN) >= REFUSED_AGAIN:
+                self._asked[pair] = now
+                users.append(pair[0])
+        while len(self._asked) > MOST_VIEWS:
+            self._asked.popitem(last=False)
+        for user_id in dict.fromkeys(users):
+            await self.learn(user_id)
+
+    # conversations
+
+    async def conversation(self, conversation_id: str) -> None:
+        """Have a conversation and its members as the server names them."""
+        said = await self._api.conversation(conversation_id)
+        await self.take(said)
+
+    async def know(self, conversation_ids: list[str]) -> None:
+        """Have these conversations, where they are not known."""
+
+        def unknown(shelf: Shelf) -> list[str]:
+            return [one for one in dict.fromkeys(conversation_ids) if shelf.conversations.get(one) is None]
+
+        for conversation_id in await self._vault.run(unknown):
+            await self.conversation(conversation_id)
+
+    async def take(self, said: Conversation, key: bytes | None = None) -> None:
+        """Write down what the server says about a conversation, with its members; `key` opens its name."""
+        members = await self._api.members(said.conversation_id)
+        await self.names([one.user_id for one in members])
+        await self._vault.run(lambda shelf: take_conversation(shelf, said, members, key))
+
+    async def all_conversations(self) -> None:
+        """Have all conversations that are new or were changed."""
+
+        def stale(shelf: Shelf) -> list[Conversation]:
+            found = []
+            for one in said:
+                row = shelf.conversations.get(one.conversation_id)
+                if row is None or row.updated_at != one.updated_at or row.ended:
+                    found.append(one)
+            return found
+
+        said = await self._api.conversations()
+        for one in await self._vault.run(stale):
+            await self.take(one)
+
+    async def members(self, conversation_id: str) -> None:
+        """Have a conversation's members anew."""
+        members = await self._api.members(conversation_id)
+        await self.names([one.user_id for one in members])
+        await self._vault.run(lambda shelf: take_members(shelf, conversation_id, members))
+
+    # devices
+
+    async def view(self, conversation_id: str) -> DeviceView:
+        """The devices that a message goes to; as remembered, until something is said to have changed."""
+        found = self._views.get(conversation_id)
+        if found is None:
+            said = await self._api.conversation_devices(conversation_id)
+            found = DeviceView(users={one.device_id: one.user_id for one in said.items})
+            self._views[conversation_id] = found
+            while len(self._views) > MOST_VIEWS:
+                self._views.popitem(last=False)
+        return found
+
+    def forget_view(self, conversation_id: str) -> None:
+        """Its devices may have changed."""
+        self._views.pop(conversation_id, None)
+
+    def forget_views(self) -> None:
+        """All may have changed."""
+        self._views.clear()
+
+
+def take_conversation(
+    shelf: Shelf, said: Conversation, members: list[Member], key: bytes | None = None
+) -> None:
+    """Write down a conversation, and tell of a new one."""
+    new = shelf.conversations.take(said)
+    if said.type == "direct":
+        peer = next((one.user_id for one in members if one.user_id != shelf.user_id), None)
+        row = shelf.conversations.get(said.conversation_id)
+        assert row is not None
+        if row.peer_id is None and peer is not None:
+            title = shelf.conversations.name(peer)
+            shelf.conversations.set(said.conversation_id, peer_id=peer, title=title)
+    else:
+        row = shelf.conversations.get(said.conversation_id)
+        assert row is not None
+        controls.retitle(shelf, said.conversation_id, said.metadata, key or row.metadata_key)
+    take_members(shelf, said.conversation_id, members, quiet=new)
+    if new:
+        row = shelf.conversations.get(said.conversation_id)
+        assert row is not None
+        shelf.tell(events.ConversationAdded(conversation_id=said.conversation_id, title=row.title))
+
+
+def take_members(shelf: Shelf, conversation_id: str, said: list[Member], *, quiet: bool = False) -> None:
+    """Write down who is in a conversation; who came or went without a change that says so is told."""
+    before = {one.user_id for one in shelf.conversations.members(conversation_id)}
+    shelf.conversations.take_members(conversation_id, said)
+    after = {one.user_id: one.role for one in said}
+    if quiet:
+        return
+    for user_id in sorted(before ^ after.keys()):
+        shelf.tell(
+            events.MembershipChanged(
+                conversation_id=conversation_id,
+                user_id=user_id,
+                username=shelf.conversations.name(user_id),
+                change="added" if user_id in after else "removed",
+                role=after.get(user_id),
+                actor_id=None,
+                actor=None,
+            )
+        )

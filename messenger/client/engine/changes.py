@@ -1,0 +1,91 @@
+"""What the server says has happened to a conversation besides messages: written down, and told once."""
+
+from messenger.client import events
+from messenger.client.engine import controls, receiving
+from messenger.client.engine.vault import Shelf
+from messenger.wire.codec import base64_bytes
+from messenger.wire.conversations import Change
+
+LEFT = 2  # in `ended`: this user is no member any more
+
+
+def take_change(shelf: Shelf, conversation_id: str, change: Change) -> None:
+    """Take one change in; one that came before changes nothing."""
+    row = shelf.conversations.get(conversation_id)
+    assert row is not None
+    if row.change_place is not None and change.change <= row.change_place:
+        return
+    shelf.conversations.set(conversation_id, change_place=change.change)
+    if change.event in ("member_added", "member_removed", "role_changed"):
+        _take_member(shelf, conversation_id, change)
+    elif change.event == "updated":
+        _take_update(shelf, conversation_id, change)
+    elif change.event == "deleted" and isinstance(change.seq, int):
+        receiving.delete(shelf, conversation_id, change.seq, change.actor_id)
+    elif change.event == "ended":
+        shelf.conversations.set(conversation_id, ended=1)
+        shelf.tell(events.ConversationEnded(conversation_id=conversation_id))
+
+
+def _take_member(shelf: Shelf, conversation_id: str, change: Change) -> None:
+    user_id = change.user_id
+    if not isinstance(user_id, str):
+        return
+    role = change.role if isinstance(change.role, str) else None
+    known = {one.user_id: one.role for one in shelf.conversations.members(conversation_id)}
+    own = user_id == shelf.user_id
+    if change.event == "member_removed":
+        what = "left" if change.actor_id == user_id else "removed"
+        news = user_id in known
+        shelf.conversations.drop_member(conversation_id, user_id)
+        if own:
+            shelf.conversations.set(conversation_id, ended=LEFT)
+            shelf.tell(events.ConversationEnded(conversation_id=conversation_id))
+    else:
+        what = "added" if change.event == "member_added" else "role_changed"
+        news = known.get(user_id) != (role or "member")
+        shelf.conversations.put_member(conversation_id, user_id, role or "member", change.created_at)
+        if own:
+            shelf.conversations.set(conversation_id, role=role or "member")
+            _come_back(shelf, conversation_id, change)
+    if news:
+        shelf.tell(
+            events.MembershipChanged(
+                conversation_id=conversation_id,
+                user_id=user_id,
+                username=shelf.conversations.name(user_id),
+                change=what,  # type: ignore[arg-type]
+                role=role,
+                actor_id=change.actor_id,
+                actor=shelf.conversations.name(change.actor_id),
+            )
+        )
+
+
+def _come_back(shelf: Shelf, conversation_id: str, change: Change) -> None:
+    """Added again after having been away: what was said meanwhile is not for this user."""
+    row = shelf.conversations.get(conversation_id)
+    assert row is not None
+    if row.ended == LEFT:
+        place = None if row.place is None else max(row.place, change.at_seq)
+        shelf.conversations.set(conversation_id, ended=0, place=place)
+
+
+def _take_update(shelf: Shelf, conversation_id: str, change: Change) -> None:
+    said = change.conversation
+    row = shelf.conversations.get(conversation_id)
+    assert row is not None
+    if not isinstance(said, dict):
+        return
+    ttl, metadata = said.get("message_ttl"), said.get("metadata")
+    if isinstance(ttl, int | None) and ttl != row.message_ttl:
+        shelf.conversations.set(conversation_id, message_ttl=ttl)
+        shelf.tell(events.ConversationUpdated(conversation_id=conversation_id, title=row.title))
+    if isinstance(metadata, str):
+        try:
+            raw = base64_bytes(metadata)
+        except ValueError:
+            return
+        # Kept though it does not open: its key may come with the next message.
+        shelf.conversations.set(conversation_id, metadata=raw)
+        controls.retitle(shelf, conversation_id, raw, row.metadata_key)

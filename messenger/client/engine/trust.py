@@ -1,0 +1,127 @@
+"""What the server says about users' keys, taken in as far as it holds, and told."""
+
+import time
+
+from messenger.client import events
+from messenger.client.e2e import (
+    AccountKeyHasChanged,
+    AccountKeyPinned,
+    DeviceAdded,
+    DeviceRefused,
+    DeviceRemoved,
+    KnownUser,
+    Policy,
+    TrustEvent,
+)
+from messenger.client.e2e.errors import EncryptionError
+from messenger.client.engine.naming import reason_of
+from messenger.client.engine.vault import Shelf
+from messenger.client.errors import IdentityRefused
+from messenger.wire.keys import Bundle, Identities
+
+
+def learn(shelf: Shelf, user_id: str, said: Identities, policy: Policy) -> None:
+    """Take in a user's account key and devices. For oneself only the own account key vouches."""
+    known = shelf.known(user_id)
+    if user_id == shelf.user_id:
+        if known.account_key is None:
+            return  # not approved yet: nothing to judge by
+        policy = Policy.REFUSE
+    first = not known.devices
+    found = known.learn(said, policy)
+    shelf.states.save(user_id, known)
+    tell(shelf, found, quiet=first)
+
+
+def begin_sessions(shelf: Shelf, bundles: list[Bundle], policy: Policy) -> None:
+    """Begin a session by each bundle. IdentityRefused where one does not hold, which is told too."""
+    keys = shelf.keys()
+    for bundle in bundles:
+        known = shelf.known(bundle.user_id)
+        first = not known.devices
+        try:
+            if bundle.user_id == shelf.user_id:
+                policy = Policy.REFUSE
+            tell(shelf, known.check_bundle(bundle, policy), quiet=first)
+            sessions = shelf.sessions(bundle.user_id, bundle.device_id)
+            sessions.start(keys, bundle, now=time.time())
+        except EncryptionError as error:
+            raise Refusal(bundle.user_id, bundle.device_id, error) from None
+        shelf.states.save(bundle.user_id, known)
+        shelf.states.save(bundle.device_id, sessions)
+
+
+class Refusal(IdentityRefused):
+    """A bundle or device that does not hold."""
+
+    def __init__(self, user_id: str, device_id: str, error: EncryptionError) -> None:
+        super().__init__(str(error), code=reason_of(error))
+        self.user_id = user_id
+        self.device_id = device_id
+
+
+def tell_refusal(shelf: Shelf, refusal: Refusal) -> None:
+    """Have the application know that keys of the server's do not hold."""
+    shelf.tell(
+        events.KeysRefused(
+            user_id=refusal.user_id,
+            username=shelf.conversations.name(refusal.user_id),
+            device_id=refusal.device_id,
+            reason=refusal.code,
+            detail=str(refusal),
+        )
+    )
+
+
+def tell(shelf: Shelf, found: list[TrustEvent], *, quiet: bool) -> None:
+    """Write the events. `quiet`: the user was not known before, so that its devices are no news."""
+    for event in found:
+        name = shelf.conversations.name(event.user_id)
+        if isinstance(event, AccountKeyHasChanged):
+            shelf.tell(
+                events.IdentityChanged(
+                    user_id=event.user_id,
+                    username=name,
+                    was_verified=event.was_verified,
+                    accepted=event.accepted,
+                )
+            )
+        elif isinstance(event, DeviceRefused):
+            if _repeated(shelf, event):
+                continue
+            shelf.tell(
+                events.DeviceRefused(
+                    user_id=event.user_id,
+                    username=name,
+                    device_id=event.device_id,
+                    reason=reason_of(event.error),
+                    detail=str(event.error),
+                )
+            )
+        elif isinstance(event, DeviceAdded | DeviceRemoved):
+            if not quiet:
+                shelf.tell(
+                    events.DeviceListChanged(
+                        user_id=event.user_id,
+                        username=name,
+                        device_id=event.device_id,
+                        change="added" if isinstance(event, DeviceAdded) else "removed",
+                    )
+                )
+        else:
+            assert isinstance(event, AccountKeyPinned)
+
+
+def _repeated(shelf: Shelf, event: DeviceRefused) -> bool:
+    """Whether this very refusal was told before: the server may list the device for as long as it likes."""
+    name = f"refused/{event.device_id}"
+    reason = reason_of(event.error)
+    if shelf.account.get(name) == reason:
+        return True
+    shelf.account.set(name, reason)
+    return False
+
+
+def own(shelf: Shelf) -> KnownUser:
+    """What is known of the own user."""
+    return shelf.known(shelf.user_id)
