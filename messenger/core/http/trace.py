@@ -2,8 +2,8 @@
 
 A request may bear `traceparent: 00-TRACE-PARENT-FLAGS`. What it says is taken over, a span id of our own
 becomes the parent of what we ask others, and the trace's id stands in each log line beside the request's.
-Where there is none, or it is malformed or repeated, a new trace begins here (and a `tracestate` beside it is
-dropped). Of the flags only `sampled` is known.
+Where there is none, or it is malformed or repeated, a new trace begins here (and the gateway drops a
+`tracestate` beside it). Of the flags only `sampled` is known.
 """
 
 import re
@@ -31,6 +31,9 @@ class Trace(NamedTuple):
     def traceparent(self) -> str:
         """The header for what is asked of others for this request's sake."""
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+
+NO_TRACE = Trace("", None, "", False)  # a request that has not been read
 
 
 def trace_of(headers: Headers) -> Trace:

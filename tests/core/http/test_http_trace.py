@@ -1,114 +1,56 @@
-"""Which trace a request belongs to (W3C Trace Context), and what a collector is told of it."""
-
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+"""Traces are taken over where they are well formed, and begun anew where not (W3C Trace Context)."""
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 
-from messenger.core.http.site import Site
 from messenger.core.http.trace import trace_of
-from messenger.core.settings import Otel
-from messenger.core.spans import Spans
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-def test_a_given_trace_goes_on() -> None:
-    trace = trace_of(Headers({"traceparent": [f"00-{TRACE}-{PARENT}-01"]}))
-    assert (trace.trace_id, trace.parent_id, trace.sampled) == (TRACE, PARENT, True)
-    assert trace.span_id not in (PARENT, "0" * 16)
-    assert trace.traceparent == f"00-{TRACE}-{trace.span_id}-01"
-
-
-def test_a_later_version_may_say_more() -> None:
-    assert trace_of(Headers({"traceparent": [f"cc-{TRACE}-{PARENT}-00-more"]})).trace_id == TRACE
+def headers(*values: str) -> Headers:
+    return Headers({"traceparent": list(values)} if values else {})
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("text", "sampled"),
     [
-        [],
-        [""],
-        [f"00-{TRACE}-{PARENT}"],
-        [f"00-{TRACE}-{PARENT}-01-more"],
-        [f"ff-{TRACE}-{PARENT}-01"],
-        [f"00-{'0' * 32}-{PARENT}-01"],
-        [f"00-{TRACE}-{'0' * 16}-01"],
-        [f"00-{TRACE.upper()}-{PARENT}-01"],
-        [f"00-{TRACE}-{PARENT}-01\x00"],
-        [f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-01"],
+        (f"00-{TRACE}-{PARENT}-01", True),
+        (f"00-{TRACE}-{PARENT}-00", False),
+        (f"00-{TRACE}-{PARENT}-03", True),
+        (f"00-{TRACE}-{PARENT}-02", False),
+        (f"cc-{TRACE}-{PARENT}-01", True),
+        (f"cc-{TRACE}-{PARENT}-01-what-is-to-come", True),
     ],
 )
-def test_else_a_new_one_begins(given: list[str]) -> None:
-    trace = trace_of(Headers({"traceparent": given}))
-    assert trace.trace_id != TRACE
+def test_taken_over(text: str, sampled: bool) -> None:
+    trace = trace_of(headers(text))
+    assert (trace.trace_id, trace.parent_id, trace.sampled) == (TRACE, PARENT, sampled)
+    assert trace.span_id != PARENT
+    assert trace.traceparent == f"00-{TRACE}-{trace.span_id}-{'01' if sampled else '00'}"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        ("",),
+        ("x",),
+        (f"00-{TRACE}-{PARENT}",),
+        (f"00-{TRACE}-{PARENT}-1",),
+        (f"00-{TRACE}-{PARENT}-01-more",),
+        (f"ff-{TRACE}-{PARENT}-01",),
+        (f"00-{TRACE.upper()}-{PARENT}-01",),
+        (f"00-{'0' * 32}-{PARENT}-01",),
+        (f"00-{TRACE}-{'0' * 16}-01",),
+        (f"00-{TRACE}x-{PARENT}-01",),
+        (f"cc-{TRACE}-{PARENT}-01more",),
+        (f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-01"),
+    ],
+)
+def test_begun_anew(values: tuple[str, ...]) -> None:
+    trace, other = trace_of(headers(*values)), trace_of(headers(*values))
     assert trace.parent_id is None
+    assert trace.trace_id not in (TRACE, other.trace_id)
+    assert trace_of(headers(trace.traceparent)).trace_id == trace.trace_id
     assert not trace.sampled
-    assert len(trace.traceparent) == 55
-
-
-def test_the_gateway_chooses_what_is_recorded_and_the_services_follow() -> None:
-    app: Any = None
-    asked = Headers({"traceparent": [f"00-{TRACE}-{PARENT}-01"]})
-    spans = Spans(Otel(endpoint="http://127.0.0.1:9", ratio=1.0), "gateway")
-    assert not Site(Clock(), app, chooses_traces=True).trace_of(asked).sampled
-    assert Site(Clock(), app, chooses_traces=True, spans=spans).trace_of(Headers()).sampled
-    assert Site(Clock(), app).trace_of(asked).sampled
-
-
-class Collector(HTTPServer):
-    """Takes what is exported."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Take)
-        self.spans: list[Any] = []
-
-
-class Take(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.spans += [
-            span for resource in body.resource_spans for scope in resource.scope_spans for span in scope.spans
-        ]
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
-def test_a_collector_is_told_what_was_answered() -> None:
-    collector = Collector()
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
-    try:
-        spans = Spans(Otel(endpoint=f"http://127.0.0.1:{collector.server_port}"), "message")
-        trace = trace_of(Headers({"traceparent": [f"00-{TRACE}-{PARENT}-01"]}))
-        spans.answered(trace, "request-1", "GET", "/conversations/{conversation_id}", 503, 0.25)
-        spans.close()
-    finally:
-        collector.shutdown()
-        collector.server_close()
-    [span] = collector.spans
-    assert (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()) == (
-        TRACE,
-        trace.span_id,
-        PARENT,
-    )
-    assert span.name == "GET /conversations/{conversation_id}"
-    assert span.end_time_unix_nano - span.start_time_unix_nano == 250_000_000
-    told = {one.key: one.value for one in span.attributes}
-    assert told["messenger.request_id"].string_value == "request-1"
-    assert told["http.response.status_code"].int_value == 503
-
-
-def test_the_ratio_is_of_traces_not_of_requests() -> None:
-    spans = Spans(Otel(endpoint="http://127.0.0.1:9", ratio=0.5), "gateway")
-    assert spans.chosen("0" * 17 + "f" * 15)
-    assert not spans.chosen("0" * 16 + "f" * 16)
