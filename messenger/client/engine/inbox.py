@@ -93,7 +93,8 @@ class Inbox:
                 # What came with a lower seq goes before; when its turn comes again it is no news.
                 here = [one for one in run if isinstance(one, Message) and one.seq < last]
                 here = [one for one in here if one.conversation_id == conversation_id]
-                await self._commit(socket, sorted([*fetched, *here], key=lambda one: one.seq))
+                merged: list[Message] = [*fetched, *here]
+                await self._commit(socket, sorted(merged, key=lambda one: one.seq))
                 holes = [seq for seq in holes if seq > last]
 
     async def _commit(self, socket: Socket, run: Sequence[Durable]) -> None:
