@@ -141,7 +141,7 @@ class Site(ServerFactory):
         try:
             self.app.dispatch(request)
         except Exception:
-            log.failure("dispatch failed", request_id=request.request_id)
+            log.failure("dispatch failed", request_id=request.request_id, trace_id=request.trace.trace_id)
             request.refuse(INTERNAL)
 
     def finished(self, request: Request, status: int) -> None:
@@ -155,6 +155,7 @@ class Site(ServerFactory):
             "{method} {route} {status}",
             event="request",
             request_id=request.request_id,
+            trace_id=request.trace.trace_id,
             method=method,
             route=request.route,
             status=status,
