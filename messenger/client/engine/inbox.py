@@ -94,7 +94,8 @@ class Inbox:
                 here = [one for one in run if isinstance(one, Message) and one.seq < last]
                 here = [one for one in here if one.conversation_id == conversation_id]
                 merged: list[Message] = [*fetched, *here]
-                await self._commit(socket, sorted(merged, key=lambda one: one.seq))
+                merged.sort(key=lambda one: one.seq)
+                await self._commit(socket, merged)
                 holes = [seq for seq in holes if seq > last]
 
     async def _commit(self, socket: Socket, run: Sequence[Durable]) -> None:
