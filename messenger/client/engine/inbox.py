@@ -88,8 +88,14 @@ class Inbox:
                 page = await self._api.messages(conversation_id, after, PAGE)
                 page = [one for one in page if one.conversation_id == conversation_id and one.seq > after]
                 page = [one for one in sorted(page, key=lambda one: one.seq) if one.seq < max(seqs)]
-                await self._commit(socket, [one for one in page if one.seq in holes])
                 last = max((one.seq for one in page), default=holes[-1])
+                fetched = [one for one in page if one.seq in holes]
+                # What came with a lower seq goes before; when its turn comes again it is no news.
+                here = [one for one in run if isinstance(one, Message) and one.seq < last]
+                here = [one for one in here if one.conversation_id == conversation_id]
+                merged: list[Message] = [*fetched, *here]
+                merged.sort(key=lambda one: one.seq)
+                await self._commit(socket, merged)
                 holes = [seq for seq in holes if seq > last]
 
     async def _commit(self, socket: Socket, run: Sequence[Durable]) -> None:
