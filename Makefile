@@ -9,7 +9,7 @@ DATA ?= var
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: deb lock run test test-minio promtool lint bench check-long soak clean
+.PHONY: deb lock run test test-minio promtool lint docs bench check-long soak clean
 
 run: $(STAMP)
 	$(BIN)/twist messenger --data $(DATA)
@@ -30,11 +30,15 @@ $(BIN)/promtool: | $(BIN)/python
 	apt-get download prometheus || { apt-get update && apt-get download prometheus; }; \
 	dpkg-deb --extract prometheus_*.deb . && install usr/bin/promtool $$target
 
-lint: $(STAMP_DEV)
+lint: $(STAMP_DEV) docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site of docs/, in build/site; a link or an anchor that leads nowhere fails.
+docs: $(STAMP_DEV)
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/site
 
 # After a change of what setup.cfg asks for, or for newer versions. Python 3.11 only: it is the oldest of ours.
 lock: $(STAMP_DEV)
@@ -64,7 +68,7 @@ $(STAMP): setup.cfg pyproject.toml | $(BIN)/python
 
 $(STAMP_DEV): setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--config-settings editable_mode=compat --editable '.[embedded,client,test,dev]'
+		--config-settings editable_mode=compat --editable '.[embedded,client,test,dev,docs]'
 	touch $@ $(STAMP)
 
 clean:

@@ -17,7 +17,18 @@ from pathlib import Path
 
 from benchmarks.report import Row, page, table
 
-NAMES = ("messages", "fanout", "backlog", "sockets", "gateway", "auth", "keys", "files", "encryption")
+NAMES = (
+    "messages",
+    "fanout",
+    "backlog",
+    "sockets",
+    "gateway",
+    "auth",
+    "keys",
+    "files",
+    "encryption",
+    "messenger_client",
+)
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 KEPT = ROOT / "docs" / "performance.json"

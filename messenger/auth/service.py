@@ -143,6 +143,7 @@ def build(context: Context) -> Built:
         draining=system.drain,
         metrics=HttpMetrics(registry),
         trusted_proxies=trusted_networks(settings.trusted_proxies, "auth"),
+        spans=context.spans,
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of what has expired", accounts.sweep)
     # The keys come before the tokens that are verified with them: the very first start makes them.

@@ -123,7 +123,7 @@ class Devices:
         await self.engine.asking.learn(self.engine.user_id)
 
     async def device_code(self) -> str:
-        """On a new device: the code that an approved one is to be given."""
+        """On a new device: the code that an approved one is to be given, once the server has its keys."""
 
         def read(shelf: Shelf) -> str:
             code = shelf.states.get(DeviceCode, "own")
@@ -131,7 +131,9 @@ class Devices:
                 raise WrongCode("This device needs no code: it is approved.")
             return str(code)
 
-        return await self.engine.vault.run(read)
+        code = await self.engine.vault.run(read)
+        await self.engine.publishing.refresh()
+        return code
 
     async def approve_device(self, code: str) -> Device:
         """On an approved device: vouch for the new one that shows this code. WrongCode, NotApproved.

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from prometheus_client import CollectorRegistry
 from twisted.logger import LogLevel
@@ -26,6 +26,9 @@ from messenger.core.outbox import Outbox
 from messenger.core.reactor import install_reactor
 from messenger.core.settings import Settings
 from messenger.core.tokens import Tokens
+
+if TYPE_CHECKING:
+    from messenger.core.spans import Spans
 
 
 class ServiceOptions(Options):
@@ -68,6 +71,7 @@ class Context:
     reactor: Any
     settings: Settings
     bus: Bus
+    spans: "Spans | None" = None
     limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +91,20 @@ class Common:
     tokens: Tokens
     outbox: Outbox
     parts: list[Part] = field(default_factory=list)
+
+
+def spans_of(settings: Settings, service: str) -> "Spans | None":
+    """What exports the spans of this process, where the configuration names a collector."""
+    if not settings.otel.endpoint:
+        return None
+    from messenger.core.spans import Spans  # it knows OpenTelemetry, which is an extra
+
+    return Spans(settings.otel, service)
+
+
+def shared_parts(context: Context) -> list[Part]:
+    """What the services of one process share, in the order of its start."""
+    return [context.bus, context.limits, *([context.spans] if context.spans else [])]
 
 
 def route_limits(context: Context, section: str, registry: CollectorRegistry) -> RouteLimits:
@@ -128,7 +146,9 @@ def make_service(options: ServiceOptions, name: str, build: Callable[[Context], 
     from twisted.internet import reactor
 
     try:
-        context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, f"messenger-{name}"))
-        return Lifecycle(reactor, Ordered(reactor, [context.bus, context.limits, *build(context).parts]))
+        settings = options.settings
+        bus = Bus(reactor, settings.nats, f"messenger-{name}")
+        context = Context(reactor, settings, bus, spans_of(settings, name))
+        return Lifecycle(reactor, Ordered(reactor, [*shared_parts(context), *build(context).parts]))
     except StartError as error:
         leave(error)

@@ -198,6 +198,16 @@ class Limits(Section, frozen=True, kw_only=True):
     guess_address: RateText = "100/h"
 
 
+class Otel(Section, frozen=True, kw_only=True):
+    """Where spans go: an OpenTelemetry collector that takes OTLP over HTTP, or nowhere.
+
+    `ratio` of the traces that come in at the gateway are recorded.
+    """
+
+    endpoint: Text = ""
+    ratio: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -214,3 +224,4 @@ class Settings(Section, frozen=True, kw_only=True):
     file: File = field(default_factory=File)
     key: Key = field(default_factory=Key)
     limits: Limits = field(default_factory=Limits)
+    otel: Otel = field(default_factory=Otel)

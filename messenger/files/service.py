@@ -88,6 +88,7 @@ def build(context: Context) -> Built:
         draining=system.drain,
         metrics=HttpMetrics(registry),
         trusted_proxies=trusted_networks(settings.file.trusted_proxies, "file"),
+        spans=context.spans,
     )
 
     async def remove_user(_work: UserRemoval) -> None:

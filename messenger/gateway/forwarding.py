@@ -1,11 +1,11 @@
 """Which headers cross the gateway, in both directions (RFC 9110 section 7.6).
 
 What belongs to one connection stays on it: the hop-by-hop headers, and those that `Connection` names. What
-the gateway itself says of a request can't be said by its client: `X-Request-ID`, `X-Forwarded-For`, `-Proto`
-and `-Host` are set here, whatever `Connection` names, and `Forwarded` and `X-Real-IP` are dropped; only a
-trusted proxy in front of us is heard. `X-Forwarded-For` becomes one address, the client's as far as trusted
-proxies vouch for it: the services need not know who stands in front of the gateway. Names with an underscore
-are dropped too, for they turn into others in some servers.
+the gateway itself says of a request can't be said by its client: `X-Request-ID`, `traceparent`,
+`X-Forwarded-For`, `-Proto` and `-Host` are set here, whatever `Connection` names, and `Forwarded` and
+`X-Real-IP` are dropped; only a trusted proxy in front of us is heard. `X-Forwarded-For` becomes one address,
+the client's as far as trusted proxies vouch for it: the services need not know who stands in front of the
+gateway. Names with an underscore are dropped too, for they turn into others in some servers.
 """
 
 from typing import Final
@@ -36,6 +36,7 @@ _OURS: Final = frozenset(
         b"expect",
         b"host",
         b"x-request-id",
+        b"traceparent",
         b"x-forwarded-for",
         b"x-forwarded-proto",
         b"x-forwarded-host",
@@ -78,6 +79,8 @@ def request_head(request: Request, *, upgrade: bool = False) -> bytes:
         folded = name.lower()
         if folded in _NOT_ASKED or folded in named or b"_" in folded:
             continue
+        if folded == b"tracestate" and request.trace.parent_id is None:
+            continue  # it went with a trace that is none
         lines.extend(name + b": " + value for value in values)
     lines += _forwarded(request)
     if upgrade:
@@ -106,6 +109,7 @@ def _forwarded(request: Request) -> list[bytes]:
     return [
         b"Host: " + host,
         b"X-Request-ID: " + request.request_id.encode("ascii"),
+        b"traceparent: " + request.trace.traceparent.encode("ascii"),
         b"X-Forwarded-For: " + request.address.encode("ascii"),
         b"X-Forwarded-Proto: " + proto,
         b"X-Forwarded-Host: " + shown,

@@ -150,6 +150,7 @@ class Passage(Exchange):
             why=error.why.value,
             detail=str(error),
             request_id=request.request_id,
+            trace_id=request.trace.trace_id,
             route=request.route,
         )
         request.refuse(problem_of(error))

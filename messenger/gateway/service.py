@@ -12,7 +12,15 @@ from messenger.core.config import trusted_networks
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
 from messenger.core.schemas import SCHEMAS, newest
-from messenger.core.service import Built, Context, ServiceOptions, leave, route_limits
+from messenger.core.service import (
+    Built,
+    Context,
+    ServiceOptions,
+    leave,
+    route_limits,
+    shared_parts,
+    spans_of,
+)
 from messenger.core.settings import Settings
 from messenger.gateway.app import Gateway, Mount
 from messenger.gateway.cors import Origins
@@ -115,6 +123,8 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         max_connections=settings.gateway.connections,
         max_by_address=settings.gateway.connections_by_address,
         trusted_proxies=trusted_networks(settings.gateway.trusted_proxies, "gateway"),
+        spans=context.spans,
+        chooses_traces=True,
     )
     system = SystemEndpoints(reactor, gateway.endpoints.checks, registry, lambda: gateway.endpoints.schema)
     metrics = HttpServer(
@@ -135,7 +145,9 @@ def makeService(options: Options) -> Lifecycle:
     from messenger.core.bus import Bus
 
     try:
-        context = Context(reactor, options.settings, Bus(reactor, options.settings.nats, "messenger-gateway"))
-        return Lifecycle(reactor, Ordered(reactor, [context.limits, *build(context).parts]))
+        settings = options.settings
+        bus = Bus(reactor, settings.nats, "messenger-gateway")
+        context = Context(reactor, settings, bus, spans_of(settings, "gateway"))
+        return Lifecycle(reactor, Ordered(reactor, [*shared_parts(context)[1:], *build(context).parts]))
     except StartError as error:
         leave(error)

@@ -89,6 +89,7 @@ def build(context: Context) -> Built:
         draining=system.drain,
         metrics=HttpMetrics(registry),
         trusted_proxies=trusted_networks(settings.trusted_proxies, "key"),
+        spans=context.spans,
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", keys.sweep)
     claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", keys.sweep_claims)

@@ -149,6 +149,7 @@ def build(context: Context) -> Built:
         draining=system.drain,
         metrics=HttpMetrics(registry),
         trusted_proxies=trusted_networks(settings.trusted_proxies, "message"),
+        spans=context.spans,
     )
     # Stopped from the end: no new requests, commits under way answered, sockets sent away with 1001 and
     # given a moment to go, then what they acknowledged is written.

@@ -20,7 +20,7 @@ from messenger.core.config import load
 from messenger.core.database import versions
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.schemas import SCHEMAS, newest
-from messenger.core.service import Built, Context, ServiceOptions
+from messenger.core.service import Built, Context, ServiceOptions, shared_parts, spans_of
 from messenger.core.settings import Settings
 from messenger.standalone.engines import EngineAddresses, Engines, EngineSecrets
 
@@ -57,9 +57,9 @@ class Standalone(Ordered):
         self.settings = settings = load(self._config, self._environ, over)
         await _migrate(self._reactor, settings)
         bus = Bus(self._reactor, settings.nats, "messenger")
-        context = Context(self._reactor, settings, bus)
+        context = Context(self._reactor, settings, bus, spans_of(settings, "messenger"))
         services = _services(context)
-        parts: list[Part] = [bus, context.limits]
+        parts = shared_parts(context)
         for service in services:
             parts += service.parts
         return [*parts, *_gateway(context, services).parts]

@@ -163,6 +163,9 @@ def test_gaps_are_bounded() -> None:
     assert progress.see(2) == Late(2)  # given up, and still no replay
     with pytest.raises(errors.ReplayedMessage):
         progress.see(999)
+    progress.see(1_010)
+    progress.see(1_005)  # splits a run
+    assert len(progress.missing) == 64
 
 
 # a new device

@@ -2,9 +2,10 @@
 
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from messenger.client.e2e import Text, body_of, errors
+from messenger.client.e2e import PeerSessions, Text, body_of, errors
 from messenger.client.e2e.envelope import decode_envelope
 from tests.client.e2e_world import NOW, Device, User, said_of
 
@@ -96,6 +97,44 @@ def test_a_refiled_envelope_is_named_and_the_true_one_still_opens() -> None:
         talk(bob, alice, "answer")
 
 
+def test_a_refused_message_leaves_the_very_session_object_as_it_was() -> None:
+    alice, bob = pair()
+    talk(alice, bob, "first")
+    talk(bob, alice, "answer")
+    peer = bob.knows(alice.user).device(alice.device_id)
+    sessions = bob.with_peer(alice)
+    for _ in range(2):
+        payload = alice.payload(CONVERSATION)
+        envelope = alice.seal(bob, payload)
+        before = sessions.to_bytes()
+        for other in ({"conversation_id": str(uuid4())}, {"kind": "control"}):
+            with pytest.raises(errors.Refiled):
+                sessions.open(bob.keys, peer, envelope, said_of(payload, **other), now=NOW)
+            assert sessions.to_bytes() == before
+        assert sessions.open(bob.keys, peer, envelope, said_of(payload), now=NOW).payload == payload
+
+
+def test_another_identity_key_than_the_devices_is_named() -> None:
+    alice, bob = pair()
+    mallory = User().device()
+    peer = bob.knows(alice.user).device(alice.device_id)
+    forged = msgspec.structs.replace(peer, identity_key=mallory.keys.identity_key)
+    payload = alice.payload(CONVERSATION)
+    envelope = alice.seal(bob, payload)
+    sessions = PeerSessions(alice.user.user_id, alice.device_id)
+    with pytest.raises(errors.IdentityKeyChanged):  # in a first message
+        sessions.open(bob.keys, forged, envelope, said_of(payload), now=NOW)
+    assert sessions.session_ids == []
+    sessions.open(bob.keys, peer, envelope, said_of(payload), now=NOW)
+    answer = bob.payload(CONVERSATION)
+    alice.open(bob, sessions.seal(bob.keys, answer), said_of(answer))
+    payload = alice.payload(CONVERSATION)
+    envelope = alice.seal(bob, payload)
+    with pytest.raises(errors.IdentityKeyChanged):  # in a session that stands
+        sessions.open(bob.keys, forged, envelope, said_of(payload), now=NOW)
+    sessions.open(bob.keys, peer, envelope, said_of(payload), now=NOW)
+
+
 def test_a_replayed_message_is_named() -> None:
     alice, bob = pair()
     talk(alice, bob, "first")
@@ -119,8 +158,9 @@ def test_a_first_message_without_one_time_prekeys_opens_once_even_when_its_sessi
         bob.open(alice, envelope, said_of(payload))
 
 
-def test_a_used_one_time_prekey_opens_nothing_again() -> None:
-    alice, bob = pair()
+@pytest.mark.parametrize(("one_time", "kem"), [(3, 0), (0, 3), (3, 3)])
+def test_a_used_one_time_prekey_opens_nothing_again(one_time: int, kem: int) -> None:
+    alice, bob = User().device(), User().device(one_time=one_time, kem=kem)
     payload = alice.payload(CONVERSATION)
     envelope = alice.seal(bob, payload)
     bob.open(alice, envelope, said_of(payload))

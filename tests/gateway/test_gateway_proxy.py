@@ -29,6 +29,7 @@ class ProxyCase(SynchronousTestCase):
         line, headers, body = self.bench.peer.head()
         assert line == f"POST {LOGIN}?a=%2F&b HTTP/1.1"
         assert body == b"{}"
+        (traceparent,) = headers.pop("traceparent")
         assert headers == {
             "content-type": ["application/json"],
             "host": ["example.org"],
@@ -48,6 +49,24 @@ class ProxyCase(SynchronousTestCase):
         assert "connection" not in reply.headers
         [event] = self.logged.requests()
         assert (event["route"], event["status"], event["request_id"]) == ("/api/v1/auth", 201, "r-1")
+        assert traceparent.split("-")[1] == event["trace_id"]
+
+    def test_a_trace_goes_on_and_a_malformed_one_begins_anew(self):
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        self.ask("GET", LOGIN, f"traceparent: 00-{trace}-00f067aa0ba902b7-01", "tracestate: a=b")
+        _, headers, _ = self.bench.peer.head()
+        version, passed, span, flags = headers["traceparent"][0].split("-")
+        assert (version, passed, flags) == ("00", trace, "01")
+        assert span != "00f067aa0ba902b7"
+        assert headers["tracestate"] == ["a=b"]
+        self.bench.peer.answer(200, b"")
+        self.client.reply()
+        [event] = self.logged.requests()
+        assert event["trace_id"] == trace
+        self.ask("GET", LOGIN, f"traceparent: 00-{trace}-0-01", "tracestate: a=b")
+        _, headers, _ = self.bench.peer.head()
+        assert trace not in headers["traceparent"][0]
+        assert "tracestate" not in headers
 
     def test_hop_by_hop_headers_stay(self):
         self.ask(
@@ -69,6 +88,7 @@ class ProxyCase(SynchronousTestCase):
         assert set(headers) == {
             "host",
             "x-request-id",
+            "traceparent",
             "x-forwarded-for",
             "x-forwarded-proto",
             "x-forwarded-host",

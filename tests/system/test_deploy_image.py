@@ -11,6 +11,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,11 +47,15 @@ def copy(source: str, target: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image has in /opt/messenger."""
-    top = tmp_path_factory.mktemp("image")
-    for folder in (top, *top.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o111)
+def prefix() -> Iterator[Path]:
+    """What the image has in /opt/messenger, in a folder that any user can enter: pytest's are closed."""
+    with tempfile.TemporaryDirectory(prefix="messenger-image-") as folder:
+        Path(folder).chmod(0o755)
+        yield build(Path(folder))
+
+
+def build(top: Path) -> Path:
+    """Run the first stage with `top` as its root; gives what /opt/messenger is there."""
     subprocess.run([sys.executable, "-m", "venv", str(top / "python")], check=True, timeout=120)
     environ = {"PATH": f"{top / 'python/bin'}:/usr/bin:/bin", "HOME": str(top)}
     environ |= {

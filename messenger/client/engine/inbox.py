@@ -88,8 +88,14 @@ class Inbox:
                 page = await self._api.messages(conversation_id, after, PAGE)
                 page = [one for one in page if one.conversation_id == conversation_id and one.seq > after]
                 page = [one for one in sorted(page, key=lambda one: one.seq) if one.seq < max(seqs)]
-                await self._commit(socket, [one for one in page if one.seq in holes])
                 last = max((one.seq for one in page), default=holes[-1])
+                fetched = [one for one in page if one.seq in holes]
+                # What came with a lower seq goes before; when its turn comes again it is no news.
+                here = [one for one in run if isinstance(one, Message) and one.seq < last]
+                here = [one for one in here if one.conversation_id == conversation_id]
+                merged: list[Message] = [*fetched, *here]
+                merged.sort(key=lambda one: one.seq)
+                await self._commit(socket, merged)
                 holes = [seq for seq in holes if seq > last]
 
     async def _commit(self, socket: Socket, run: Sequence[Durable]) -> None:
@@ -187,7 +193,8 @@ class Inbox:
 def _store(shelf: Shelf, batch: Batch, run: Sequence[Durable]) -> dict[str, int]:
     """Take a run in; how far the changes of each conversation have come."""
     told: dict[str, int] = {}
-    for one in run:
+    # Answers first: an own message's place is no hole for what comes after it.
+    for one in sorted(run, key=lambda one: not isinstance(one, frames.SentFrame)):
         if isinstance(one, Message):
             receiving.take_message(shelf, batch, one)
         elif isinstance(one, frames.ChangeFrame):

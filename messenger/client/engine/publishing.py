@@ -5,6 +5,7 @@ by asking the server (GET /keys/status) and published the next time; the signed 
 the device visible.
 """
 
+import asyncio
 import time
 
 from messenger.client import events
@@ -26,9 +27,14 @@ class Publishing:
     def __init__(self, vault: Vault, api: Api) -> None:
         self._vault = vault
         self._api = api
+        self._busy = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Publish what is missing, top up, renew what is due."""
+        async with self._busy:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         status = await self._api.key_status()
         own = await self._vault.run(lambda shelf: shelf.keys().identity_key)
         if status.identity_key is None:

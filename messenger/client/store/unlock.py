@@ -10,6 +10,7 @@ import os
 from base64 import b64decode, b64encode
 from pathlib import Path
 from secrets import token_bytes, token_hex
+from threading import Lock
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -29,6 +30,8 @@ PASSES = 3
 LANES = 4
 KEYRING_SERVICE = "secure-messenger"
 _LABEL = b"messenger-store-key-1"
+# OpenSSL lends out its threads once: a second derivation at the same time would fail for want of them.
+_one_at_a_time = Lock()
 
 
 class KeyFile(Struct, frozen=True, kw_only=True):
@@ -103,7 +106,8 @@ class Passphrase:
 
     def _derive(self, salt: bytes, memory_kib: int, passes: int, lanes: int) -> bytes:
         kdf = Argon2id(salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory_kib)
-        return kdf.derive(self._text)
+        with _one_at_a_time:
+            return kdf.derive(self._text)
 
 
 class SystemKeyring:

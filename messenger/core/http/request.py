@@ -23,6 +23,7 @@ from twisted.web.http_headers import Headers
 
 from messenger.core.http.answers import has_body, head, problem_parts
 from messenger.core.http.content import BodyLost, Content
+from messenger.core.http.trace import NO_TRACE, Trace
 from messenger.core.http.wire import write_now
 from messenger.wire.errors import Problem
 
@@ -51,6 +52,7 @@ class Request(http.Request):
     body: Content
     expects_continue = False
     request_id = ""
+    trace: Trace = NO_TRACE
     route = UNMATCHED
     user_id: str | None = None
     began = 0.0
@@ -76,6 +78,7 @@ class Request(http.Request):
         self.path, self.query = path, query
         self.request_id = request_id_of(self.requestHeaders)
         self.site = self.channel.site
+        self.trace = self.site.trace_of(self.requestHeaders)
         self.body = Content(self.channel, self.channel.length)
         self.began = self.site.timer()
 

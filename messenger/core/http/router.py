@@ -115,7 +115,13 @@ class Router:
 
     @staticmethod
     def _lost(failure: Failure, request: Request) -> None:
-        log.failure("no answer could be given", failure, event="failure", request_id=request.request_id)
+        log.failure(
+            "no answer could be given",
+            failure,
+            event="failure",
+            request_id=request.request_id,
+            trace_id=request.trace.trace_id,
+        )
         request.cut()
 
     async def _serve(self, request: Request) -> None:
@@ -150,6 +156,7 @@ class Router:
                 "{method} {route} failed",
                 event="failure",
                 request_id=request.request_id,
+                trace_id=request.trace.trace_id,
                 method=request.method.decode("ascii"),
                 route=request.route,
             )

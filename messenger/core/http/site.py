@@ -5,12 +5,13 @@
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger, LogLevel
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from messenger.core.http.answers import INTERNAL, head, problem_parts
@@ -18,8 +19,12 @@ from messenger.core.http.channel import Channel
 from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.proxies import Proxies
 from messenger.core.http.request import UNMATCHED, Request
+from messenger.core.http.trace import Trace, trace_of
 from messenger.core.limits import network_of
 from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.core.spans import Spans
 
 SWEEP_SECONDS = 1.0
 _PROBES = frozenset({"/health", "/ready", "/metrics"})
@@ -42,6 +47,7 @@ class Site(ServerFactory):
     are closed as they come, and so are more than `max_by_address` of one client (an IPv6 one is its /64; 0:
     any number), which counts WebSockets too. `trusted_proxies` are those whose `X-Forwarded-For` is
     believed (see proxies.py) and whose connections are many people's: they are not counted by address.
+    `spans` exports the traces that are recorded; with `chooses_traces` it also says which, else the caller.
     `timer` times requests: uvloop's own clock stands still for as long as it runs callbacks.
     """
 
@@ -60,6 +66,8 @@ class Site(ServerFactory):
         max_connections: int = 20_000,
         max_by_address: int = 0,
         trusted_proxies: Sequence[str] = (),
+        spans: "Spans | None" = None,
+        chooses_traces: bool = False,
         timer: Callable[[], float] = perf_counter,
     ) -> None:
         self.app = app
@@ -75,6 +83,8 @@ class Site(ServerFactory):
         self.rejected = 0
         self._reactor = reactor
         self._metrics = metrics
+        self._spans = spans
+        self._chooses_traces = chooses_traces
         self._max_connections = max_connections
         self._max_by_address = max_by_address
         self._by_address: dict[str, int] = {}
@@ -141,8 +151,15 @@ class Site(ServerFactory):
         try:
             self.app.dispatch(request)
         except Exception:
-            log.failure("dispatch failed", request_id=request.request_id)
+            log.failure("dispatch failed", request_id=request.request_id, trace_id=request.trace.trace_id)
             request.refuse(INTERNAL)
+
+    def trace_of(self, headers: Headers) -> Trace:
+        """The trace that a request with these headers belongs to, and whether it is recorded."""
+        trace = trace_of(headers)
+        if not self._chooses_traces:
+            return trace
+        return trace._replace(sampled=self._spans is not None and self._spans.chosen(trace.trace_id))
 
     def finished(self, request: Request, status: int) -> None:
         """A request was answered, or its client has left (status 499)."""
@@ -155,6 +172,7 @@ class Site(ServerFactory):
             "{method} {route} {status}",
             event="request",
             request_id=request.request_id,
+            trace_id=request.trace.trace_id,
             method=method,
             route=request.route,
             status=status,
@@ -165,6 +183,8 @@ class Site(ServerFactory):
         )
         if self._metrics is not None:
             self._metrics.observe(request.route, method, status, seconds)
+        if self._spans is not None and request.trace.sampled and not quiet:
+            self._spans.answered(request.trace, request.request_id, method, request.route, status, seconds)
 
     def refused(self, channel: Channel, status: int, problem: Problem, request_id: str) -> None:
         """A request could not be parsed: say so on the wire, before the channel closes."""

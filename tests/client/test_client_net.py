@@ -1,0 +1,243 @@
+"""The network side without a network: patience, renewed tokens, back-off, what a close code leads to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from messenger.client.engine.connection import Connection
+from messenger.client.errors import (
+    Blocked,
+    NotFound,
+    RateLimited,
+    ServerRefused,
+    ServerUnreachable,
+    SessionExpired,
+)
+from messenger.client.net.backoff import Backoff
+from messenger.client.net.http import Http
+from messenger.client.net.socket import BadFrame, Closed, decode
+from messenger.client.net.tokens import SessionTokens, Tokens
+from messenger.wire import frames
+from messenger.wire.system import Info
+
+INFO = {"version": "1", "protocols": [], "registration": "open", "limits": {}, "features": []}
+SESSION = {
+    "user": {"user_id": "u", "username": "ann", "created_at": "t"},
+    "device_id": "d",
+    "access_token": "second",
+    "expires_in": 900,
+    "refresh_token": "spare 2",
+}
+
+
+class Naps:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+        self.now = 1_000_000.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+def http(answers: Callable[[httpx.Request], httpx.Response], naps: Naps, patience: float = 60.0) -> Http:
+    """An Http whose server is a function."""
+    return Http(
+        "http://server",
+        timeout=5,
+        patience=patience,
+        transport=httpx.MockTransport(answers),
+        sleep=naps.sleep,
+    )
+
+
+def test_backoff_doubles_within_bounds_and_obeys_the_server() -> None:
+    backoff = Backoff(0.5, 4.0, draw=lambda: 1.0)
+    assert [backoff.next() for _ in range(5)] == [0.5, 1.0, 2.0, 4.0, 4.0]
+    assert backoff.next(at_least=30.0) >= 30.0
+    backoff.reset()
+    assert backoff.next() == 0.5
+    assert {Backoff(1.0, 8.0).next() for _ in range(20)} != {1.0}  # jitter
+    assert all(0.5 <= Backoff(1.0, 8.0).next() <= 1.0 for _ in range(50))
+
+
+def test_retry_after_is_waited_out_up_to_the_patience() -> None:
+    naps, calls = Naps(), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request.url.path)
+        if len(calls) < 3:
+            return httpx.Response(429, headers={"Retry-After": "20"}, json={"code": "rate_limited"})
+        return httpx.Response(200, json=INFO)
+
+    found = asyncio.run(http(answer, naps).call("GET", "/info", Info))
+    assert (found.version, naps.taken) == ("1", [20.0, 20.0])
+    calls.clear()
+    with pytest.raises(RateLimited) as refused:
+        asyncio.run(http(answer, naps, patience=30).call("GET", "/info", Info))
+    assert refused.value.retry_after == 20.0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (404, {"code": "not_found"}, NotFound),
+        (403, {"code": "blocked", "detail": "A block."}, Blocked),
+        (500, "no json", ServerRefused),
+        (302, "", ServerRefused),
+        (200, {"version": 3}, ServerRefused),
+    ],
+)
+def test_every_no_has_a_name(status: int, body: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        asyncio.run(http(lambda _: httpx.Response(status, json=body), Naps()).call("GET", "/info", Info))
+
+
+def test_a_server_that_is_away_has_a_name() -> None:
+    def away(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(ServerUnreachable):
+        asyncio.run(http(away, Naps()).call("GET", "/info", Info))
+
+
+def test_a_new_refresh_token_is_remembered_before_it_is_used() -> None:
+    order: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/refresh"):
+            order.append("refresh")
+            return httpx.Response(200, json=SESSION)
+        order.append(request.headers["Authorization"])
+        good = request.headers["Authorization"] == "Bearer second"
+        return httpx.Response(200, json=INFO) if good else httpx.Response(401, json={"code": "token_expired"})
+
+    async def remember(tokens: Tokens | None) -> None:
+        assert tokens is not None
+        order.append(f"remembered {tokens.refresh_token}")
+
+    naps = Naps()
+    client = http(answer, naps)
+    first = Tokens(access_token="first", refresh_token="spare 1", expires_at=naps.now + 900)
+    tokens = SessionTokens(client, first, remember, lambda: naps.now)
+    asyncio.run(client.call("GET", "/info", Info, token=tokens))
+    assert order == ["Bearer first", "refresh", "remembered spare 2", "Bearer second"]
+
+
+def test_a_spent_session_is_over() -> None:
+    forgotten: list[Tokens | None] = []
+
+    async def remember(tokens: Tokens | None) -> None:
+        forgotten.append(tokens)
+
+    naps = Naps()
+    client = http(lambda _: httpx.Response(401, json={"code": "refresh_reused"}), naps)
+    stale = Tokens(access_token="first", refresh_token="spare 1", expires_at=0)
+    tokens = SessionTokens(client, stale, remember, lambda: naps.now)
+    with pytest.raises(SessionExpired) as ended:
+        asyncio.run(tokens.access())
+    assert ended.value.code == "refresh_reused"
+    assert forgotten == [None]
+
+
+def test_frames_that_are_not_known_are_passed_over_and_nonsense_is_named() -> None:
+    assert decode('[{"type":"synced"},{"type":"tomorrow","x":1}]') == [frames.Synced()]
+    for raw in ("nonsense", '{"type":"sent"}', "7", "[3]", '{"type":"message","seq":"x"}', "[" * 100_000):
+        with pytest.raises(BadFrame):
+            decode(raw)
+
+
+HELLO = frames.Hello(user_id="u", device_id="d", server_time="t", heartbeat=45)
+
+
+class Server:
+    """Connections that each end as planned: an error on opening, or a close code after the greeting."""
+
+    def __init__(self, *ends: Exception) -> None:
+        self.ends = list(ends)
+        self.naps = Naps()
+        self.told: list[str] = []
+        self.over: list[str] = []
+
+    @asynccontextmanager
+    async def open(self, *_: object) -> AsyncIterator["Server"]:
+        if not self.ends:
+            raise SessionExpired(code="the plan is through")
+        if not isinstance(self.ends[0], Closed):
+            raise self.ends.pop(0)
+        self.greeted = False
+        yield self
+
+    async def receive(self) -> list[frames.Hello]:
+        if not self.greeted:
+            self.greeted = True
+            return [HELLO]
+        raise self.ends.pop(0)
+
+    async def run(self) -> "Server":
+        """Until the plan is through."""
+
+        async def nothing(*_: object) -> None:
+            return None
+
+        async def ended(reason: str) -> None:
+            self.over.append(reason)
+
+        async def remember(_: Tokens | None) -> None:
+            return None
+
+        client = http(lambda _: httpx.Response(200, json=SESSION), self.naps)
+        first = Tokens(access_token="first", refresh_token="spare 1", expires_at=self.naps.now + 1e9)
+        connection = Connection(
+            "http://server",
+            SessionTokens(client, first, remember, lambda: self.naps.now),
+            first_retry=1.0,
+            last_retry=8.0,
+            timeout=5.0,
+            prepare=nothing,
+            serve=nothing,
+            up=lambda _: self.told.append("up"),
+            down=lambda: self.told.append("down"),
+            tell=lambda state, *_: self.told.append(state),
+            ended=ended,
+            identity=lambda: ("u", "d"),
+            sleep=self.sleep,
+            opener=self.open,
+        )
+        await connection.run()
+        return self
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 1e6:  # the wait for the token's end
+            await asyncio.Event().wait()
+        await self.naps.sleep(seconds)
+
+
+def test_a_lost_connection_is_tried_again_ever_more_slowly() -> None:
+    away = [ServerUnreachable() for _ in range(5)]
+    server = asyncio.run(Server(*away, Closed(1006, ""), ServerUnreachable()).run())
+    waits = server.naps.taken
+    for wait, bound in zip(waits, (1, 2, 4, 8, 8, 1, 2), strict=True):  # back to the start once it held
+        assert bound / 2 <= wait <= bound
+    assert server.told.count("up") == 1
+
+
+def test_a_server_that_is_full_is_given_the_time_it_asks_for() -> None:
+    server = asyncio.run(Server(RateLimited(503, "unavailable", "full", 30.0)).run())
+    assert server.naps.taken[0] >= 30.0
+
+
+def test_an_ended_token_is_renewed_and_a_takeover_is_final() -> None:
+    server = asyncio.run(
+        Server(Closed(frames.TOKEN_EXPIRED, ""), Closed(frames.TAKEN_OVER, ""), Closed(1001, "")).run()
+    )
+    assert server.over == ["taken_over"]
+    assert server.told[-1] == "taken_over"
+    assert len(server.ends) == 1

@@ -1,0 +1,44 @@
+"""The pages name what there is: settings, commands, files; and those made from the code are up to date."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from docs.reference import FOLDER, pages
+from messenger.core.settings import Settings
+
+ROOT = FOLDER.parent
+PAGES = sorted([ROOT / "README.md", *FOLDER.glob("*.md")])
+SECTIONS = {
+    one.name: {key.name for key in msgspec.structs.fields(one.type)}
+    for one in msgspec.structs.fields(Settings)
+}
+FOLDERS = "|".join(("benchmarks", "deploy", "docs", "etc", "messenger", "tests", "twisted"))
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_a_page_made_from_the_code_is_up_to_date(name: str) -> None:
+    assert (FOLDER / name).read_text() == pages()[name], "run `python -m docs.reference`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    paths = set(re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", text))
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    targets = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE))
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets - known == set()
+    variables = set(re.findall(r"\bMESSENGER_([A-Z0-9]+)__([A-Z0-9_]+?)(?:__FILE)?\b", text))
+    settings = {(section.lower(), key.lower()) for section, key in variables} - {("section", "key")}
+    settings |= set(re.findall(r"`\[([a-z0-9]+)\] ([a-z0-9_]+)", text))
+    assert [one for one in sorted(settings) if one[1] not in SECTIONS.get(one[0], ())] == []
+    modules = set(re.findall(r"python -m ((?:messenger|benchmarks|tests|docs)[\w.]*)", text))
+    places = [ROOT.joinpath(*module.split(".")) for module in sorted(modules)]
+    assert [
+        str(one) for one in places if not (one.with_suffix(".py").exists() or (one / "__main__.py").exists())
+    ] == []
+    services = set(re.findall(r"twist messenger-(\w+)", text))
+    assert services <= {"gateway", "auth", "key", "message", "file"}
