@@ -13,6 +13,7 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.css.query import NoMatches
 from textual.widgets import Footer, Input, Label, ListItem, ListView, Static
 
 from messenger.client import (
@@ -250,7 +251,10 @@ class Chat(App[int]):
     @work(exclusive=True, group="events")
     async def _listen(self) -> None:
         async for event in self._client.events():
-            await self._take(event)
+            try:
+                await self._take(event)
+            except NoMatches:
+                return  # the user has left, and the screen with its parts
             if event.position:
                 await self._client.handled(event)
 
