@@ -22,7 +22,7 @@ def _number(value: float) -> str:
 
 def table(name: str, rows: list[Row]) -> str:
     """A Markdown table."""
-    lines = [f"### {name}", "", "| what | value | unit | note |", "| --- | ---: | --- | --- |"]
+    lines = [f"## {name}", "", "| what | value | unit | note |", "| --- | ---: | --- | --- |"]
     lines += [f"| {row.what} | {_number(row.value)} | {row.unit} | {row.note} |" for row in rows]
     return "\n".join(lines) + "\n"
 
