@@ -88,7 +88,6 @@ def prepare(folder: Path, stack: Stack) -> Places:
             "/etc/messenger/messenger.toml": folder / "etc/messenger.toml",
             "/etc/nats/nats.conf": folder / "nats.conf",
             "/etc/valkey/valkey.conf": folder / "valkey.conf",
-            "/tmp/valkey.conf": folder / "running.conf",
         },
     )
     text = (folder / "deploy/compose/nats.conf").read_text()
