@@ -6,152 +6,36 @@ there without a server too.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
-import httpx
-import msgspec
-
+from messenger.client.account import Account
 from messenger.client.conversation import Conversation, new_key
 from messenger.client.devices import Devices
 from messenger.client.e2e import ConversationMetadata, FileReference, seal_conversation_metadata
 from messenger.client.engine.core import Engine
 from messenger.client.engine.files import Files, Progress, safe_name
-from messenger.client.engine.publishing import make_keys
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Shelf
 from messenger.client.errors import (
     AmbiguousName,
-    ClientError,
-    ProfileMismatch,
-    SecondFactorRequired,
-    ServerUnreachable,
-    SessionExpired,
     UnknownConversation,
     UnknownFile,
     UnknownUser,
 )
 from messenger.client.events import ConnectionState, Event
-from messenger.client.net.api import Open
-from messenger.client.net.http import Http
-from messenger.client.net.tokens import tokens_of
-from messenger.client.records import Message, Person, SecondFactorSecret
-from messenger.client.settings import Settings
+from messenger.client.records import Message, Person
 from messenger.client.store.export import write_export
-from messenger.client.store.unlock import Unlock, read_key_file
 from messenger.wire import frames
-from messenger.wire.auth import Session
-
-Code = str | Callable[[], Awaitable[str]]
 
 
-class Client(Devices):
+class Client(Account, Devices):
     """A device of an account. Made by `register`, `login` or `open`."""
 
     def __init__(self, engine: Engine, profile: Path, username: str) -> None:
-        self.engine = engine
-        self.profile = profile
-        self.username = username
+        super().__init__(engine, profile, username)
         self.transfers = Files(engine.vault, engine.api)
-
-    # opening
-
-    @classmethod
-    async def register(
-        cls,
-        profile: Path | str,
-        server: str,
-        username: str,
-        password: str,
-        unlock: Unlock,
-        *,
-        invite: str | None = None,
-        device_name: str | None = None,
-        settings: Settings | None = None,
-    ) -> Self:
-        """A new account, its first device and a new profile for it.
-
-        UsernameTaken, ServerRefused (a weak password, a bad name, a bad invite), ServerUnreachable,
-        ProfileExists, ProfileLocked.
-        """
-        chosen = settings or Settings()
-        server = _server(server)
-        http = _http(server, chosen)
-        try:
-            vault = await Vault.open(Path(profile), unlock, create=True)
-        except BaseException:
-            await http.close()
-            raise
-        try:
-            session = await Open(http).register(username, password, invite, device_name)
-            await vault.run(lambda shelf: _adopt_session(shelf, server, session, new=True, first=True))
-        except BaseException:
-            await vault.close()
-            vault.discard()
-            await http.close()
-            raise
-        return await cls._made(vault, http, chosen)
-
-    @classmethod
-    async def login(
-        cls,
-        profile: Path | str,
-        server: str,
-        username: str,
-        password: str,
-        unlock: Unlock,
-        *,
-        second_factor: Code | None = None,
-        device_name: str | None = None,
-        settings: Settings | None = None,
-    ) -> Self:
-        """A session for a profile that exists, as its device; or a new device in a new profile.
-
-        A new device of an account that has others is to be approved by one of them (`device_code`).
-        BadCredentials, SecondFactorRequired, ProfileMismatch, WrongPassphrase, DeviceLimit ...
-        """
-        chosen = settings or Settings()
-        server = _server(server)
-        create = not cls.exists(profile)
-        vault = await Vault.open(Path(profile), unlock, create=create)
-        http = _http(server, chosen)
-        try:
-            await _login(vault, http, server, username, password, second_factor, device_name)
-        except BaseException:
-            await vault.close()
-            if create:
-                vault.discard()
-            await http.close()
-            raise
-        return await cls._made(vault, http, chosen)
-
-    @classmethod
-    async def open(cls, profile: Path | str, unlock: Unlock, *, settings: Settings | None = None) -> Self:
-        """A profile that exists. NoProfile, WrongPassphrase, ProfileLocked, StoreCorrupt, StoreTooNew."""
-        chosen = settings or Settings()
-        vault = await Vault.open(Path(profile), unlock)
-        server = await vault.run(lambda shelf: shelf.account.get("server") or "")
-        return await cls._made(vault, _http(server, chosen), chosen)
-
-    @classmethod
-    async def _made(cls, vault: Vault, http: Http, settings: Settings) -> Self:
-        engine = await Engine.make(vault, http, settings)
-        username = await vault.run(lambda shelf: shelf.account.get("username") or "")
-        return cls(engine, vault.profile, username)
-
-    @staticmethod
-    def exists(profile: Path | str) -> bool:
-        """Whether there is a profile here."""
-        return read_key_file(Path(profile)) is not None
-
-    @staticmethod
-    def unlock_kind(profile: Path | str) -> Literal["passphrase", "keyring"] | None:
-        """How a profile is unlocked; None where there is none."""
-        file = read_key_file(Path(profile))
-        return None if file is None else file.kind
 
     # running
 
@@ -237,13 +121,6 @@ class Client(Devices):
     async def set_presence(self, status: Literal["online", "away"]) -> None:
         """How this device wishes to be seen."""
         self.say(frames.Presence(status=status))
-
-    async def tolerant(self, work: Awaitable[object]) -> None:
-        """Do something that is as well left undone where the server can't be reached."""
-        try:
-            await work
-        except (ServerUnreachable, SessionExpired):
-            return
 
     async def settled(self, message: Message) -> Message:
         """The message once the server has answered for it. SendingFailed."""
@@ -378,36 +255,7 @@ class Client(Devices):
             target = target / safe_name(reference.name, reference.file_id)
         return await self.transfers.fetch(reference, target, progress=progress, overwrite=overwrite)
 
-    # the account
-
-    async def logout(self) -> None:
-        """End the session; the profile stays, and a later login goes on as this device."""
-        await self.engine.stop()
-        await self.tolerant(self.engine.api.logout())
-        await self.engine.tokens.replace(None)
-
-    async def delete_account(self, password: str) -> None:
-        """Delete the account at the server, for good. NotAllowed for a wrong password."""
-        await self.engine.api.delete_account(password)
-        await self.engine.stop()
-        await self.engine.tokens.replace(None)
-
-    async def change_password(self, current: str, new: str) -> None:
-        """Another password; all other sessions end. NotAllowed."""
-        await self.engine.api.change_password(current, new)
-
-    async def begin_second_factor(self) -> SecondFactorSecret:
-        """A secret for an authenticator app; `confirm_second_factor` makes it count."""
-        found = await self.engine.api.begin_totp()
-        return SecondFactorSecret(secret=found.secret, uri=found.uri)
-
-    async def confirm_second_factor(self, code: str) -> list[str]:
-        """The app's first code; the recovery codes, shown once."""
-        return await self.engine.api.confirm_totp(code)
-
-    async def remove_second_factor(self, password: str) -> None:
-        """Log in by password alone again. NotAllowed."""
-        await self.engine.api.remove_totp(password)
+    # export
 
     async def export(self, path: Path | str, *, overwrite: bool = False) -> int:
         """Write all conversations and messages as JSON lines, readable by this user only; how many messages.
@@ -415,80 +263,3 @@ class Client(Devices):
         FileExistsError.
         """
         return await self.engine.vault.run(lambda shelf: write_export(shelf, Path(path), overwrite))
-
-
-def _server(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.username is not None:
-        raise ClientError(f"{text} is no address of a server: https://HOST[:PORT].", code="bad_address")
-    return text.rstrip("/")
-
-
-def _http(server: str, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Http:
-    return Http(server, timeout=settings.request_timeout, patience=settings.patience, transport=transport)
-
-
-def _adopt_session(shelf: Shelf, server: str, session: Session, *, new: bool, first: bool) -> None:
-    shelf.account.set("server", server)
-    shelf.account.set("user_id", session.user.user_id)
-    shelf.account.set("username", session.user.username)
-    shelf.account.set("device_id", session.device_id)
-    shelf.account.set("tokens", msgspec.json.encode(tokens_of(session, time.time())))
-    shelf.conversations.put_person(session.user.user_id, session.user.username)
-    if new:
-        make_keys(shelf, first=first)
-
-
-async def _login(
-    vault: Vault,
-    http: Http,
-    server: str,
-    username: str,
-    password: str,
-    second_factor: Code | None,
-    device_name: str | None,
-) -> None:
-    def known(shelf: Shelf) -> tuple[str | None, str | None, str | None]:
-        return tuple(shelf.account.get(name) for name in ("server", "username", "device_id"))  # type: ignore[return-value]
-
-    at, name, device_id = await vault.run(known)
-    if device_id is not None and (at, name) != (server, username.strip().lower()):
-        raise ProfileMismatch(f"The profile is {name}'s at {at}.")
-    session = await start_session(http, username, password, device_id, second_factor, device_name)
-    new = device_id is None
-    first = new and await _first_device(http, session)
-    await vault.run(lambda shelf: _adopt_session(shelf, server, session, new=new, first=first))
-
-
-async def start_session(
-    http: Http,
-    username: str,
-    password: str,
-    device_id: str | None,
-    second_factor: Code | None,
-    device_name: str | None = None,
-) -> Session:
-    """Log in, with the second factor where one is asked for."""
-    found = await Open(http).login(username, password, device_id, device_name)
-    if isinstance(found, Session):
-        return found
-    if second_factor is None:
-        raise SecondFactorRequired()
-    code = second_factor if isinstance(second_factor, str) else await second_factor()
-    return await Open(http).second_factor(found, code.strip())
-
-
-async def _first_device(http: Http, session: Session) -> bool:
-    """Whether the account has no account key yet, so that this device makes it."""
-    from messenger.wire.keys import Identities
-
-    class Once:
-        async def access(self) -> str:
-            return session.access_token
-
-        async def renew(self, stale: str) -> str:
-            return stale
-
-    path = f"/keys/identity/{session.user.user_id}"
-    said = await http.call("GET", path, Identities, token=Once())
-    return said.account_key is None

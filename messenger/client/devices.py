@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from messenger.client.account import start_session
 from messenger.client.e2e import (
     AccountKey,
     DeviceCode,
@@ -177,8 +178,6 @@ class Devices:
 
         BadCredentials, SecondFactorRequired.
         """
-        from messenger.client.client import start_session
-
         session = await start_session(
             self.engine.http, self.username, password, self.engine.device_id, second_factor
         )
