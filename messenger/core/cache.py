@@ -13,18 +13,21 @@ from hashlib import sha1
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
 from twisted.internet.defer import CancelledError, ensureDeferred
 from twisted.logger import Logger
 
+from messenger.core.lean import without
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.limits.stores import CacheAway
 from messenger.core.settings import Redis as RedisSettings
 from messenger.core.waits import from_asyncio
+
+with without("opentelemetry"):  # for redis-py's own metrics; 3 MB where it happens to be installed
+    from redis.asyncio import ConnectionPool, Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.exceptions import NoScriptError, RedisError
 
 ANSWER_SECONDS = 0.2
 PROBE_SECONDS = 1.0

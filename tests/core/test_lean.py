@@ -1,6 +1,7 @@
 """What is kept out while others are imported can be imported afterwards."""
 
 import importlib
+import subprocess
 import sys
 from unittest import TestCase
 
@@ -28,3 +29,12 @@ class WithoutTests(TestCase):
         with without(NAME):
             self.assertIs(importlib.import_module(NAME), there)
         self.assertIs(sys.modules[NAME], there)
+
+    def test_the_engines_clients_bring_in_nothing_that_we_never_use(self) -> None:
+        program = """
+import sys
+from messenger.core import blobs, bus, cache
+print(*{"aiohttp", "minio.minioadmin", "opentelemetry"} & set(sys.modules))
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.strip(), "")
