@@ -71,7 +71,8 @@ def test_valkey_is_not_needed(night: Stack) -> None:
         ann = Person(night.url)
         for _ in range(5):
             ann.ok("GET", "/auth/me", timeout=5)
-        # An engine that another test has killed may still be on its way back; who needed Valkey is never ready.
+        # An engine that another test has killed may still be on its way back; who needed Valkey is
+        # never ready.
         until(lambda: httpx.get(f"{night.url}/ready", timeout=10).status_code == 200, 20, 0.2)
     finally:
         thaw()
