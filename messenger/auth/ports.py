@@ -74,6 +74,7 @@ class Verdict(StrEnum):
     spend = "spend"
     repeat = "repeat"
     reused = "reused"
+    removed = "removed"
     ended = "ended"
 
 

@@ -82,7 +82,8 @@ def judge_refresh(state: SessionState, token_hash: bytes) -> Verdict:
     other was used before, so somebody has a copy.
     """
     if state.end_reason is not None:
-        return Verdict.reused if state.end_reason == EndReason.reused else Verdict.ended
+        named: dict[str, Verdict] = {EndReason.reused: Verdict.reused, EndReason.removed: Verdict.removed}
+        return named.get(state.end_reason, Verdict.ended)
     if state.expires_at <= state.now:
         return Verdict.ended
     if hmac.compare_digest(token_hash, state.refresh_hash):

@@ -126,7 +126,8 @@ class DeviceApproved(Event, frozen=True, kw_only=True):
 
 
 class SessionEnded(Event, frozen=True, kw_only=True):
-    """The session is over: log in again. `reason`: `token_reused`, `logged_out` or `removed`."""
+    """The session is over: log in again. `reason`: `removed` (this device, by another one), `refresh_reused`
+    (somebody has a copy of its token), `unauthorized` (it was ended elsewhere) or `session_ended`."""
 
     reason: str
 

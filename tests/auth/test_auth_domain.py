@@ -236,6 +236,9 @@ def test_a_removed_device_is_told_of_and_its_session_ends() -> None:
         ),
         DeviceChanged(event="removed", user_id=second.user.user_id, device_id=second.device_id),
     ]
+    with pytest.raises(Problem) as told:
+        refresh(house, second.refresh_token)
+    assert (told.value.code, told.value.members) == (Code.unauthorized, {"reason": "removed"})
     refused(Code.not_found, lambda: run(house.accounts.remove_device(house.who(first), second.device_id)))
     stranger = house.who(register(house, "bob"))
     refused(Code.not_found, lambda: run(house.accounts.remove_device(stranger, first.device_id)))

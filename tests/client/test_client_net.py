@@ -147,6 +147,21 @@ def test_a_spent_session_is_over() -> None:
     assert forgotten == [None]
 
 
+def test_a_removed_device_learns_that_it_was_removed() -> None:
+    async def remember(_: Tokens | None) -> None:
+        return None
+
+    naps = Naps()
+    gone = {"code": "unauthorized", "reason": "removed"}
+    client = http(lambda _: httpx.Response(401, json=gone), naps)
+    stale = Tokens(access_token="first", refresh_token="spare 1", expires_at=0)
+    tokens = SessionTokens(client, stale, remember, lambda: naps.now)
+    for _ in range(2):  # whoever asks next is told the same
+        with pytest.raises(SessionExpired) as ended:
+            asyncio.run(tokens.access())
+        assert ended.value.code == "removed"
+
+
 def test_frames_that_are_not_known_are_passed_over_and_nonsense_is_named() -> None:
     assert decode('[{"type":"synced"},{"type":"tomorrow","x":1}]') == [frames.Synced()]
     for raw in ("nonsense", '{"type":"sent"}', "7", "[3]", '{"type":"message","seq":"x"}', "[" * 100_000):

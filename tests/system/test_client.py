@@ -74,7 +74,8 @@ def test_two_people_with_two_devices_each(one: Stack, tmp_path: Path) -> None:
         await ann.client.set_verified(bob.name)
         assert (await to_bob.refresh()).verified
         await ann.client.remove_device(ann2.client.device_id)
-        await ann2.until(SessionEnded)
+        await ann2.until(SessionEnded, lambda event: event.reason == "removed")
+        assert ann2.client.state == "removed"
         await to_bob.delete_message(sent)
         await bob.until(MessageDeleted, lambda event: event.seq == 1)
         assert await warnings(ann, bob, bob2) == []

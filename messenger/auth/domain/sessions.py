@@ -160,6 +160,8 @@ class Sessions:
         done = await self._store.refresh(spending, lambda state: judge_refresh(state, presented.token_hash))
         if done is None or done.verdict is Verdict.ended:
             raise Problem(Code.unauthorized, "The session has ended.")
+        if done.verdict is Verdict.removed:
+            raise Problem(Code.unauthorized, "The device was removed.", members={"reason": "removed"})
         if done.verdict is Verdict.reused:
             if done.events:
                 self._around.note(

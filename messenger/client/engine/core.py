@@ -245,7 +245,7 @@ class Engine:
         else:
             await self.tokens.replace(None)
             await self.vault.run(lambda shelf: shelf.tell(events.SessionEnded(reason=reason)))
-            self._tell_state("session_ended", reason, None)
+            self._tell_state("removed" if reason == "removed" else "session_ended", reason, None)
         self._give_up(SessionExpired("The session has ended; the message waits for the next one."))
         self._synced.set()
 

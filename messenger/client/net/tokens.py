@@ -46,6 +46,7 @@ class SessionTokens:
         self._remember = remember
         self._clock = clock
         self._renewing = asyncio.Lock()
+        self._why = SessionExpired.code  # there is no session
 
     @property
     def expires_at(self) -> float:
@@ -65,7 +66,7 @@ class SessionTokens:
         """A token that holds for a while. SessionExpired, ServerUnreachable."""
         tokens = self._tokens
         if tokens is None:
-            raise SessionExpired()
+            raise SessionExpired(code=self._why)
         if tokens.expires_at - self._clock() > EARLY:
             return tokens.access_token
         return await self.renew(tokens.access_token)
@@ -75,7 +76,7 @@ class SessionTokens:
         async with self._renewing:
             tokens = self._tokens
             if tokens is None:
-                raise SessionExpired()
+                raise SessionExpired(code=self._why)
             if tokens.access_token != stale:
                 return tokens.access_token
             try:
@@ -89,7 +90,9 @@ class SessionTokens:
                 if error.status != 401:
                     raise
                 await self.replace(None)
-                raise SessionExpired(code=error.code) from None
+                # For all who ask after this one, too.
+                self._why = "removed" if error.members.get("reason") == "removed" else error.code
+                raise SessionExpired(code=self._why) from None
             fresh = tokens_of(session, self._clock())
             await self.replace(fresh)
             return fresh.access_token
