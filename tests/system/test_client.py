@@ -12,6 +12,7 @@ from messenger.client import (
     Client,
     ConversationEnded,
     ConversationUpdated,
+    DeviceWaiting,
     MembershipChanged,
     MessageDeleted,
     MessageReceived,
@@ -73,6 +74,11 @@ def test_two_people_with_two_devices_each(one: Stack, tmp_path: Path) -> None:
         assert len(set(numbers)) == 1
         await ann.client.set_verified(bob.name)
         assert (await to_bob.refresh()).verified
+        ann3 = await people.another_device(ann, approved=False)
+        await ann3.client.device_code()
+        listed = {device.device_id: device.approved for device in await ann.client.devices()}
+        assert not listed[ann3.client.device_id]
+        await ann.until(DeviceWaiting, lambda event: event.device_id == ann3.client.device_id)
         await ann.client.remove_device(ann2.client.device_id)
         await ann2.until(SessionEnded, lambda event: event.reason == "removed")
         assert ann2.client.state == "removed"

@@ -30,7 +30,7 @@ async def list_devices(chosen: argparse.Namespace, output: Output) -> None:
     async with opened(chosen) as client:
         for device in await client.devices():
             marks = [name for name, there in (("this one", device.current),) if there]
-            marks += [] if device.approved else ["not approved"]
+            marks += [] if device.approved else ["not approved: messenger devices approve CODE"]
             words = (
                 f"{device.device_id}  {clean(device.name or '-'):20}  seen {clock(device.last_seen_at)}"
                 f"{'  (' + ', '.join(marks) + ')' if marks else ''}"

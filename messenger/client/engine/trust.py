@@ -19,6 +19,8 @@ from messenger.client.engine.vault import Shelf
 from messenger.client.errors import IdentityRefused
 from messenger.wire.keys import Bundle, Identities
 
+MOST_WAITING = 10  # as many as a user has devices; a hostile server may name any number
+
 
 def learn(shelf: Shelf, user_id: str, said: Identities, policy: Policy) -> None:
     """Take in a user's account key and devices. For oneself only the own account key vouches."""
@@ -31,6 +33,20 @@ def learn(shelf: Shelf, user_id: str, said: Identities, policy: Policy) -> None:
     found = known.learn(said, policy)
     shelf.states.save(user_id, known)
     tell(shelf, found, quiet=first)
+    if user_id == shelf.user_id:
+        _tell_waiting(shelf, said)
+
+
+def _tell_waiting(shelf: Shelf, said: Identities) -> None:
+    """Tell of own devices that ask to be approved, each once for as long as it waits."""
+    pending = said.pending if isinstance(said.pending, list) else []
+    waiting = [one.device_id for one in pending if one.device_id != shelf.device_id][:MOST_WAITING]
+    told = (shelf.account.get("waiting") or "").split()
+    for device_id in waiting:
+        if device_id not in told:
+            shelf.tell(events.DeviceWaiting(device_id=device_id))
+    if waiting != told:
+        shelf.account.set("waiting", " ".join(waiting))
 
 
 def begin_sessions(shelf: Shelf, bundles: list[Bundle], policy: Policy) -> None:
