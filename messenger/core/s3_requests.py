@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.logger import Logger
-from twisted.web._newclient import RequestNotSent
+from twisted.web._newclient import HTTP11ClientProtocol, RequestNotSent
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
@@ -27,6 +27,7 @@ from twisted.web.client import (
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
+from messenger.core.http.wire import flow_in_pieces
 from messenger.core.streams import Receiving, Sending, StreamBroken
 from messenger.core.waits import within
 from messenger.wire.errors import Problem, unavailable
@@ -160,8 +161,17 @@ class S3Requests:
         return away(f"S3 answered {response.code} {code_in(raw)}")
 
 
+class _Connection(HTTP11ClientProtocol):
+    def makeConnection(self, transport: Any) -> None:
+        flow_in_pieces(transport)
+        super().makeConnection(transport)
+
+
 class _QuietFactory(_HTTP11ClientFactory):
     noisy = False  # no two log lines for each connection
+
+    def buildProtocol(self, addr: object) -> _Connection:
+        return _Connection(self._quiescentCallback)
 
 
 class _Pool(HTTPConnectionPool):

@@ -15,9 +15,12 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
+from twisted.web._newclient import LengthEnforcingConsumer
 from twisted.web.client import ResponseDone
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
+
+from messenger.core.http.wire import write_now
 
 STALL_SECONDS = 20.0
 
@@ -81,6 +84,18 @@ class Pieces:
         raise StopAsyncIteration
 
 
+class _AtOnce:
+    """What a body of known length is written into: the connection, without a turn of waiting."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        write_now(self._transport, data)
+
+
 @implementer(IBodyProducer)
 class Sending:
     """A request's body of `length` bytes, from `chunks`. `error` is what ended them early, if anything.
@@ -104,6 +119,8 @@ class Sending:
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         finished: Deferred[None] = Deferred(lambda _: self._cancel())
         self._finished = finished
+        if isinstance(consumer, LengthEnforcingConsumer):
+            consumer._consumer = _AtOnce(consumer._consumer)  # what is gone need not be held
         self._running = ensureDeferred(self._run(consumer))
         self._running.addCallbacks(self._end, self._fail)
         return finished

@@ -162,7 +162,8 @@ class Stack:
         self._environment = {
             key: value for key, value in os.environ.items() if not key.startswith("MESSENGER_")
         }
-        self._environment |= {"PYTHONUNBUFFERED": "1", **OPEN, **(settings or {})}
+        self._settings = settings or {}
+        self._environment |= {"PYTHONUNBUFFERED": "1", **OPEN, **self._settings}
         self._instances = instances
         self._counts = {"auth": 1, "key": 1, "file": 1, "message": instances, **(counts or {})}
         self._programs = programs or {}
@@ -276,7 +277,7 @@ class Stack:
         for name, one in self.processes.items():
             service = name.rpartition("-")[0]
             if service in SERVICES:
-                one.environment |= shared
+                one.environment |= {**shared, **self._settings}
                 password = secrets["database_passwords"][service]
                 one.environment[f"MESSENGER_{service.upper()}__DATABASE_PASSWORD"] = password
             if service == "auth":

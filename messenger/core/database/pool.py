@@ -75,6 +75,7 @@ class Database:
             "port": settings.port,
             "dbname": settings.name,
             "sslmode": settings.sslmode,
+            "gssencmode": "disable",  # there is a password; looking for Kerberos' tickets costs a megabyte
             "user": role_of(schema),
             "password": password,
             "application_name": f"messenger-{schema}",

@@ -25,6 +25,7 @@ from messenger.core.http.request import Request
 from messenger.core.http.routing import Route, Table, routes_of
 from messenger.core.http.transfers import Transfers, session_ended
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade, serve_websocket
+from messenger.core.http.wire import flow_in_pieces
 from messenger.core.identity import Authenticator
 from messenger.wire.codec import Decoder, convert, encode
 from messenger.wire.errors import Code, Problem, not_found
@@ -211,6 +212,8 @@ class Router:
             raise session_ended()
 
     def _follow(self, call: Call) -> None:
+        """A long body comes or goes: it ends with its session, and holds little in memory."""
+        flow_in_pieces(call.request.channel.transport)
         if call.identified:
             self._transfers.add(call.identity.session_id, call.request)
 

@@ -9,6 +9,14 @@ from typing import Any
 
 from twisted.internet.tcp import Connection
 
+# Half of Twisted's measure: each of a long body's connections holds a few pieces of this size.
+PIECE_BYTES = 32_768
+
+
+def flow_in_pieces(transport: Any) -> None:
+    """Read PIECE_BYTES at a time, and pause who writes when more than that waits to be sent."""
+    transport.bufferSize = PIECE_BYTES
+
 
 def write_now(transport: Any, data: bytes) -> None:
     """`transport.write(data)`, sooner if it is a plain TCP one with nothing in its buffers."""
