@@ -181,3 +181,38 @@ def test_migrations_go_forward_and_a_newer_store_is_left_alone(tmp_path: Path) -
     whole = Database(path, KEY, newer)
     assert whole.one("select count(*) from sqlite_master where name = 'last'") == (0,)
     whole.close()
+
+
+def test_an_expired_message_is_gone_at_once_and_another_stays(tmp_path: Path) -> None:
+    def add(shelf: Shelf, client_id: str, expires_at: str | None) -> None:
+        shelf.messages.add(
+            conversation_id="c",
+            client_id=client_id,
+            sender_id="u",
+            sender_device_id="d",
+            seq=None,
+            kind="text",
+            text=client_id,
+            file=None,
+            reply_to=None,
+            outgoing=False,
+            sent_at="t",
+            received_at="t",
+            created_at=None,
+            state="received",
+            expires_at=expires_at,
+        )
+
+    def put(shelf: Shelf) -> None:
+        add(shelf, "kept", None)
+        add(shelf, "later", "2999-01-01T00:00:00.000Z")
+        add(shelf, "over", "2001-01-01T00:00:00.000Z")
+
+    async def texts() -> list[tuple[str, str]]:
+        vault = await Vault.open(tmp_path / "p", UNLOCK, create=True)
+        await vault.run(put)
+        found = await vault.run(lambda shelf: shelf.messages.history("c", 10, None))
+        await vault.close()
+        return [(one.text, one.state) for one in found]
+
+    assert asyncio.run(texts()) == [("kept", "received"), ("later", "received"), ("", "deleted")]

@@ -33,6 +33,7 @@ from messenger.client.settings import Settings
 log = logging.getLogger("messenger.client")
 
 OVER = ("session_ended", "taken_over", "removed")
+EXPIRE_EVERY = 60.0  # seconds between two looks for expired messages
 KEYS_EVERY = 6 * 3_600.0  # seconds between two looks at the own keys
 
 
@@ -115,7 +116,7 @@ class Engine:
         if self._tasks:
             return
         loop = asyncio.get_running_loop()
-        for run in (self.connection.run, self._keep_keys):
+        for run in (self.connection.run, self._keep_keys, self._expire):
             task = loop.create_task(run())
             task.add_done_callback(self._task_ended)
             self._tasks.append(task)
@@ -269,3 +270,9 @@ class Engine:
             except (ServerUnreachable, ServerRefused, SessionExpired) as error:
                 log.debug("the own keys could not be looked after now: %s", error)
             await self.vault.run(lambda shelf: sealing.forget_sent(shelf, self.tokens.now()))
+
+    async def _expire(self) -> None:
+        """Have expired messages leave the store while nothing else happens: any transaction does it."""
+        while True:
+            await self.vault.run(lambda _: None)
+            await asyncio.sleep(EXPIRE_EVERY)

@@ -194,7 +194,7 @@ def _take_payload(shelf: Shelf, batch: Batch, row: Row, message: Message, payloa
     if payload.number:
         _see(shelf, message, payload.number)
     if isinstance(body, Text | FileBody):
-        store(shelf, batch, row, payload, body, message.seq, message.created_at)
+        store(shelf, batch, row, payload, body, message.seq, message)
         return
     again = controls.obey(shelf, batch, row, payload, body)
     if again is None:
@@ -205,7 +205,7 @@ def _take_payload(shelf: Shelf, batch: Batch, row: Row, message: Message, payloa
         progress.see(original.number)
     found = body_of(original)
     if isinstance(found, Text | FileBody):
-        store(shelf, batch, row, original, found, seq, message.created_at, late=True)
+        store(shelf, batch, row, original, found, seq, message, late=True)
     else:
         controls.obey(shelf, batch, row, original, found)
 
@@ -217,7 +217,7 @@ def store(
     payload: Payload,
     body: Text | FileBody,
     seq: int,
-    created_at: str,
+    message: Message,
     *,
     late: bool = False,
 ) -> None:
@@ -238,14 +238,15 @@ def store(
         outgoing=outgoing,
         sent_at=payload.sent_at,
         received_at=batch.moment,
-        created_at=created_at,
+        created_at=message.created_at,
         state="sent" if outgoing else "received",
         late=late,
+        expires_at=message.expires_at,
     )
     shelf.conversations.touch(row.conversation_id, int(batch.now * 1000))
-    message = shelf.messages.get(number)
-    assert message is not None
-    shelf.tell(events.MessageReceived(message=message))
+    stored = shelf.messages.get(number)
+    assert stored is not None
+    shelf.tell(events.MessageReceived(message=stored))
 
 
 # the sender's own numbers

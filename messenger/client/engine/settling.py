@@ -1,10 +1,15 @@
 """An own message has got its place at the server, or will never get one."""
 
+import time
+
 from messenger.client import events
 from messenger.client.e2e import SenderKey, SendingChain
 from messenger.client.e2e.bodies import decode_body
 from messenger.client.engine.vault import Settled, Shelf
 from messenger.client.store.outbox import Queued
+from messenger.wire.times import rfc3339
+
+LONGEST_TTL = 31_536_000  # seconds, by the contract
 
 
 def settle(shelf: Shelf, queued: Queued, seq: int, created_at: str) -> None:
@@ -22,11 +27,18 @@ def settle(shelf: Shelf, queued: Queued, seq: int, created_at: str) -> None:
     _give(shelf, queued)
     message = shelf.messages.find(conversation_id, shelf.device_id, queued.client_id)
     if message is not None and message.state != "deleted":
-        shelf.messages.placed(int(message.id), seq, created_at)
+        shelf.messages.placed(int(message.id), seq, created_at, _expiry(row.message_ttl))
         placed = shelf.messages.get(int(message.id))
         assert placed is not None
         shelf.tell(events.MessageSent(message=placed))
     shelf.settled.append(Settled(queued.client_id))
+
+
+def _expiry(ttl: int | None) -> str | None:
+    """When a message that was sent now expires; `ttl` is in seconds, and the server's word."""
+    if ttl is None:
+        return None
+    return rfc3339(int((time.time() + max(1, min(ttl, LONGEST_TTL))) * 1000))
 
 
 def _give(shelf: Shelf, queued: Queued) -> None:

@@ -6,6 +6,7 @@ together, or not at all; then the memory of state objects is dropped, too.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ from messenger.client.store.messages import Messages
 from messenger.client.store.outbox import Outbox
 from messenger.client.store.states import States
 from messenger.client.store.unlock import KEY_FILE, Unlock, create_key, read_key_file, stored_key
+from messenger.wire.times import rfc3339
 
 T = TypeVar("T")
 
@@ -151,6 +153,8 @@ class Vault:
         shelf.news, shelf.settled = False, []
         shelf.database.begin()
         try:
+            # First of all, so that nothing ever reads what has expired.
+            shelf.messages.expire(rfc3339(int(time.time() * 1000)))
             result = work(shelf)
             shelf.states.flush()
             shelf.database.commit()

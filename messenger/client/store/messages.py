@@ -39,12 +39,13 @@ class Messages:
         created_at: str | None,
         state: str,
         late: bool = False,
+        expires_at: str | None = None,
     ) -> int:
         """A new message; its id."""
         return self._database.insert(
             """insert into messages (conversation_id, client_id, sender_id, sender_device_id, seq, kind, text,
-                   file, reply_to, outgoing, sent_at, received_at, created_at, state, late)
-               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                   file, reply_to, outgoing, sent_at, received_at, created_at, state, late, expires_at)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             conversation_id,
             client_id,
             sender_id,
@@ -60,6 +61,7 @@ class Messages:
             created_at,
             state,
             int(late),
+            expires_at,
         )
 
     def get(self, number: int) -> Message | None:
@@ -128,12 +130,13 @@ class Messages:
             return None
         return _message(rows[0]), msgspec.json.decode(rows[0][7], type=FileReference)
 
-    def placed(self, number: int, seq: int, created_at: str) -> None:
+    def placed(self, number: int, seq: int, created_at: str, expires_at: str | None) -> None:
         """An own message has got its place."""
         self._database.run(
-            "update messages set seq = ?, created_at = ?, state = 'sent' where id = ?",
+            "update messages set seq = ?, created_at = ?, expires_at = ?, state = 'sent' where id = ?",
             seq,
             created_at,
+            expires_at,
             number,
         )
 
@@ -146,6 +149,14 @@ class Messages:
         self._database.run(
             "update messages set state = 'deleted', text = '', file = null, reply_to = null where id = ?",
             number,
+        )
+
+    def expire(self, moment: str) -> None:
+        """Take away what has expired by this moment (RFC 3339, UTC, milliseconds); the places stay."""
+        self._database.run(
+            "update messages set state = 'deleted', text = '', file = null, reply_to = null,"
+            " expires_at = null where expires_at is not null and expires_at <= ?",
+            moment,
         )
 
     def unread(self, conversation_id: str, read_seq: int) -> int:

@@ -100,4 +100,8 @@ STEPS: tuple[str, ...] = (
         body blob not null
     );
     """,
+    """
+    alter table messages add column expires_at text;
+    create index messages_by_expiry on messages (expires_at) where expires_at is not null;
+    """,
 )
