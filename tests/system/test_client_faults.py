@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.system, pytest.mark.long]
 
 MESSAGES = 1_000
 SECONDS = 400.0
+KILLS = 12
+SERVICES = {"one": ["messenger"], "apart": ["gateway-1", "auth-1", "key-1", "message-1", "message-2"]}
 
 
 def start(profile: Path, peer: str, mark: str, count: int = MESSAGES) -> "subprocess.Popen[bytes]":
@@ -53,40 +55,46 @@ def holding(folder: Path, mark: bytes) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and mark in path.read_bytes()]
 
 
-def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", SERVICES)
+def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, form: str) -> None:
     mark = f"plaintext-{secrets.token_hex(8)}"
     seed = secrets.randbits(32)
     dice = random.Random(seed)
-    with running(Stack(tmp_path / "stack", "one")) as stack:
+    with running(Stack(tmp_path / "stack", form)) as stack:
         profiles = [asyncio.run(register(tmp_path, stack.url)) for _ in range(2)]
         names = [profile.name for profile in profiles]
         asyncio.run(open_direct(profiles[0], names[1]))
         children = [start(profiles[n], names[1 - n], mark) for n in range(2)]
         deadline = time.monotonic() + SECONDS
-        kills = 0
+        # A kill when so many messages were heard on both sides together: wherever that finds them.
+        kills = sorted(dice.sample(range(20, 2 * MESSAGES - 20), KILLS))
+        victims: list[str] = []
         try:
-            while min(len(heard(profile)) for profile in profiles) < MESSAGES:
-                assert time.monotonic() < deadline, ([len(heard(one)) for one in profiles], seed, kills)
-                time.sleep(dice.uniform(0.5, 4.0))
-                victim = dice.randrange(5)
-                kills += 1
-                if victim == 4:
-                    stack.kill("messenger")
-                    stack.restart("messenger")
+            while min(counts := [len(heard(profile)) for profile in profiles]) < MESSAGES:
+                assert time.monotonic() < deadline, (counts, seed, victims)
+                if not kills or sum(counts) < kills[0]:
+                    time.sleep(0.02)
+                    continue
+                kills.pop(0)
+                victims.append(dice.choice(["child", "child", "service"]))
+                if victims[-1] == "service":
+                    victims[-1] = dice.choice(SERVICES[form])
+                    stack.kill(victims[-1])
+                    stack.restart(victims[-1])
                     stack.wait_ready()
                     continue
-                victim %= 2
-                children[victim].kill()
-                children[victim].wait()
-                children[victim] = start(profiles[victim], names[1 - victim], mark)
+                n = dice.randrange(2)
+                children[n].kill()
+                children[n].wait()
+                children[n] = start(profiles[n], names[1 - n], mark)
         finally:
             for child in children:
                 child.kill()
                 child.wait()
-        print(f"seed {seed}: {kills} kills")
+        print(f"seed {seed}: {victims} killed")
         for n in range(2):
             expected = [f"{mark} {names[1 - n]} {number}" for number in range(MESSAGES)]
-            assert heard(profiles[n]) == expected, (seed, kills)
-    assert kills >= 5
+            assert heard(profiles[n]) == expected, (seed, victims)
+    assert len(victims) == KILLS
     assert holding(tmp_path / "stack", mark.encode()) == []
     assert [path for one in profiles for path in holding(one, mark.encode())] == []
