@@ -1,5 +1,6 @@
 """Rows of figures, as a table for the terminal and as the page docs/performance.md."""
 
+import importlib
 import os
 import platform
 import sys
@@ -14,6 +15,12 @@ class Row(NamedTuple):
     value: float
     unit: str
     note: str = ""
+
+
+def rows_of(name: str) -> list[Row]:
+    """Run one benchmark."""
+    rows: list[Row] = importlib.import_module(f"benchmarks.{name}").run()
+    return rows
 
 
 def _number(value: float) -> str:
