@@ -111,6 +111,12 @@ class UncertifiedDevice(Untrusted):
     """A device without a certificate by its user's account key."""
 
 
+class NotApprovedYet(UncertifiedDevice):
+    """A message of a device of one's own that came before this one was approved, and could judge it."""
+
+    asks_resend = True
+
+
 class BadCertificate(Untrusted):
     """A certificate that does not hold."""
 

@@ -29,6 +29,7 @@ from messenger.client.e2e.errors import (
     ConversationMismatch,
     EncryptionError,
     Malformed,
+    NotApprovedYet,
     ReplayedMessage,
     UncertifiedDevice,
     UnknownSenderKey,
@@ -190,7 +191,8 @@ def _take_payload(shelf: Shelf, batch: Batch, row: Row, message: Message, payloa
         raise Malformed("The message says another thing than its kind.")
     unjudged = payload.sender_id == shelf.user_id and not controls.approved(shelf)
     if unjudged and not isinstance(body, AccountGrant):
-        raise UncertifiedDevice("Nothing vouches for this device's siblings before it is approved.")
+        # Asked for again once the grant is here, which comes behind the certificate that others go by.
+        raise NotApprovedYet("Nothing vouches for this device's siblings before it is approved.")
     if payload.number:
         _see(shelf, message, payload.number)
     if isinstance(body, Text | FileBody):
