@@ -44,7 +44,9 @@ class RouteLimits:
 
     def _address(self, call: Call) -> str:
         address = call.address
-        if not self._warned and address == call.request.peer and call.header("X-Forwarded-For") is not None:
+        last_hop = (call.header("X-Forwarded-For") or address).rpartition(",")[2].strip()
+        # A client on a trusted proxy's own machine has the proxy's address, and nothing is wrong.
+        if not self._warned and address == call.request.peer and last_hop != address:
             self._warned = True
             log.warn(
                 "{peer} forwards requests but is not in {setting}: all its clients count as one",

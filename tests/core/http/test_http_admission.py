@@ -130,6 +130,11 @@ class AdmissionCase(SynchronousTestCase):
         [event] = self.logged_words("untrusted_proxy")
         assert (event["peer"], event["setting"]) == ("192.0.2.7", "[auth] trusted_proxies")
 
+    def test_a_client_on_the_proxys_own_machine_is_no_untrusted_proxy(self):
+        header = "X-Forwarded-For: 192.0.2.7"
+        assert self.ask("POST", "/login", header, trusted=["192.0.2.7"]).status == 204
+        assert self.logged_words("untrusted_proxy") == []
+
     def logged_words(self, word):
         return [event for event in self.logged.events if event.get("event") == word]
 
