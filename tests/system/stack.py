@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -27,8 +26,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.system.process import Process
+
 READY_SECONDS = 90.0
-STOP_SECONDS = 20.0
 SERVICES = ("auth", "message", "key", "file")
 OTHER_S3 = os.environ.get("MESSENGER_TEST_S3_ENDPOINT", "")
 ENGINES = ("postgres", "nats", "valkey", "seaweedfs")
@@ -68,72 +68,6 @@ def until(check: Callable[[], Any], seconds: float = 10.0, every: float = 0.05) 
             return found
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {check}"
         time.sleep(every)
-
-
-@dataclass
-class Process:
-    """A child process and its log."""
-
-    name: str
-    arguments: list[str]
-    environment: dict[str, str]
-    log: Path
-    stdin: int | None = None
-    handed: tuple[int, ...] = ()  # descriptors that it inherits
-    popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    def start(self) -> None:
-        """Start it, as the leader of a session of its own."""
-        with self.log.open("ab") as out:
-            self.popen = subprocess.Popen(
-                self.arguments,
-                env=self.environment,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL if self.stdin is None else self.stdin,
-                start_new_session=True,
-                pass_fds=self.handed,
-            )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self.popen is not None
-        return self.popen.pid
-
-    def running(self) -> bool:
-        """Whether it has been started and has not ended."""
-        return self.popen is not None and self.popen.poll() is None
-
-    def send(self, number: int) -> None:
-        """Send it a signal."""
-        os.kill(self.pid, number)
-
-    def wait(self, seconds: float = STOP_SECONDS) -> int:
-        """Its exit status, once it has ended."""
-        assert self.popen is not None
-        return self.popen.wait(seconds)
-
-    def terminate(self) -> None:
-        """Ask it to end, by SIGTERM."""
-        if self.running():
-            self.send(signal.SIGCONT)
-            self.send(signal.SIGTERM)
-
-    def ended(self) -> int | None:
-        """Its exit status, once it has ended after being asked to; AssertionError where it takes too long."""
-        if self.popen is None:
-            return None
-        try:
-            return self.wait()
-        except subprocess.TimeoutExpired:
-            self.send(signal.SIGKILL)
-            self.wait()
-            raise AssertionError(f"{self.name} did not stop within {STOP_SECONDS:g} s") from None
-
-    def text(self) -> str:
-        """All that it has logged."""
-        return self.log.read_text(errors="replace")
 
 
 class Stack:
@@ -335,7 +269,7 @@ class Stack:
         names = [name for name in self.processes if name != "engines"]
         for name in names:
             self.processes[name].terminate()
-        failed = [name for name in names if not _ends(self.processes[name])]
+        failed = [name for name in names if not self.processes[name].ends()]
         if "engines" in self.processes:
             self.processes["engines"].terminate()
             self.processes["engines"].ended()
@@ -444,11 +378,3 @@ def _json_line(process: Process) -> dict[str, Any] | None:
             found: dict[str, Any] = json.loads(line)
             return found
     return None
-
-
-def _ends(process: Process) -> bool:
-    try:
-        process.ended()
-    except AssertionError:
-        return False
-    return True

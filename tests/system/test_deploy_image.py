@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.facts import ROOT
-from tests.system.stack import Process, free_ports, until
+from tests.system.process import Process
+from tests.system.stack import free_ports, until
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 

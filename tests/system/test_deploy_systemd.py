@@ -18,7 +18,8 @@ import pytest
 from tests.deploy import units
 from tests.deploy.facts import ROOT
 from tests.system.deployed import Places, engines, launch, programs, round_trip, run
-from tests.system.stack import Process, Stack, until
+from tests.system.process import Process
+from tests.system.stack import Stack, until
 
 pytestmark = pytest.mark.system
 
