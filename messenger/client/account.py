@@ -60,12 +60,8 @@ class Account:
         """
         chosen = settings or Settings()
         server = _server(server)
+        vault = await Vault.open(Path(profile), unlock, create=True)
         http = _http(server, chosen)
-        try:
-            vault = await Vault.open(Path(profile), unlock, create=True)
-        except BaseException:
-            await http.close()
-            raise
         try:
             session = await Open(http).register(username, password, invite, device_name)
             await vault.run(lambda shelf: _adopt_session(shelf, server, session, new=True, first=True))
