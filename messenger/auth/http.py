@@ -90,7 +90,7 @@ class Endpoints:
         errors=(Code.unauthorized, Code.refresh_reused),
     )
     async def refresh(self, call: Call, body: Refresh) -> Session:
-        """Spend a refresh token for a new one and an access token."""
+        """Spend a refresh token for a new one and an access token (401 for a removed device has `reason`)."""
         return await self._sessions.refresh(body, call.address)
 
     @route("POST", "/auth/logout")
