@@ -1,18 +1,25 @@
 # Two commands do all set-up on a fresh machine: `make run` and `make test`.
 # They need python3 (3.11 to 3.13) with venv, and make.
+#
+# A second server on one machine: `make run PORT=18080 DATA=var2`.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= var
+PORT ?=
 # What `pip install` had to do is done again when the metadata changes.
 STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
-.PHONY: deb lock run test test-minio promtool lint docs bench check-long soak clean
+.PHONY: check-wheels deb lock run test test-minio promtool lint docs bench bench-peers check-long soak clean
+.PHONY: web web-check web-test node
 
-run: $(STAMP)
-	$(BIN)/twist messenger --data $(DATA)
+# What would be in the way is told before anything is installed.
+run:
+	@$(PYTHON) messenger/standalone/preflight.py --data "$(DATA)" $(if $(PORT),--port $(PORT))
+	@$(MAKE) --no-print-directory $(STAMP)
+	@exec $(BIN)/twist messenger --data "$(DATA)" $(if $(PORT),--port $(PORT))
 
 # System tests mostly wait: three files at a time keep two cores busy. A file stays in one process, which
 # starts its stacks once.
@@ -35,6 +42,22 @@ lint: $(STAMP_DEV) docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python messenger/web/client/node.py lint --if-there
+
+# The web client, by Node: bundles in build/web, whether another folder makes the same bytes, its tests.
+web: $(STAMP_DEV)
+	$(BIN)/python messenger/web/client/node.py build
+
+web-check: $(STAMP_DEV)
+	$(BIN)/python messenger/web/client/node.py check
+
+web-test: $(STAMP_DEV)
+	$(BIN)/pytest tests/web
+
+# A Node for these, where the system has none that will do.
+node: $(STAMP_DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat --editable '.[web]'
 
 # The site of docs/, in build/site; a link or an anchor that leads nowhere fails.
 docs: $(STAMP_DEV)
@@ -48,8 +71,21 @@ lock: $(STAMP_DEV)
 deb: $(STAMP_DEV)
 	PATH="$(abspath $(BIN)):$$PATH" deploy/package/build.sh deb dist
 
+# Whether there are wheels for aarch64 of every engine and package that is locked, of those very versions, but
+# for the two that are Python alone and have none. pip takes the platforms that it is told and no older ones.
+check-wheels: | $(BIN)/python
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --python-version 3.11 \
+		--only-binary=:all: --no-binary=txpostgres,http-ece \
+		$(foreach glibc,28 27 26 24 17,--platform manylinux_2_$(glibc)_aarch64) --platform manylinux2014_aarch64 \
+		--dest build/aarch64 -r deploy/requirements.txt -r deploy/requirements-embedded.txt
+	ls build/aarch64
+
 bench: $(STAMP_DEV)
 	$(BIN)/python -m benchmarks
+
+# Debian's ejabberd and Prosody beside ours, about eight minutes; it says what is missing, and installs nothing.
+bench-peers: $(STAMP_DEV)
+	$(BIN)/python -m benchmarks peers --write
 
 check-long: $(STAMP_DEV)
 	$(BIN)/pytest -m "long or not long"

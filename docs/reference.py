@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_args
 
@@ -139,6 +140,7 @@ def _call(path: str, method: str, operation: Schema, described: Schema) -> list[
     schemas = described["components"]["schemas"]
     is_open = " *open*" if operation.get("security") == [] else ""
     lines = [f"### {method.upper()} {path}", "", operation["summary"] + is_open, ""]
+    lines += [operation["description"], ""]
     rows = []
     for one in operation.get("parameters", []):
         must = "required, " if one.get("required") and one["in"] != "path" else ""
@@ -193,7 +195,7 @@ def websocket() -> str:
             schema = components[kind.__name__]
             rest = {name: one for name, one in schema["properties"].items() if name != "type"}
             name = schema["properties"]["type"]["enum"][0]
-            lines += [f"### {name}", "", schema.get("description", ""), ""]
+            lines += [f"### {name}", "", cleandoc(schema.get("description", "")), ""]
             lines += [*_members({**schema, "properties": rest}, components, link=False), ""]
         if title == "From the server":
             lines += [

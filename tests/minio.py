@@ -20,7 +20,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.system.stack import free_ports, until
+from tests.system.stack import free_ports
+from tests.system.waiting import until
 
 MODULE = "github.com/minio/minio"
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"

@@ -54,11 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--config", metavar="FILE", help="the TOML file (or MESSENGER_CONFIG)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the data directory of `twist messenger`")
-    # What a command sets otherwise: `prepare` comes before all, `makes_data` lets --data be new, and where
-    # `needs_settings` says no the command is given None for them, and no engines.
-    parser.set_defaults(
-        prepare=lambda chosen: None, makes_data=False, needs_settings=lambda chosen: True, command=None
-    )
+    # Where a command sets `needs_settings` to False it is given None for them, and starts no engines.
+    parser.set_defaults(needs_settings=True, command=None)
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     migrate = commands.add_parser("migrate", help="bring the database's schemas up to date")
     migrate.set_defaults(command=_migrate)
@@ -73,16 +70,15 @@ def _parser() -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> int:
     """Do what was chosen; the exit status."""
     status: int
-    if not chosen.needs_settings(chosen):
+    if not chosen.needs_settings:
         status = chosen.command(None, chosen)
         return status
-    chosen.prepare(chosen)
     if chosen.data is None:
         status = chosen.command(load(chosen.config, os.environ), chosen)
         return status
     from messenger.admin.embedded import embedded
 
-    with embedded(chosen.data, chosen.config, os.environ, make=chosen.makes_data) as settings:
+    with embedded(chosen.data, chosen.config, os.environ, make=False) as settings:
         status = chosen.command(settings, chosen)
         return status
 

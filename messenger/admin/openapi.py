@@ -1,8 +1,8 @@
 """Makes the API's description: `python -m messenger.admin.openapi`.
 
 The gateway serves it but may not know the services, which alone know their routes. So it is composed here,
-from the marks on all endpoints, and kept as `messenger/gateway/openapi.json`; a test fails while the two
-differ.
+from the marks on all endpoints, with what openapi_texts.py and openapi_examples.py say besides, and kept as
+`messenger/gateway/openapi.json`; a test fails while the two differ.
 """
 
 import sys
@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from messenger import __version__, gateway
+from messenger.admin.openapi_examples import illustrate
+from messenger.admin.openapi_texts import DESCRIPTIONS
 from messenger.auth.http import Endpoints as AuthEndpoints
 from messenger.core.http import routes_of
 from messenger.core.http.openapi import Group, document
@@ -19,7 +21,14 @@ from messenger.files.http import FileEndpoints
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.gateway.endpoints import GatewayEndpoints
 from messenger.keys.http import Endpoints as KeyEndpoints
-from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints, PushEndpoints
+from messenger.keys.vault.http import VaultEndpoints
+from messenger.messages.http import (
+    BlockEndpoints,
+    ConversationEndpoints,
+    MessageEndpoints,
+    PreferenceEndpoints,
+    PushEndpoints,
+)
 from messenger.wire.errors import PROBLEM_TYPE, Code
 
 PATH = Path(gateway.__path__[0], "openapi.json")
@@ -28,9 +37,15 @@ PATH = Path(gateway.__path__[0], "openapi.json")
 _EVERYWHERE = (Code.rate_limited, Code.bad_gateway, Code.unavailable, Code.gateway_timeout)
 _SERVICES = {
     "auth": (AuthEndpoints,),
-    "message": (ConversationEndpoints, MessageEndpoints, BlockEndpoints, PushEndpoints),
+    "message": (
+        ConversationEndpoints,
+        MessageEndpoints,
+        BlockEndpoints,
+        PreferenceEndpoints,
+        PushEndpoints,
+    ),
     "file": (FileEndpoints, UploadEndpoints),
-    "key": (KeyEndpoints,),
+    "key": (KeyEndpoints, VaultEndpoints),
 }
 _DESCRIPTION = (
     "An end-to-end-encrypted messenger. Binary members are standard base64 with padding; times are RFC 3339 "
@@ -83,13 +98,18 @@ def _socket() -> dict[str, Any]:
 
 def described() -> dict[str, Any]:
     """The whole description."""
-    return document(
+    made = document(
         groups(),
         title="Secure Messenger",
         version=__version__,
         description=_DESCRIPTION,
         paths={"/ws": _socket()},
     )
+    for item in made["paths"].values():
+        for operation in item.values():
+            operation["description"] = DESCRIPTIONS[operation["operationId"]]
+    illustrate(made)
+    return made
 
 
 def text() -> bytes:

@@ -10,9 +10,10 @@ FILE_SECONDS = 5.0
 
 
 class Progress:
-    """Writes to `out`, standard error unless told otherwise."""
+    """Writes to `out`, standard error unless told otherwise; with `quiet` only what is wrong."""
 
-    def __init__(self, out: TextIO | None = None) -> None:
+    def __init__(self, out: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._out = sys.stderr if out is None else out
         self._over = self._out.isatty()
         self._every = TERMINAL_SECONDS if self._over else FILE_SECONDS
@@ -22,7 +23,7 @@ class Progress:
     def at(self, line: str) -> None:
         """Something goes on; many of these are left out."""
         now = time.monotonic()
-        if now < self._next:
+        if self._quiet or now < self._next:
             return
         self._next = now + self._every
         self._write(line, "" if self._over else "\n")
@@ -30,6 +31,11 @@ class Progress:
 
     def done(self, line: str) -> None:
         """Something has come to its end, or is worth to be read."""
+        if not self._quiet:
+            self.wrong(line)
+
+    def wrong(self, line: str) -> None:
+        """Something is not as it should be, and is told in any case."""
         self._write(line, "\n")
         self._open = False
         self._next = time.monotonic() + self._every

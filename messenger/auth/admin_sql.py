@@ -51,7 +51,8 @@ USER_BY_ID = USER.format("u.user_id = %s")
 LOCK = "select 1 from auth.users where user_id = %s and deleted_at is null for no key update"
 DISABLE = "update auth.users set disabled_at = now() where user_id = %s and disabled_at is null"
 ENABLE = "update auth.users set disabled_at = null where user_id = %s and disabled_at is not null"
-DELETE = "update auth.users set password_hash = null, deleted_at = now() where user_id = %s"
+SET_HASH = "update auth.users set password_hash = %s, kdf = %s where user_id = %s"
+DELETE = "update auth.users set password_hash = null, kdf = null, deleted_at = now() where user_id = %s"
 DEVICES = """
     select device_id, device_name, created_at, last_seen_at from auth.devices
     where user_id = %s order by created_at, device_id

@@ -12,8 +12,16 @@ from messenger.auth import sql as shared
 from messenger.auth.key_store import ROTATION_LOCK
 from messenger.auth.ports import EndReason, Outgoing
 from messenger.auth.signing import NewKey
-from messenger.auth.writes import ended_events, record, remove_account, remove_factors
+from messenger.auth.writes import (
+    ended_events,
+    kdf_text,
+    read_kdf,
+    record,
+    remove_account,
+    remove_factors,
+)
 from messenger.core.database import Database, Row, Transaction
+from messenger.wire.auth import Kdf
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,34 @@ class AdminStore:
         """The user of this id, deleted or not."""
         rows = await self._database.read(sql.USER_BY_ID, (user_id,))
         return KnownUser(*rows[0]) if rows else None
+
+    async def derivation(self, username: str) -> Kdf | None:
+        """How the password of this user is derived; None where it is not, or there is no such user."""
+        rows = await self._database.read(shared.KDF, (username,))
+        return read_kdf(rows[0][0]) if rows else None
+
+    async def create(self, user_id: str, username: str, password_hash: str, kdf: Kdf) -> bool:
+        """Make an account without a device; False where the name was given out before."""
+
+        async def body(tx: Transaction) -> bool:
+            if await tx.row(shared.ADD_USER, (user_id, username, password_hash, kdf_text(kdf))) is None:
+                return False
+            await self._note(tx, "users create", user_id)
+            return True
+
+        return await self._database.transaction(body)
+
+    async def reset_password(self, user_id: str, password_hash: str, kdf: Kdf) -> list[Outgoing] | None:
+        """Set a password that the user did not choose, and end all sessions and logins under way."""
+
+        async def body(tx: Transaction) -> list[Outgoing] | None:
+            if not await tx.rows(sql.LOCK, (user_id,)):
+                return None
+            await tx.write(sql.SET_HASH, (password_hash, kdf_text(kdf), user_id))
+            await tx.write(shared.REMOVE_CHALLENGES, (user_id,))
+            return await self._end(tx, user_id, EndReason.password, "users reset-password")
+
+        return await self._database.transaction(body)
 
     async def disable(self, user_id: str) -> list[Outgoing] | None:
         """Let the user in no more, and end all sessions."""

@@ -1,14 +1,18 @@
 """The calls under /auth and /users, and the public keys at /.well-known/jwks.json (RFC 7517)."""
 
 from messenger.auth.domain.accounts import Accounts
+from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
 from messenger.auth.domain.sessions import Sessions
 from messenger.core.http import Answer, Call, route
 from messenger.wire.auth import (
     AccountDeletion,
     Device,
+    KdfAnswer,
+    KdfQuery,
     Login,
     PasswordChange,
+    PasswordOnceMore,
     RecoveryCodes,
     Refresh,
     Register,
@@ -16,7 +20,6 @@ from messenger.wire.auth import (
     Session,
     Ticket,
     TotpCode,
-    TotpRemoval,
     TotpSecret,
     User,
     UserLookup,
@@ -30,10 +33,13 @@ from messenger.wire.paging import Items
 class Endpoints:
     """One method for each call; the rules are the domain's."""
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, factors: Factors) -> None:
+    def __init__(
+        self, accounts: Accounts, sessions: Sessions, factors: Factors, derivations: Derivations
+    ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._factors = factors
+        self._derivations = derivations
 
     @route(
         "POST",
@@ -48,6 +54,11 @@ class Endpoints:
     async def register(self, call: Call, body: Register) -> Session:
         """Create an account and its first device."""
         return await self._accounts.register(body, call.address)
+
+    @route("GET", "/auth/kdf", query=KdfQuery, answer=KdfAnswer, open=True, class_="login")
+    async def kdf(self, _call: Call, query: KdfQuery) -> KdfAnswer:
+        """How the password of this name is derived; also for names that nobody has."""
+        return await self._derivations.of(query.username)
 
     @route(
         "POST",
@@ -113,10 +124,17 @@ class Endpoints:
         """Change the password and end all other sessions."""
         await self._accounts.change_password(call.identity, body, call.address)
 
-    @route("POST", "/auth/totp", answer=TotpSecret, status=201, errors=(Code.conflict,))
-    async def enrol_totp(self, call: Call) -> TotpSecret:
+    @route(
+        "POST",
+        "/auth/totp",
+        body=PasswordOnceMore,
+        answer=TotpSecret,
+        status=201,
+        errors=(Code.conflict, Code.forbidden),
+    )
+    async def enrol_totp(self, call: Call, body: PasswordOnceMore) -> TotpSecret:
         """A secret for an authenticator app, which is asked for once it is confirmed."""
-        return await self._factors.enrol(call.identity)
+        return await self._factors.enrol(call.identity, body, call.address)
 
     @route(
         "POST",
@@ -129,8 +147,8 @@ class Endpoints:
         """Ask for codes at each login from now on; gives ten recovery codes."""
         return await self._factors.confirm(call.identity, body)
 
-    @route("DELETE", "/auth/totp", body=TotpRemoval, errors=(Code.forbidden, Code.not_found))
-    async def remove_totp(self, call: Call, body: TotpRemoval) -> None:
+    @route("DELETE", "/auth/totp", body=PasswordOnceMore, errors=(Code.forbidden, Code.not_found))
+    async def remove_totp(self, call: Call, body: PasswordOnceMore) -> None:
         """Ask for no codes any more."""
         await self._factors.remove(call.identity, body, call.address)
 

@@ -25,21 +25,19 @@ class BcryptPasswords:
     def __init__(self, threads: Threads, cost: int, pepper: str = "") -> None:
         self._threads = threads
         self._cost = cost
-        self._pepper = pepper.encode("utf-8")
+        self._pepper = pepper
         # What an unknown user's password is compared with; no password has this hash.
         self._nobody = "$2b$" + f"{cost:02d}$" + "." * 53
 
     async def hash(self, password: bytes) -> str:
         """A fresh hash; Problem `unavailable` when too many wait."""
-        prefix = _PEPPERED if self._pepper else ""
-        digest = self._digest(password, bool(self._pepper))
-        return prefix + await self._threads.run(_hash, digest, self._cost)
+        return await self._threads.run(fresh_hash, password, self._cost, self._pepper)
 
     async def matches(self, password: bytes, stored: str | None) -> bool:
         """Whether `stored` is this password's; None costs as much as a wrong one. Problem `unavailable`."""
         text = self._nobody if stored is None else stored
         peppered = text.startswith(_PEPPERED) if stored is not None else bool(self._pepper)
-        digest = self._digest(password, peppered)
+        digest = _digest(password, self._pepper if peppered else "")
         held = await self._threads.run(_check, digest, text.removeprefix(_PEPPERED))
         return held and stored is not None
 
@@ -48,14 +46,18 @@ class BcryptPasswords:
         current = (_PEPPERED if self._pepper else "") + f"$2b${self._cost:02d}$"
         return not stored.startswith(current)
 
-    def _digest(self, password: bytes, peppered: bool) -> bytes:
-        if peppered:
-            return b64encode(hmac.digest(self._pepper, password, "sha256"))
-        return b64encode(sha256(password).digest())
+
+def fresh_hash(password: bytes, cost: int, pepper: str = "") -> str:
+    """A fresh hash at `cost` (log2 of its rounds), with `pepper` unless that is empty, worked out at once:
+    for a thread, or a process that serves nobody."""
+    salted = bcrypt.hashpw(_digest(password, pepper), bcrypt.gensalt(cost)).decode("ascii")
+    return (_PEPPERED if pepper else "") + salted
 
 
-def _hash(digest: bytes, cost: int) -> str:
-    return bcrypt.hashpw(digest, bcrypt.gensalt(cost)).decode("ascii")
+def _digest(password: bytes, pepper: str) -> bytes:
+    if pepper:
+        return b64encode(hmac.digest(pepper.encode("utf-8"), password, "sha256"))
+    return b64encode(sha256(password).digest())
 
 
 def _check(digest: bytes, stored: str) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from messenger.core.identity import Identity
-from messenger.wire.auth import Device, User, VerificationKey
+from messenger.wire.auth import Device, Kdf, User, VerificationKey
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 
 Event = SessionEnded | DeviceChanged | UserDeleted | UserRemoval
@@ -114,13 +114,15 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to be stored. `invite_hash` names the invite that it uses up, None if none is needed."""
+    """An account to be stored. `invite_hash` names the invite that it uses up, None if none is needed; `kdf`
+    says how its password is derived, None if it is not."""
 
     user_id: str
     username: str
     password_hash: str
     device_name: str | None
     invite_hash: bytes | None
+    kdf: Kdf | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +168,10 @@ class Store(Protocol):
         """Log out."""
 
     async def set_password(
-        self, user_id: str, old_hash: str, new_hash: str, keep_session: str
+        self, user_id: str, old_hash: str, new_hash: str, kdf: Kdf | None, keep_session: str
     ) -> list[Outgoing] | None:
-        """Change the password and end all sessions but one; None where `old_hash` is no longer the user's."""
+        """Change the password and how it is derived, and end all sessions but one; None where `old_hash` is
+        no longer the user's."""
 
     async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> bool:
         """Store the same password's new hash; False where the old one is no longer the user's."""
@@ -193,6 +196,10 @@ class Store(Protocol):
 
     async def name_taken(self, username: str) -> bool:
         """Whether the name was ever given out."""
+
+    async def derivation(self, username: str) -> tuple[Kdf | None] | None:
+        """How the password of the user of this name is derived, if it is; None where there is no such user,
+        or it was deleted."""
 
     async def sweep(self, unseen: float) -> list[Outgoing]:
         """Remove devices not seen for `unseen` seconds, and what has expired; a bounded number at a time."""

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter
 from twisted.logger import Logger
 
 from messenger.auth.domain.accounts import Accounts
+from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
 from messenger.auth.domain.held import StatedPasswords
 from messenger.auth.domain.sessions import Sessions
@@ -19,7 +20,7 @@ from messenger.auth.refresh import RefreshTokens
 from messenger.auth.signing import Seal, SigningKeys
 from messenger.auth.store import AuthStore
 from messenger.core.config import trusted_networks
-from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.http import Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.metrics import ServiceMetrics
@@ -102,7 +103,8 @@ def build(context: Context) -> Built:
     keys = SigningKeys(
         reactor, AuthKeyStore(core.database), seal, issuer=settings.issuer, audience=settings.audience
     )
-    threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue)
+    core.database.on_epoch(keys.look)
+    threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue, yielding=True)
     ServiceMetrics(registry, core.database, context.bus, core.outbox, {"bcrypt": threads})
     note = SecurityLog(registry)
     around = Around(Teller(core.outbox, core.tokens), note, time.time, new_id)
@@ -120,7 +122,8 @@ def build(context: Context) -> Built:
     stated = StatedPasswords(store, passwords, guesses, note)
     sessions = Sessions(store, factor_store, seal, passwords, keys, refresh_tokens, guesses, policy, around)
     accounts = Accounts(store, passwords, stated, sessions, keys, guesses, policy, around)
-    factors = Factors(store, factor_store, seal, stated, settings.issuer, around)
+    derivations = Derivations(store, lambda: keys.salt_key)
+    factors = Factors(factor_store, seal, stated, settings.issuer, around)
     system = SystemEndpoints(
         reactor,
         {"postgresql": core.database.check, "nats": context.bus.check},
@@ -129,10 +132,11 @@ def build(context: Context) -> Built:
     )
     admission = route_limits(context, "auth", registry)
     router = Router(
-        [Endpoints(accounts, sessions, factors), system],
+        [Endpoints(accounts, sessions, factors, derivations), system],
         authenticator=core.tokens,
         body_limit=context.settings.http.body,
         admission=admission,
+        fairness=Fairness(reactor),
     )
     server = HttpServer(
         reactor,

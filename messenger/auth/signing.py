@@ -1,4 +1,7 @@
-"""The keys that only auth holds: those that sign access tokens, and the one that makes refresh tokens.
+"""The keys that only auth holds.
+
+Those that sign access tokens, the one that makes refresh tokens, and the one that makes salts for names that
+nobody has.
 
 Access tokens are JWTs (RFC 7519) signed with Ed25519 (RFC 8037); `kid` is the key's thumbprint (RFC 7638).
 The first start makes the keys; all instances read the same from the database, and look for newer ones every
@@ -6,7 +9,8 @@ The first start makes the keys; all instances read the same from the database, a
 
 At rest private keys are sealed: AES-256-GCM with the name as associated data, under a key that HKDF-SHA-256
 (RFC 5869) makes of [auth] signing_secret. Without one they are stored as they are, and the database's rights
-alone protect them.
+alone protect them. The key of the salts is always stored so: who reads the database sees which names exist
+anyway, and it has to outlast a restored backup and a lost secret.
 """
 
 import json
@@ -55,14 +59,17 @@ class KeyStore(Protocol):
     async def verification_keys(self) -> list[VerificationKey]:
         """The public keys whose tokens are good."""
 
-    async def first_keys(self, key: NewKey, refresh_secret: bytes) -> None:
-        """Store these if there are none; instances that start together agree on one."""
+    async def first_keys(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
+        """Store each of these if there is none; instances that start together agree on one."""
 
     async def signing_key(self) -> tuple[str, bytes]:
         """Id and sealed private part of the key that signs now."""
 
     async def refresh_secret(self) -> bytes:
         """The sealed key that refresh tokens are made with."""
+
+    async def salt_key(self) -> bytes:
+        """The key that the salts of names that nobody has are made with."""
 
 
 class Seal:
@@ -133,14 +140,16 @@ class SigningKeys:
         self._kid = ""
         self._private: Ed25519PrivateKey | None = None
         self._refresh = b""
-        self._looking = LoopingCall(self._look)
+        self._salt_key = b""
+        self._looking = LoopingCall(self.look)
         self._looking.clock = reactor
 
     async def start(self) -> None:
         """Read the keys; make them where there are none yet."""
         refresh = self._seal.close(secrets.token_bytes(32), REFRESH)
-        await self._store.first_keys(new_key(self._seal), refresh)
+        await self._store.first_keys(new_key(self._seal), refresh, secrets.token_bytes(32))
         self._refresh = self._seal.open(await self._store.refresh_secret(), REFRESH)
+        self._salt_key = await self._store.salt_key()
         await self._read()
         self._looking.start(LOOK_SECONDS, now=False).addErrback(
             lambda why: log.failure("looking for newer signing keys ended", why)
@@ -153,6 +162,11 @@ class SigningKeys:
     def refresh_key(self) -> bytes:
         """The key that refresh tokens are made with; 32 bytes, once started."""
         return self._refresh
+
+    @property
+    def salt_key(self) -> bytes:
+        """The key that the salts of names that nobody has are made with; 32 bytes, once started."""
+        return self._salt_key
 
     def access_token(self, identity: Identity, issued_at: int) -> str:
         """A token for `identity`, good until its `expires_at`."""
@@ -172,7 +186,8 @@ class SigningKeys:
         """The public keys whose tokens are good."""
         return await self._store.verification_keys()
 
-    def _look(self) -> Deferred[None]:
+    def look(self) -> Deferred[None]:
+        """Look for newer keys now."""
         return ensureDeferred(self._look_again())
 
     async def _look_again(self) -> None:

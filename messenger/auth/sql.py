@@ -4,7 +4,7 @@ Times are the database's, life spans in seconds.
 """
 
 ADD_USER = """
-    insert into auth.users (user_id, username, password_hash) values (%s, %s, %s)
+    insert into auth.users (user_id, username, password_hash, kdf) values (%s, %s, %s, %s)
     on conflict (username) do nothing returning created_at
 """
 ADD_DEVICE = "insert into auth.devices (device_id, user_id, device_name) values (%s, %s, %s)"
@@ -114,9 +114,13 @@ OLD_CHALLENGES = """
 """
 # A key is kept for a day after its last token has expired, for whoever looks into what happened.
 OLD_KEYS = "delete from auth.signing_keys where verify_until < now() - interval '1 day'"
+SET_HASH_AND_KDF = """
+    update auth.users set password_hash = %s, kdf = %s where user_id = %s and password_hash = %s
+"""
 REPLACE_HASH = "update auth.users set password_hash = %s where user_id = %s and password_hash = %s"
 DELETE_USER = """
-    update auth.users set password_hash = null, deleted_at = now() where user_id = %s and password_hash = %s
+    update auth.users set password_hash = null, kdf = null, deleted_at = now()
+    where user_id = %s and password_hash = %s
 """
 LOCK_USER = """
     select case when disabled_at is null then password_hash end from auth.users where user_id = %s
@@ -134,11 +138,12 @@ LOGIN_STATE = """
 REMOVE_TOTP = "delete from auth.factors where user_id = %s and kind = 'totp'"
 REMOVE_CHALLENGES = "delete from auth.challenges where user_id = %s"
 REMOVE_RECOVERY_HASHES = "delete from auth.recovery_codes where user_id = %s"
+KDF = "select kdf from auth.users where username = %s and deleted_at is null"
 NAME_TAKEN = "select 1 from auth.users where username = %s"
 VERIFICATION_KEYS = "select kid, public_key from auth.verification_keys order by kid"
 LOCK = "select pg_advisory_xact_lock(%s)"
 KEEP_OR_ADD = "insert into auth.secrets (name, value) values (%s, %s) on conflict do nothing"
-SEALED = "select value from auth.secrets where name = %s"
+KEPT_KEY = "select value from auth.secrets where name = %s"
 SIGNING_KEY = """
     select kid, private_key from auth.signing_keys where active_at <= now()
     order by active_at desc, kid limit 1

@@ -24,8 +24,10 @@ from messenger.auth.ports import (
 from messenger.auth.writes import (
     add_session,
     ended_events,
+    kdf_text,
     login_state,
     open_session,
+    read_kdf,
     record,
     remove_account,
     removed_events,
@@ -33,7 +35,7 @@ from messenger.auth.writes import (
 )
 from messenger.core.database import Database, Row, Transaction
 from messenger.core.identity import Identity
-from messenger.wire.auth import Device, User
+from messenger.wire.auth import Device, Kdf, User
 from messenger.wire.times import moment_text
 
 SWEEP_BATCH = 200
@@ -52,7 +54,10 @@ class AuthStore:
 
     async def add_account(self, account: NewAccount, session: NewSession) -> User | None:
         async def body(tx: Transaction) -> User | None:
-            added = await tx.row(sql.ADD_USER, (account.user_id, account.username, account.password_hash))
+            added = await tx.row(
+                sql.ADD_USER,
+                (account.user_id, account.username, account.password_hash, kdf_text(account.kdf)),
+            )
             if added is None:
                 return None
             if account.invite_hash is not None and not await tx.write(
@@ -72,10 +77,10 @@ class AuthStore:
         return _credentials(await self._database.read(sql.CREDENTIALS.format("user_id"), (user_id,)))
 
     async def set_password(
-        self, user_id: str, old_hash: str, new_hash: str, keep_session: str
+        self, user_id: str, old_hash: str, new_hash: str, kdf: Kdf | None, keep_session: str
     ) -> list[Outgoing] | None:
         async def body(tx: Transaction) -> list[Outgoing] | None:
-            if not await tx.write(sql.REPLACE_HASH, (new_hash, user_id, old_hash)):
+            if not await tx.write(sql.SET_HASH_AND_KDF, (new_hash, kdf_text(kdf), user_id, old_hash)):
                 return None
             ended = await tx.rows(
                 sql.END_OTHERS, {"reason": EndReason.password, "user_id": user_id, "kept": keep_session}
@@ -194,6 +199,12 @@ class AuthStore:
 
     async def name_taken(self, username: str) -> bool:
         return bool(await self._database.read(sql.NAME_TAKEN, (username,)))
+
+    async def derivation(self, username: str) -> tuple[Kdf | None] | None:
+        rows = await self._database.read(sql.KDF, (username,))
+        if not rows:
+            return None
+        return (read_kdf(rows[0][0]),)
 
     # upkeep
 

@@ -10,8 +10,8 @@ from messenger.auth import sql
 from messenger.auth.ports import EndReason, Event, LoginState, NewSession, Outgoing
 from messenger.core.database import Row, Transaction
 from messenger.core.ids import new_id
-from messenger.wire.auth import User
-from messenger.wire.codec import encode
+from messenger.wire.auth import Kdf, User
+from messenger.wire.codec import Decoder, encode
 from messenger.wire.events import (
     DEVICE,
     REMOVE_USER,
@@ -30,6 +30,7 @@ _SUBJECTS = {
     UserDeleted: USER_DELETED,
     UserRemoval: REMOVE_USER,
 }
+_KDF: Decoder[Kdf] = Decoder(Kdf)
 
 
 async def login_state(tx: Transaction, user_id: str) -> LoginState:
@@ -77,6 +78,16 @@ async def remove_factors(tx: Transaction, user_id: str) -> bool:
 def user_of(row: Row) -> User:
     """A user from its id, name and time of creation."""
     return User(row[0], row[1], moment_text(row[2]))
+
+
+def kdf_text(kdf: Kdf | None) -> str | None:
+    """How a password is derived, as the column `kdf` has it."""
+    return None if kdf is None else encode(kdf).decode("ascii")
+
+
+def read_kdf(text: str | None) -> Kdf | None:
+    """What the column `kdf` says."""
+    return None if text is None else _KDF.decode(text.encode("ascii"))
 
 
 async def add_session(tx: Transaction, user_id: str, session: NewSession) -> None:

@@ -1,5 +1,6 @@
 """The account: how a profile for it is made and opened, and the calls that are about the account itself."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from messenger.client.e2e.password import Kdf, new_kdf
 from messenger.client.engine.core import Engine
 from messenger.client.engine.publishing import make_keys
 from messenger.client.engine.vault import Shelf, Vault
@@ -21,9 +23,10 @@ from messenger.client.errors import (
 from messenger.client.net.api import Open
 from messenger.client.net.http import Http
 from messenger.client.net.tokens import tokens_of
+from messenger.client.passwords import asked_kdf, check_new, keep_kdf, known_kdf, sent_as
 from messenger.client.records import SecondFactorSecret
 from messenger.client.settings import Settings
-from messenger.client.store.unlock import Unlock, read_key_file
+from messenger.client.store.unlock import Passphrase, Unlock, change_passphrase, read_key_file
 from messenger.wire.auth import Session
 from messenger.wire.keys import Identities
 
@@ -53,18 +56,21 @@ class Account:
         device_name: str | None = None,
         settings: Settings | None = None,
     ) -> Self:
-        """A new account, its first device and a new profile for it.
+        """A new account, its first device and a new profile for it. The password does not leave the device.
 
-        UsernameTaken, ServerRefused (a weak password, a bad name, a bad invite), ServerUnreachable,
+        WeakPassword, UsernameTaken, ServerRefused (a bad name, a bad invite), ServerUnreachable,
         ProfileExists, ProfileLocked.
         """
+        check_new(password, username)
         chosen = settings or Settings()
         server = _server(server)
         vault = await Vault.open(Path(profile), unlock, create=True)
         http = _http(server, chosen)
         try:
-            session = await Open(http).register(username, password, invite, device_name)
-            await vault.run(lambda shelf: _adopt_session(shelf, server, session, new=True, first=True))
+            kdf = new_kdf()
+            login = await sent_as(password, kdf)
+            session = await Open(http).register(username, login, kdf, invite, device_name)
+            await vault.run(lambda shelf: _adopt_session(shelf, server, session, kdf, new=True, first=True))
         except BaseException:
             await vault.close()
             vault.discard()
@@ -83,12 +89,15 @@ class Account:
         *,
         second_factor: Code | None = None,
         device_name: str | None = None,
+        allow_bare_password: bool = False,
         settings: Settings | None = None,
     ) -> Self:
         """A session for a profile that exists, as its device; or a new device in a new profile.
 
         A new device of an account that has others is to be approved by one of them (`device_code`).
-        BadCredentials, SecondFactorRequired, ProfileMismatch, WrongPassphrase, DeviceLimit ...
+        `allow_bare_password`: send the password itself, where the server says that the account is older than
+        derived passwords; never by a profile that has derived one. `change_password` ends that state.
+        KdfRefused, BadCredentials, SecondFactorRequired, ProfileMismatch, WrongPassphrase, DeviceLimit ...
         """
         chosen = settings or Settings()
         server = _server(server)
@@ -96,7 +105,9 @@ class Account:
         vault = await Vault.open(Path(profile), unlock, create=create)
         http = _http(server, chosen)
         try:
-            await _login(vault, http, server, username, password, second_factor, device_name)
+            await _login(
+                vault, http, server, username, password, second_factor, device_name, allow_bare_password
+            )
         except BaseException:
             await vault.close()
             if create:
@@ -139,18 +150,36 @@ class Account:
         await self.engine.tokens.replace(None)
 
     async def delete_account(self, password: str) -> None:
-        """Delete the account at the server, for good. NotAllowed for a wrong password."""
-        await self.engine.api.delete_account(password)
+        """Delete the account at the server, for good. NotAllowed for a wrong password, KdfRefused."""
+        await self.engine.api.delete_account(await self._stated(password))
         await self.engine.stop()
         await self.engine.tokens.replace(None)
 
     async def change_password(self, current: str, new: str) -> None:
-        """Another password; all other sessions end. NotAllowed."""
-        await self.engine.api.change_password(current, new)
+        """Another password, derived with a new salt; all other sessions end. The profile's passphrase stays.
 
-    async def begin_second_factor(self) -> SecondFactorSecret:
-        """A secret for an authenticator app; `confirm_second_factor` makes it count."""
-        found = await self.engine.api.begin_totp()
+        A bare password becomes a derived one. WeakPassword, NotAllowed, KdfRefused.
+        """
+        check_new(new, self.username)
+        stated = await self._stated(current)
+        kdf = new_kdf(await self.engine.vault.run(known_kdf))
+        await self.engine.api.change_password(stated, await sent_as(new, kdf), kdf)
+        await self.engine.vault.run(lambda shelf: keep_kdf(shelf, kdf))
+
+    async def change_passphrase(self, old: Passphrase, new: Passphrase) -> None:
+        """Another passphrase for the profile; the password stays. WrongPassphrase."""
+        await asyncio.to_thread(change_passphrase, self.profile, old, new)
+
+    async def _stated(self, password: str) -> str:
+        """What is sent where the server asks for the password once more. KdfRefused."""
+        known = await self.engine.vault.run(known_kdf)
+        # Without one this session began by a bare password, and a change elsewhere would have ended it.
+        kdf = await asked_kdf(self.engine.http, self.username, known, allow_bare=known is None)
+        return await sent_as(password, kdf)
+
+    async def begin_second_factor(self, password: str) -> SecondFactorSecret:
+        """A secret for an authenticator app; `confirm_second_factor` makes it count. NotAllowed."""
+        found = await self.engine.api.begin_totp(await self._stated(password))
         return SecondFactorSecret(secret=found.secret, uri=found.uri)
 
     async def confirm_second_factor(self, code: str) -> list[str]:
@@ -158,8 +187,8 @@ class Account:
         return await self.engine.api.confirm_totp(code)
 
     async def remove_second_factor(self, password: str) -> None:
-        """Log in by password alone again. NotAllowed."""
-        await self.engine.api.remove_totp(password)
+        """Log in by password alone again. NotAllowed, KdfRefused."""
+        await self.engine.api.remove_totp(await self._stated(password))
 
     async def tolerant(self, work: Awaitable[object]) -> None:
         """Do something that is as well left undone where the server can't be reached."""
@@ -180,7 +209,10 @@ def _http(server: str, settings: Settings) -> Http:
     return Http(server, timeout=settings.request_timeout, patience=settings.patience)
 
 
-def _adopt_session(shelf: Shelf, server: str, session: Session, *, new: bool, first: bool) -> None:
+def _adopt_session(
+    shelf: Shelf, server: str, session: Session, kdf: Kdf | None, *, new: bool, first: bool
+) -> None:
+    keep_kdf(shelf, kdf)
     shelf.account.set("server", server)
     shelf.account.set("user_id", session.user.user_id)
     shelf.account.set("username", session.user.username)
@@ -199,6 +231,7 @@ async def _login(
     password: str,
     second_factor: Code | None,
     device_name: str | None,
+    allow_bare: bool,
 ) -> None:
     def known(shelf: Shelf) -> tuple[str | None, str | None, str | None]:
         return tuple(shelf.account.get(name) for name in ("server", "username", "device_id"))  # type: ignore[return-value]
@@ -206,10 +239,12 @@ async def _login(
     at, name, device_id = await vault.run(known)
     if device_id is not None and (at, name) != (server, username.strip().lower()):
         raise ProfileMismatch(f"The profile is {name}'s at {at}.")
-    session = await start_session(http, username, password, device_id, second_factor, device_name)
+    kdf = await asked_kdf(http, username, await vault.run(known_kdf), allow_bare)
+    login = await sent_as(password, kdf)
+    session = await _session(http, username, login, device_id, second_factor, device_name)
     new = device_id is None
     first = new and await _first_device(http, session)
-    await vault.run(lambda shelf: _adopt_session(shelf, server, session, new=new, first=first))
+    await vault.run(lambda shelf: _adopt_session(shelf, server, session, kdf, new=new, first=first))
 
 
 async def start_session(
@@ -218,10 +253,26 @@ async def start_session(
     password: str,
     device_id: str | None,
     second_factor: Code | None,
-    device_name: str | None = None,
+    *,
+    known: Kdf | None = None,
 ) -> Session:
-    """Log in, with the second factor where one is asked for."""
-    found = await Open(http).login(username, password, device_id, device_name)
+    """Log in by a derived password, with the second factor where one is asked for. KdfRefused.
+
+    `known` is how the profile's password was derived last.
+    """
+    kdf = await asked_kdf(http, username, known, allow_bare=False)
+    return await _session(http, username, await sent_as(password, kdf), device_id, second_factor, None)
+
+
+async def _session(
+    http: Http,
+    username: str,
+    login: str,
+    device_id: str | None,
+    second_factor: Code | None,
+    device_name: str | None,
+) -> Session:
+    found = await Open(http).login(username, login, device_id, device_name)
     if isinstance(found, Session):
         return found
     if second_factor is None:
@@ -231,7 +282,7 @@ async def start_session(
 
 
 async def _first_device(http: Http, session: Session) -> bool:
-    """Whether the account has no account key yet, so that this device makes it."""
+    """Whether the account has no devices with keys yet, so that this one makes the account key."""
 
     class Once:
         async def access(self) -> str:
@@ -242,4 +293,4 @@ async def _first_device(http: Http, session: Session) -> bool:
 
     path = f"/keys/identity/{session.user.user_id}"
     said = await http.call("GET", path, Identities, token=Once())
-    return said.account_key is None
+    return said.device_list is None and not said.items

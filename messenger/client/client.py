@@ -12,19 +12,23 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from messenger.client.account import Account
-from messenger.client.conversation import Conversation, new_key
+from messenger.client.conversation import Conversation
 from messenger.client.devices import Devices
 from messenger.client.e2e import ConversationMetadata, FileReference, seal_conversation_metadata
+from messenger.client.engine import membership
 from messenger.client.engine.core import Engine
 from messenger.client.engine.files import Files, Progress, safe_name
 from messenger.client.engine.vault import Shelf
 from messenger.client.errors import (
     AmbiguousName,
+    ContactConflict,
+    NotApproved,
     UnknownConversation,
     UnknownFile,
     UnknownUser,
 )
 from messenger.client.events import ConnectionState, Event
+from messenger.client.group import new_key
 from messenger.client.records import Message, Person
 from messenger.client.store.export import write_export
 from messenger.wire import frames
@@ -133,7 +137,7 @@ class Client(Account, Devices):
     async def conversations(self) -> list[Conversation]:
         """All conversations, those with the latest activity first."""
         return await self.engine.vault.run(
-            lambda shelf: [Conversation(self, row, shelf) for row in shelf.conversations.all()]
+            lambda shelf: [Conversation(self, row, shelf) for row in shelf.conversations.shown()]
         )
 
     async def _conversation(self, conversation_id: str) -> Conversation:
@@ -152,7 +156,7 @@ class Client(Account, Devices):
         """
 
         def find(shelf: Shelf) -> list[str]:
-            rows = shelf.conversations.all()
+            rows = shelf.conversations.shown()
             wanted = name.strip()
             exact = [row for row in rows if row.conversation_id == wanted.lower()]
             peer = [row for row in rows if row.type == "direct" and row.title == wanted.lower()]
@@ -171,7 +175,10 @@ class Client(Account, Devices):
             raise UnknownConversation(f"There is no conversation and no user {name}.") from None
 
     async def direct(self, username: str) -> Conversation:
-        """The direct conversation with a user, made if it is not there. UnknownUser, Blocked."""
+        """The direct conversation with a user, made if it is not there.
+
+        UnknownUser, Blocked, ContactConflict where the server answers with somebody else.
+        """
 
         def known(shelf: Shelf) -> str | None:
             user_id = shelf.conversations.user_named(username.strip().lower())
@@ -182,17 +189,37 @@ class Client(Account, Devices):
         if conversation_id is None:
             person = await self.user(username)
             said = await self.engine.api.create_conversation("direct", [person.user_id], None, None)
-            await self.engine.asking.take(said)
+            if said.type != "direct":
+                raise ContactConflict(
+                    f"The server answers with a group for the conversation with {username}."
+                )
+            await self.engine.asking.take(said, peer=person.user_id)
             conversation_id = said.conversation_id
+            row = await self.engine.vault.run(lambda shelf: shelf.conversations.get(conversation_id))
+            if row is None or row.peer_id != person.user_id:
+                raise ContactConflict(
+                    f"The server answers with another conversation than that with {username}."
+                )
         return await self._conversation(conversation_id)
 
     async def create_group(self, title: str, usernames: list[str] | None = None) -> Conversation:
-        """A new group with these members. UnknownUser, Blocked."""
+        """A new group with these members, and this user as its owner.
+
+        UnknownUser, Blocked; MembershipRefused for a user who has no account key yet, NotApproved.
+        """
+        if not self.approved:
+            raise NotApproved()
         people = [await self.user(username) for username in usernames or []]
+        user_ids = [person.user_id for person in people]
+        await self.engine.asking.ensure_fresh(user_ids)
+        await self.engine.vault.run(lambda shelf: membership.check_known(shelf, user_ids))
         key = new_key()
         sealed = seal_conversation_metadata(key, ConversationMetadata(name=title))
-        said = await self.engine.api.create_conversation(
-            "group", [person.user_id for person in people], sealed, None
+        said = await self.engine.api.create_conversation("group", user_ids, sealed, None)
+        if said.type != "group":
+            raise ContactConflict("The server answers with another conversation than a new group.")
+        await self.engine.vault.run(
+            lambda shelf: membership.make_first(shelf, said.conversation_id, user_ids)
         )
         await self.engine.asking.take(said, key)
         conversation = await self._conversation(said.conversation_id)

@@ -63,6 +63,21 @@ class BadCredentials(ServerRefused):
     """The username or the password is wrong, or the code of the second factor."""
 
 
+class WeakPassword(ClientError):
+    """The password is too short, too long, or among the first that anyone would try."""
+
+    code = "weak_password"
+
+
+class KdfRefused(ClientError):
+    """The server wants the password in a way that would give it away; nothing was sent.
+
+    `code` is `bare_kdf`, `weak_kdf`, `excessive_kdf` or `unknown_kdf`.
+    """
+
+    code = "kdf_refused"
+
+
 class SecondFactorRequired(ClientError):
     """The account wants a code of its second factor."""
 
@@ -191,6 +206,36 @@ class IdentityRefused(ClientError):
     """The user's identity has changed, or a device of theirs is not vouched for; nothing is sent."""
 
     code = "identity_refused"
+
+
+class ContactConflict(ClientError):
+    """The server names another user than the one that is pinned under this name."""
+
+    code = "contact_refused"
+
+
+class BadLink(ClientError):
+    """The contact link is damaged, or of another server."""
+
+    code = "bad_link"
+
+
+class WrongSafetyNumber(ClientError):
+    """What was compared is not what this device sees; nothing was marked."""
+
+    code = "wrong_safety_number"
+
+
+class MembershipRefused(ClientError):
+    """This user may not change the group in this way, or nobody vouches for who is to be added."""
+
+    code = "membership_refused"
+
+
+class NotYours(ClientError):
+    """Only its author may say this of a message."""
+
+    code = "not_yours"
 
 
 class MessageTooLarge(ClientError):

@@ -106,6 +106,34 @@ class IdentityChanged(Event, frozen=True, kw_only=True):
     accepted: bool
 
 
+class RosterChanged(Event, frozen=True, kw_only=True):
+    """Who is in a group, and as what, by the word of its members. `by` is the user who changed it; `change`
+    is `made` where the roster is new here, `unconfirmed` where a member's account key is another one than
+    the roster's, so that it gets nothing until an admin confirms it."""
+
+    conversation_id: str
+    user_id: str
+    username: str
+    change: Literal["made", "added", "removed", "left", "role_changed", "confirmed", "unconfirmed"]
+    role: str | None
+    by: str | None
+
+
+class MessageEdited(Event, frozen=True, kw_only=True):
+    """The author has given a message another text."""
+
+    message: Message
+
+
+class GoneFromServer(Event, frozen=True, kw_only=True):
+    """The server says that a message was deleted or has expired there; its author has not said so, and it
+    stays. `message_id` is None where this device never had it."""
+
+    conversation_id: str
+    message_id: str | None
+    seq: int
+
+
 class DeviceListChanged(Event, frozen=True, kw_only=True):
     """A user has one certified device more, or one less."""
 
@@ -178,6 +206,36 @@ class DeviceRefused(ServerWarning, frozen=True, kw_only=True):
     """The server lists a device that nothing vouches for."""
 
 
+class ContactRefused(ServerWarning, frozen=True, kw_only=True):
+    """The server gives a pinned name to another user, a pinned user another name, or two users one name."""
+
+
+class AudienceRefused(ServerWarning, frozen=True, kw_only=True):
+    """The server lists somebody in a conversation whom nobody there vouches for; nothing goes to them."""
+
+
+class RosterDiffers(ServerWarning, frozen=True, kw_only=True):
+    """A member has another roster of the group than this device, or somebody changed it who may not."""
+
+
+class HistoryRestarted(Event, frozen=True, kw_only=True):
+    """The server says that its database was replaced by a copy, which may lack the last minutes: `doubted`
+    places are asked for again, and `sent_again` own messages go out again."""
+
+    doubted: int
+    sent_again: int
+    detail: str
+
+
+class HistoryDiffers(ServerWarning, frozen=True, kw_only=True):
+    """A member was shown another history of the conversation than this device."""
+
+
+class ProfileRestored(ServerWarning, frozen=True, kw_only=True):
+    """The server has messages of this device that this profile does not know: it was restored from an older
+    copy, or the server lies. New sessions and keys are begun."""
+
+
 class FileRejected(ServerWarning, frozen=True, kw_only=True):
     """A file that the server gave out is not the one that was sent."""
 
@@ -233,6 +291,10 @@ Durable = (
     | ConversationEnded
     | MembershipChanged
     | IdentityChanged
+    | RosterChanged
+    | MessageEdited
+    | GoneFromServer
+    | HistoryRestarted
     | DeviceListChanged
     | DeviceWaiting
     | DeviceApproved
@@ -245,6 +307,11 @@ Durable = (
     | HistoryRewritten
     | KeysRefused
     | DeviceRefused
+    | ContactRefused
+    | AudienceRefused
+    | RosterDiffers
+    | HistoryDiffers
+    | ProfileRestored
     | FileRejected
 )
 

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import psycopg2
 import psycopg2.extensions
 
+from messenger.core.database.blocking import connect
+from messenger.core.database.versions import telling_line
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
 
-CONNECT_SECONDS = 5
 FETCHED = 2_000  # rows that a stream asks for at a time
 COPIED = 1 << 20
 
@@ -36,7 +37,7 @@ class Sink(Protocol):
 class Administrator:
     """The connection. A statement may take `statement` seconds (0: any time), and wait `lock` seconds for a
     lock. Each statement is its own transaction, except within `transaction`. `role` is a name and a password
-    to log in with instead."""
+    to log in with instead; with `any_state` a standby will do."""
 
     def __init__(
         self,
@@ -45,19 +46,17 @@ class Administrator:
         statement: float = 0.0,
         lock: float = 5.0,
         role: tuple[str, str] | None = None,
+        any_state: bool = False,
     ) -> None:
         user, password = role or (settings.admin_user, settings.admin_password)
-        self._where = f"PostgreSQL at {settings.host}:{settings.port}/{settings.name}"
+        self._where = f"PostgreSQL at {settings.where}"
         self._open = False
         with self._named("; see [database]"):
-            self._connection = psycopg2.connect(
-                host=settings.host,
-                port=settings.port,
-                dbname=settings.name,
-                sslmode=settings.sslmode,
+            self._connection: psycopg2.extensions.connection = connect(
+                settings,
+                any_state=any_state,
                 user=user,
                 password=password or None,
-                connect_timeout=CONNECT_SECONDS,
                 application_name="messenger-admin",
                 options=f"-c statement_timeout={int(statement * 1000)} -c lock_timeout={int(lock * 1000)}"
                 " -c timezone=UTC",
@@ -79,9 +78,9 @@ class Administrator:
         try:
             yield
         except (psycopg2.errors.LockNotAvailable, psycopg2.extensions.QueryCanceledError) as error:
-            raise Busy(f"{self._where}: {_first_line(error)}") from None
+            raise Busy(f"{self._where}: {telling_line(error)}") from None
         except psycopg2.Error as error:
-            raise StartError(f"{self._where}: {_first_line(error)}{advice}") from None
+            raise StartError(f"{self._where}: {telling_line(error)}{advice}") from None
 
     @contextmanager
     def transaction(self, *, snapshot: bool = False) -> Iterator[None]:
@@ -141,8 +140,3 @@ class Administrator:
             statement = f"copy {table} ({', '.join(columns)}) from stdin"
             cursor.copy_expert(statement, source, COPIED)
             return cursor.rowcount
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]

@@ -14,23 +14,35 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from secrets import token_hex
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, unescape
 
 import urllib3
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
 
 from messenger.core.chunks import Chunks
 from messenger.core.config import require
 from messenger.core.lean import without
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.part_buffers import PART_BUFFERS, PartBuffer
-from messenger.core.s3_requests import ANSWER_SECONDS, CONNECT_SECONDS, S3Requests, away, code_in
+from messenger.core.room import Floor, Room
+from messenger.core.s3_requests import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    S3Requests,
+    StoresNothing,
+    away,
+    code_in,
+)
 from messenger.core.settings import S3
 from messenger.core.streams import Pieces, Receiving
 from messenger.core.threads import Threads
+from messenger.core.turns import Turns
 from messenger.core.waits import pause
+from messenger.wire.errors import Problem
 
 with without("minio.minioadmin", MinioAdmin=None):  # for MinIO's administrators; 2 MB of cryptography
     from minio import Minio
@@ -39,10 +51,13 @@ with without("minio.minioadmin", MinioAdmin=None):  # for MinIO's administrators
 SINGLE_PUT = 5 << 30  # S3's bound on one PUT
 SIGNED_FOR = timedelta(minutes=15)
 LISTED = 1_000  # what S3 lists at a time
+PROBE_BYTES = 65_536
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
+
+log = Logger()
 
 
 class Stored(NamedTuple):
@@ -56,15 +71,18 @@ class Stored(NamedTuple):
 class Blobs:
     """The blobs of one bucket. `threads` are for the SDK's blocking calls.
 
-    Keys are up to 1,024 of `A-Za-z0-9/-`. Raises StartError where the endpoint's form is wrong.
+    Keys are up to 1,024 of `A-Za-z0-9/-`. `floor` is that of S3's disk, where that is this machine's. Raises
+    StartError where the endpoint's form is wrong.
     """
 
-    def __init__(self, reactor: Any, settings: S3, threads: Threads) -> None:
+    def __init__(self, reactor: Any, settings: S3, threads: Threads, floor: Floor | None = None) -> None:
         self._reactor = reactor
         self._settings = settings
         self._threads = threads
-        self._requests = S3Requests(reactor, self._sign)
-        self._buffers = DeferredSemaphore(PART_BUFFERS)
+        self.room = Room(reactor.seconds, "S3", floor)
+        self._requests = S3Requests(reactor, self._sign, self.room, self._doubt)
+        self._trying = False
+        self._buffers = Turns(reactor, PART_BUFFERS)
         self._sdk = self._make_sdk()
 
     def _make_sdk(self) -> Minio:
@@ -129,8 +147,33 @@ class Blobs:
         await self._requests.close()
 
     async def check(self) -> None:
-        """Raise unless S3 answers and takes our signature."""
+        """Raise unless S3 answers and takes our signature; DiskFull while it has no room."""
         await self.size("ready")
+        if self.room.due and not self._trying:
+            await self._try_room()
+        if self.room.full:
+            raise self.room.problem()
+
+    def _doubt(self) -> None:
+        if not self._trying:
+            ensureDeferred(self._try_room())
+
+    async def _try_room(self) -> None:
+        """Store something and remove it, to see whether there is room."""
+        key = f"room-{token_hex(8)}"
+        self._trying = True
+        try:
+            await self.put(key, Pieces([bytes(PROBE_BYTES)]), PROBE_BYTES, _no_parts)
+            self.room.found()
+            await self.remove(key)
+        except StoresNothing as problem:
+            self.room.lost(problem.reason, sure=False)
+        except Problem as problem:
+            log.debug("S3 was asked for room in vain: {detail}", detail=problem.detail)
+        except Exception:
+            log.failure("S3 was asked for room in vain")
+        finally:
+            self._trying = False
 
     # whole blobs
 
@@ -144,16 +187,19 @@ class Blobs:
         """Store what `chunks` give, which is exactly `length` bytes unless that is None.
 
         `begun` is awaited with the id of a multipart upload before its first part, for `remove` to know of
-        it. What `chunks` raise comes through; then, and after any other failure, the caller calls `remove`.
+        it. What `chunks` raise comes through; then, and after any other failure (Problem `DiskFull` where S3
+        has no room), the caller calls `remove`.
         """
+        self.room.check()
         if length is not None and length <= SINGLE_PUT:
-            await self._requests.settle(await self._requests.send("PUT", key, chunks, length))
+            await self._requests.settle(await self._requests.send("PUT", key, chunks, length), storing=True)
             return
         async with PartBuffer(self._reactor, self._buffers) as buffer:
             await buffer.fill(chunks)
             if buffer.ended:
                 whole = Pieces(buffer.pieces)
-                await self._requests.settle(await self._requests.send("PUT", key, whole, buffer.size))
+                sent = await self._requests.send("PUT", key, whole, buffer.size)
+                await self._requests.settle(sent, storing=True)
                 return
             upload_id = await self.begin_parts(key)
             await begun(upload_id)
@@ -195,8 +241,11 @@ class Blobs:
             return None
         if response.code != 200:
             raise await self._requests.refusal(response, self._requests.body(response))
-        found = response.headers.getRawHeaders("Content-Length", ["0"])
-        return int(found[0])
+        # As bytes: what is no UTF-8 can't be had as text.
+        (found, *_) = response.headers.getRawHeaders(b"Content-Length", [b""])
+        if not (found.isdigit() and len(found) < 20):
+            raise away("S3 told no length")
+        return int(found)
 
     async def remove(self, key: str, upload_id: str | None = None) -> None:
         """Delete the blob, and what a multipart upload towards it has left; nothing there is fine."""
@@ -222,7 +271,7 @@ class Blobs:
         response = await self._requests.ask("POST", key, {"uploads": ""})
         body = self._requests.body(response)
         if response.code != 200:
-            raise await self._requests.refusal(response, body)
+            raise await self._requests.refusal(response, body, storing=True)
         match = _UPLOAD_ID.search(await self._requests.read(body))
         if match is None:
             raise away("S3 gave no upload id")
@@ -233,12 +282,13 @@ class Blobs:
     ) -> str:
         """Store part `number` (from 1 on), of `length` bytes; gives its ETag."""
         query = {"partNumber": str(number), "uploadId": upload_id}
+        self.room.check()
         response = await self._requests.send("PUT", key, chunks, length, query)
-        await self._requests.settle(response)
-        etags = response.headers.getRawHeaders("ETag")
-        if not etags:
+        await self._requests.settle(response, storing=True)
+        (etag, *_) = response.headers.getRawHeaders(b"ETag", [b""])
+        if not etag or not etag.isascii():
             raise away("S3 gave no ETag for a part")
-        return str(etags[0])
+        return str(etag.decode("ascii"))
 
     async def complete_parts(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make the blob of its parts, whose ETags are in order."""
@@ -251,8 +301,12 @@ class Blobs:
         response = await self._requests.send("POST", key, Pieces([document]), len(document), query)
         body = self._requests.body(response)
         if response.code != 200:
-            raise await self._requests.refusal(response, body)
+            raise await self._requests.refusal(response, body, storing=True)
         # S3 may answer 200 first and find an error later: the body has the truth.
         raw = await self._requests.read(body)
         if b"<CompleteMultipartUploadResult" not in raw:
             raise away(f"S3 did not complete an upload: {code_in(raw)}")
+
+
+async def _no_parts(_upload_id: str) -> None:
+    """A blob of known length has no parts."""

@@ -12,12 +12,15 @@ from prometheus_client.registry import Collector
 from messenger import __version__
 from messenger.core.bus import Bus
 from messenger.core.database import Database
+from messenger.core.log import state as log_state
 from messenger.core.outbox import Outbox
+from messenger.core.room import Room
 from messenger.core.threads import Threads
 
 
 class ServiceMetrics(Collector):
-    """Registers itself in `registry`; `threads` are the service's pools by name."""
+    """Registers itself in `registry`; `threads` are the service's pools by name, `rooms` what else it stores
+    something in."""
 
     def __init__(
         self,
@@ -26,11 +29,13 @@ class ServiceMetrics(Collector):
         bus: Bus,
         outbox: Outbox,
         threads: Mapping[str, Threads] | None = None,
+        rooms: Iterable[Room] = (),
     ) -> None:
         self._database = database
         self._bus = bus
         self._outbox = outbox
         self._threads = threads or {}
+        self._rooms = [database.room, bus.room, *rooms]
         ProcessCollector(registry=registry)
         registry.register(self)
 
@@ -59,6 +64,11 @@ class ServiceMetrics(Collector):
             "Connections that ended unasked.",
             value=self._database.lost,
         )
+        yield CounterMetricFamily(
+            "messenger_database_failovers",
+            "Times that a standby of PostgreSQL has taken over.",
+            value=self._database.failovers,
+        )
         yield GaugeMetricFamily(
             "messenger_bus_connected", "1 while NATS and its streams are there.", value=self._bus.connected
         )
@@ -75,6 +85,16 @@ class ServiceMetrics(Collector):
             "messenger_outbox_oldest_seconds",
             "Age of the oldest event left in the outbox when it was last looked at, 0 where none was.",
             value=self._outbox.oldest,
+        )
+        full = GaugeMetricFamily(
+            "messenger_disk_full", "1 while this can't store anything for want of room.", labels=["disk"]
+        )
+        for room in self._rooms:
+            full.add_metric([room.what], room.full)
+        full.add_metric(["log"], log_state.full)
+        yield full
+        yield CounterMetricFamily(
+            "messenger_log_lines_lost", "Log lines that found no room.", value=log_state.lost
         )
         taken = GaugeMetricFamily(
             "messenger_threads_taken", "Blocking calls that run or wait, by pool.", labels=["pool"]

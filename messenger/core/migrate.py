@@ -21,10 +21,11 @@ from alembic.script import ScriptDirectory
 from psycopg2 import sql
 from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from messenger.core.database import role_of
+from messenger.core.database.blocking import connect
+from messenger.core.database.versions import telling_line
 from messenger.core.lifecycle import StartError
 from messenger.core.schemas import SCHEMAS, folder
 from messenger.core.settings import DatabaseSettings
@@ -49,28 +50,27 @@ def migrate(
     versions to come to, by schema, the newest where none is given. `tell` is told, once for each migration,
     that it waits for a lock. StartError where PostgreSQL can't be reached or says no.
     """
-    url = URL.create(
-        "postgresql+psycopg2",
-        username=settings.admin_user,
-        password=settings.admin_password or None,
-        host=settings.host,
-        port=settings.port,
-        database=settings.name,
-        query={"sslmode": settings.sslmode, "application_name": "messenger-migrate"},
+    engine = create_engine(
+        "postgresql+psycopg2://",
+        creator=lambda: connect(
+            settings,
+            user=settings.admin_user,
+            password=settings.admin_password or None,
+            application_name="messenger-migrate",
+        ),
     )
-    engine = create_engine(url)
     done: list[str] = []
     try:
         with engine.connect() as connection:
             _take_turn(connection, tell)
             connection.exec_driver_sql(f"set lock_timeout = '{LOCK_TIMEOUT}'")
-            _roles(connection, passwords)
+            _roles(connection, passwords, int(settings.statement_timeout * 1000))
             connection.commit()
             for schema in SCHEMAS:
                 done += _patiently(connection, schema, (targets or {}).get(schema, "head"), tell)
     except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise StartError(f"PostgreSQL at {settings.host}:{settings.port}: {reason}; see [database]") from None
+        reason = telling_line(error.orig or error)
+        raise StartError(f"PostgreSQL at {settings.where}: {reason}; see [database]") from None
     finally:
         engine.dispose()
     return done
@@ -83,7 +83,9 @@ def _take_turn(connection: Connection, tell: Tell) -> None:
         connection.exec_driver_sql(f"select pg_advisory_lock({LOCK})")
 
 
-def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:
+def _roles(connection: Connection, passwords: Mapping[str, str], timeout: int) -> None:
+    """Each schema's owner and runtime role. What the services ask for with each connection is the runtime
+    role's own default too, since a pooler keeps it from the server; `timeout` is a statement's, in ms."""
     for schema in SCHEMAS:
         owner, runtime = f"{role_of(schema)}_owner", role_of(schema)
         for role, login in ((owner, "nologin"), (runtime, "login")):
@@ -91,6 +93,12 @@ def _roles(connection: Connection, passwords: Mapping[str, str]) -> None:
             if found is None:
                 connection.exec_driver_sql(f"create role {role} {login}")
         connection.exec_driver_sql(f"grant {owner} to current_user")
+        for name, value in (
+            ("statement_timeout", timeout),
+            ("idle_in_transaction_session_timeout", timeout),
+            ("timezone", "UTC"),
+        ):
+            connection.exec_driver_sql(f"alter role {runtime} set {name} = '{value}'")
         if passwords.get(schema):
             raw = connection.connection.driver_connection
             assert isinstance(raw, psycopg2.extensions.connection)

@@ -20,15 +20,25 @@ from messenger.wire.errors import Problem
 
 IN_FLIGHT = 500
 RELAY_SECONDS = 1.0
+ALONE_SECONDS = 5.0
 RELAY_BATCH = 500
 
 log = Logger()
 
 
 class Outbox:
-    """Publishes the rows of one schema's outbox."""
+    """Publishes the rows of one schema's outbox.
 
-    def __init__(self, reactor: Any, database: Database, bus: Bus, schema: str) -> None:
+    `alone`: no other instance leaves rows, so those that are not this one's (`messenger-admin`'s) are looked
+    for every ALONE_SECONDS only.
+    """
+
+    def __init__(self, reactor: Any, database: Database, bus: Bus, schema: str, alone: bool = False) -> None:
+        self._seconds = reactor.seconds
+        self._pause = ALONE_SECONDS if alone else 0.0
+        self._looked = float("-inf")
+        self._look_until = float("-inf")  # something waits in the table, or may
+        self._lost = 0
         self._database = database
         self._bus = bus
         self._relaying = LoopingCall(self._relay)
@@ -65,10 +75,24 @@ class Outbox:
             await waiting
 
     def send(self, event_id: str, subject: str, payload: bytes) -> None:
-        """Publish an event whose row has just been committed; never raises, and nobody waits."""
-        if event_id not in self._flying and len(self._flying) < IN_FLIGHT and self._bus.connected:
+        """Publish an event whose row has just been committed; never raises, and nobody waits.
+
+        What the bus does not store at the moment its hearers are told all the same; it is relayed later.
+        """
+        if len(self._flying) < IN_FLIGHT and self._bus.taking:
+            self._fly(event_id, subject, payload)
+        else:
+            self._leave()
+            self._bus.tell(subject, payload, event_id)
+
+    def _fly(self, event_id: str, subject: str, payload: bytes) -> None:
+        if event_id not in self._flying:
             self._flying.add(event_id)
             ensureDeferred(self._publish(event_id, subject, payload))
+
+    def _leave(self) -> None:
+        """Something stays in the table, and is old enough to be relayed in two seconds."""
+        self._look_until = self._seconds() + ALONE_SECONDS
 
     async def _publish(self, event_id: str, subject: str, payload: bytes) -> None:
         try:
@@ -76,10 +100,12 @@ class Outbox:
             self._done.append(event_id)
             self.published += 1
         except BusAway as error:
+            self._leave()
             log.debug("event {id} waits in the outbox: {error}", id=event_id, error=str(error))
         except CancelledError:
             log.debug("event {id} waits in the outbox: the bus has stopped", id=event_id)
         except Exception:
+            self._leave()
             log.failure("event {id} waits in the outbox", id=event_id)
         finally:
             self._flying.discard(event_id)
@@ -95,8 +121,10 @@ class Outbox:
                 done, self._done = self._done, []
                 await self._database.write(self._delete, (done,))
         except Problem as problem:
+            self._leave()
             log.warn("published events stay in the outbox: {detail}", detail=problem.detail)
         except Exception:
+            self._leave()
             log.failure("published events stay in the outbox")
         finally:
             self._deleting = False
@@ -107,21 +135,33 @@ class Outbox:
             while self._idle:
                 self._idle.pop().callback(None)
 
-    def _relay(self) -> Deferred[None]:
+    def _relay(self) -> Deferred[None] | None:
+        now = self._seconds()
+        if self._database.lost != self._lost:  # with it, perhaps, the answer to a commit
+            self._lost = self._database.lost
+            self._leave()
+        if now > self._look_until and now < self._looked + self._pause:
+            return None
+        self._looked = now
         return ensureDeferred(self._relay_left_over())
 
     async def _relay_left_over(self) -> None:
         try:
             rows = await self._database.read(self._select, (RELAY_BATCH,))
         except Problem as problem:
+            self._leave()
             log.debug("the outbox can't be read: {detail}", detail=problem.detail)
             return
         except Exception:
             # The loop must go on: nobody else would relay what this instance leaves.
+            self._leave()
             log.failure("the outbox can't be read")
             return
         if not self._relaying.running:
             return
         self.oldest = float(rows[0][3]) if rows else 0.0
+        if rows:
+            self._leave()
         for event_id, subject, payload, _ in rows:
-            self.send(event_id, subject, payload)
+            if len(self._flying) < IN_FLIGHT and self._bus.connected:
+                self._fly(event_id, subject, payload)

@@ -8,8 +8,7 @@ its place up. All of these are Problem `unavailable` with Retry-After.
 from collections.abc import AsyncIterator
 from typing import Any
 
-from twisted.internet.defer import DeferredSemaphore
-
+from messenger.core.turns import Turns
 from messenger.core.waits import within
 from messenger.wire.errors import unavailable
 
@@ -24,7 +23,7 @@ PIECE = 1 << 16
 class PartBuffer:
     """One part on its way from a client to S3; has a place among the process's buffers while it has bytes."""
 
-    def __init__(self, reactor: Any, places: DeferredSemaphore) -> None:
+    def __init__(self, reactor: Any, places: Turns) -> None:
         self._reactor = reactor
         self._places = places
         self._held_since: float | None = None
@@ -56,10 +55,10 @@ class PartBuffer:
 
     async def _acquire(self) -> None:
         busy = unavailable("Too many uploads of unknown length are under way.", retry_after=5)
-        if len(self._places.waiting) >= PART_WAITERS:
+        if self._places.waiting >= PART_WAITERS:
             raise busy
         try:
-            await within(self._reactor, PART_WAIT_SECONDS, self._places.acquire())
+            await within(self._reactor, PART_WAIT_SECONDS, self._places.take())
         except TimeoutError:
             raise busy from None
         self._held_since = self._reactor.seconds()
@@ -70,4 +69,4 @@ class PartBuffer:
         self.size = 0
         if self._held_since is not None:
             self._held_since = None
-            self._places.release()
+            self._places.give_back()

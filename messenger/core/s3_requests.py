@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web._newclient import HTTP11ClientProtocol, RequestNotSent
 from twisted.web.client import (
     Agent,
@@ -28,6 +29,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from messenger.core.http.wire import flow_in_pieces
+from messenger.core.room import Room
 from messenger.core.streams import Receiving, Sending, StreamBroken
 from messenger.core.waits import within
 from messenger.wire.errors import Problem, unavailable
@@ -38,6 +40,7 @@ READ_SECONDS = 60.0  # for the body of an answer that is not a blob
 KEPT_CONNECTIONS = 16
 KEPT_SECONDS = 15
 ERROR_BYTES = 65_536
+INSUFFICIENT_STORAGE = 507
 
 _AWAY = (
     RequestNotSent,
@@ -50,6 +53,7 @@ _AWAY = (
     StreamBroken,
     TimeoutError,
 )
+_FULL = frozenset({"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded"})
 _ERROR_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 
 log = Logger()
@@ -58,11 +62,14 @@ Sign = Callable[[str, str, Mapping[str, str]], str]
 
 
 class S3Requests:
-    """Requests for keys of one bucket. `sign(method, key, query)` gives the URL for one."""
+    """Requests for keys of one bucket. `sign(method, key, query)` gives the URL for one; `room` hears where
+    S3 has none, and `doubt` is called where S3 did not store something and does not say why."""
 
-    def __init__(self, reactor: Any, sign: Sign) -> None:
+    def __init__(self, reactor: Any, sign: Sign, room: Room, doubt: Callable[[], object]) -> None:
         self._reactor = reactor
+        self._doubt = doubt
         self._sign = sign
+        self.room = room
         self._pool = _Pool(reactor, persistent=True)
         self._pool.retryAutomatically = False
         self._pool.maxPersistentPerHost = KEPT_CONNECTIONS
@@ -115,6 +122,7 @@ class S3Requests:
         url = self._sign(method, key, query or {})
         raw_headers = Headers({name: [value] for name, value in (headers or {}).items()})
         request = self.agent.request(method.encode("ascii"), url.encode("ascii"), raw_headers, body)
+        request.addErrback(_as_cancelled)
         try:
             if body is None:
                 answer: IResponse = await within(self._reactor, ANSWER_SECONDS, request)
@@ -148,23 +156,47 @@ class S3Requests:
         except _AWAY as error:
             raise away(type(error).__name__) from None
 
-    async def settle(self, response: IResponse, *fine: int) -> None:
-        """Read an answer that says nothing but its status; Problem unless that is 2xx or one of `fine`."""
+    async def settle(self, response: IResponse, *fine: int, storing: bool = False) -> None:
+        """Read an answer that says nothing but its status; Problem unless that is 2xx or one of `fine`.
+        `storing`: what was asked for needs room."""
         body = self.body(response)
         if response.code // 100 != 2 and response.code not in fine:
-            raise await self.refusal(response, body)
+            raise await self.refusal(response, body, storing=storing)
         await self.read(body)
 
-    async def refusal(self, response: IResponse, body: Receiving) -> Problem:
+    async def refusal(self, response: IResponse, body: Receiving, *, storing: bool = False) -> Problem:
         """What an answer with an unwanted status becomes."""
         raw = await self.read(body)
-        return away(f"S3 answered {response.code} {code_in(raw)}")
+        code = code_in(raw)
+        if response.code == INSUFFICIENT_STORAGE or code in _FULL:
+            return self.room.lost(f"S3 answered {response.code} {code}")
+        if storing and response.code == 500:
+            # What SeaweedFS says without room, and what it says of a passing fault: `doubt` finds out.
+            if self.room.full:
+                return self.room.lost(f"S3 answered {response.code} {code}", sure=False)
+            self._doubt()
+            return StoresNothing(f"S3 answered {response.code} {code}")
+        return away(f"S3 answered {response.code} {code}")
 
 
 class _Connection(HTTP11ClientProtocol):
     def makeConnection(self, transport: Any) -> None:
         flow_in_pieces(transport)
         super().makeConnection(transport)
+
+    def _giveUp(self, reason: Failure) -> None:
+        # Where what comes is no HTTP and the request is still on its way, Twisted (26.10) forgets the request
+        # without failing it: whoever waits would wait until the body ends, and the loss of the connection
+        # raise AttributeError.
+        finished, request, answer = self._finishedRequest, self._currentRequest, self._responseDeferred
+        if self._state != "TRANSMITTING" or finished is None or request is None or answer is None:
+            super()._giveUp(reason)
+            return
+        self._state = "GENERATION_FAILED"
+        answer.addErrback(lambda _: None)
+        super()._giveUp(reason)
+        request.stopWriting()
+        finished.errback(Failure(RequestTransmissionFailed([reason])))
 
 
 class _QuietFactory(_HTTP11ClientFactory):
@@ -178,12 +210,21 @@ class _Pool(HTTPConnectionPool):
     _factory = _QuietFactory
 
 
-class _StaleConnection(Problem):
-    """A connection ended before the answer came."""
+class _Away(Problem):
+    """A problem of `away`'s that can be told from others."""
 
     def __init__(self, reason: str) -> None:
         problem = away(reason)
         super().__init__(problem.code, problem.detail, retry_after=problem.retry_after)
+        self.reason = reason
+
+
+class _StaleConnection(_Away):
+    """A connection ended before the answer came."""
+
+
+class StoresNothing(_Away):
+    """S3 did not store something, and does not say why."""
 
 
 class _Upload(Sending):
@@ -198,6 +239,11 @@ class _Upload(Sending):
         self.is_stalled = True
         if self.request is not None:
             self.request.cancel()
+
+
+def _as_cancelled(why: Failure) -> Failure:
+    """Have who is cancelled while we connect hear what who is cancelled later does."""
+    return Failure(CancelledError()) if why.check(ConnectingCancelledError) else why
 
 
 def away(reason: str) -> Problem:

@@ -18,12 +18,14 @@ from twisted.python.usage import Options
 from messenger.core.bus import Bus
 from messenger.core.config import load, require
 from messenger.core.database import Database
+from messenger.core.descriptors import DescriptorLimit
 from messenger.core.http import Check, RouteLimits, Router
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.limits import Limits, LimitsMetrics
-from messenger.core.log import json_lines
+from messenger.core.log import lines
 from messenger.core.outbox import Outbox
 from messenger.core.reactor import install_reactor
+from messenger.core.room import Floor
 from messenger.core.settings import Settings
 from messenger.core.tokens import Tokens
 
@@ -50,7 +52,7 @@ class ServiceOptions(Options):
         except StartError as error:
             leave(error)
         if self.parent is not None and "--log-format" not in " ".join(sys.argv):
-            self.parent["fileLogObserverFactory"] = json_lines(self.service)
+            self.parent["fileLogObserverFactory"] = lines(self.service)
             self.parent["logLevel"] = LogLevel.levelWithName(self.settings.log.level)
 
     def load(self) -> Settings:
@@ -66,12 +68,15 @@ def leave(error: StartError) -> NoReturn:
 
 @dataclass
 class Context:
-    """What the services of one process share; bus and limits start before them."""
+    """What the services of one process share; bus and limits start before them. `floor` is that of the
+    engines' disk, where that is this machine's; `alone`: there are no other instances, nor will be."""
 
     reactor: Any
     settings: Settings
     bus: Bus
     spans: "Spans | None" = None
+    floor: Floor | None = None
+    alone: bool = False
     limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +132,12 @@ def common(context: Context, schema: str, password: str, version: str) -> Common
     """The database pool, token verification and outbox of the service that owns `schema`."""
     settings = context.settings
     database = Database(
-        context.reactor, settings.database, schema, require(password, schema, "database_password"), version
+        context.reactor,
+        settings.database,
+        schema,
+        require(password, schema, "database_password"),
+        version,
+        context.floor,
     )
     tokens = Tokens(
         context.reactor,
@@ -137,7 +147,9 @@ def common(context: Context, schema: str, password: str, version: str) -> Common
         audience=settings.auth.audience,
         lifetime=settings.auth.access_token,
     )
-    outbox = Outbox(context.reactor, database, context.bus, schema)
+    outbox = Outbox(context.reactor, database, context.bus, schema, context.alone)
+    database.on_epoch(tokens.start_anew)
+    database.on_epoch(context.bus.doubt)
     return Common(database, tokens, outbox, [database, tokens, outbox])
 
 
@@ -149,6 +161,9 @@ def make_service(options: ServiceOptions, name: str, build: Callable[[Context], 
         settings = options.settings
         bus = Bus(reactor, settings.nats, f"messenger-{name}")
         context = Context(reactor, settings, bus, spans_of(settings, name))
-        return Lifecycle(reactor, Ordered(reactor, [*shared_parts(context), *build(context).parts]))
+        parts = [*shared_parts(context), *build(context).parts]
+        if name == "message":
+            parts.insert(0, DescriptorLimit(settings.message.sockets, "[message] sockets"))
+        return Lifecycle(reactor, Ordered(reactor, parts))
     except StartError as error:
         leave(error)

@@ -8,11 +8,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from messenger.core.hosts import Host, hosts_of
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=512)]
+Urls = Endpoint | Annotated[list[Endpoint], Meta(min_length=1, max_length=16)]
 Listen = Endpoint | Annotated[list[Endpoint], Meta(min_length=1, max_length=16)]
 Text = Annotated[str, Meta(max_length=512)]
 RateText = Annotated[str, Meta(pattern=r"^(off|[1-9][0-9]{0,8}/[smhd])$")]
@@ -29,7 +32,10 @@ class Log(Section, frozen=True, kw_only=True):
 
 
 class DatabaseSettings(Section, frozen=True, kw_only=True):
-    """PostgreSQL 16 or newer. Each service logs in with its own role (see its section)."""
+    """PostgreSQL 16 or newer. Each service logs in with its own role (see its section).
+
+    `host` is one or several (see core/hosts.py); `port` is that of those without one.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 5432
@@ -41,15 +47,38 @@ class DatabaseSettings(Section, frozen=True, kw_only=True):
     admin_user: Text = "postgres"
     admin_password: Text = ""
 
+    def __post_init__(self) -> None:
+        try:
+            hosts_of(self.host, self.port)
+        except ValueError as error:
+            raise ValueError(f"host: {error}") from None
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Where PostgreSQL is: the primary is one of these."""
+        return hosts_of(self.host, self.port)
+
+    @property
+    def where(self) -> str:
+        """The hosts and the database in one line."""
+        return f"{','.join(str(host) for host in self.hosts)}/{self.name}"
+
 
 class Nats(Section, frozen=True, kw_only=True):
-    """NATS with JetStream: what happened, to whoever must know."""
+    """NATS with JetStream: what happened, to whoever must know. `url` is one server, or several of a cluster,
+    in a list or separated by commas."""
 
-    url: Text = "nats://127.0.0.1:4222"
+    url: Urls = "nats://127.0.0.1:4222"
     user: Text = ""
     password: Text = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     wait: Seconds = 10.0
+
+    @property
+    def urls(self) -> list[str]:
+        """The servers, one by one."""
+        texts = [self.url] if isinstance(self.url, str) else self.url
+        return [url.strip() for text in texts for url in text.split(",") if url.strip()]
 
 
 class Redis(Section, frozen=True, kw_only=True):
@@ -82,7 +111,8 @@ class Gateway(Section, frozen=True, kw_only=True):
     `listen` is one endpoint or several (see core/http/listen.py), for clients all of them. Upstreams are
     `host:port`, several of them for several instances, or `https://host:port`; `upstream_ca` is who vouches
     for the latter's certificates, a PEM file, empty for those that the system trusts. `drain` is for how long
-    a stop says no at `/ready` before it refuses anybody.
+    a stop says no at `/ready` before it refuses anybody. Clients that lost
+    their sockets together come back within `reconnect_spread`.
     """
 
     listen: Listen = "tcp:8080"
@@ -97,6 +127,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     connections: Count = 20_000
     connections_by_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 5_000
     drain: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
+    reconnect_spread: Annotated[float, Meta(ge=0, le=3_600)] = 10.0
 
 
 class Service(Section, frozen=True, kw_only=True):
@@ -133,24 +164,29 @@ class Message(Service, frozen=True, kw_only=True):
 
     listen: Endpoint = "tcp:8082:interface=127.0.0.1"
     content: Bytes = 65_536
+    page: Bytes = 1_048_576
+    conversations: Count = 10_000
+    blocks: Count = 5_000
     members: Annotated[int, Meta(ge=2, le=100_000)] = 1_000
     receipt_members: Annotated[int, Meta(ge=2, le=1_000)] = 32
     heartbeat: Seconds = 45.0
     sockets: Count = 20_000
     unread_bytes: Bytes = 4_194_304
+    look: Seconds = 600.0
 
 
 class Push(Section, frozen=True, kw_only=True):
     """Wake-ups by Web Push and UnifiedPush, which the message service sends; without a key it sends none.
 
-    `window` is how soon a device that was woken and did not come may be woken again. `networks` are networks
-    of our own that endpoints may be in, beside public addresses; `ca` is who vouches for their certificates,
-    a PEM file, empty for those that the system trusts.
+    `targets` is how many devices of a user may be woken. `window` is how soon a device that was woken and did
+    not come may be woken again. `networks` are networks of our own that endpoints may be in, beside public
+    addresses; `ca` is who vouches for their certificates, a PEM file, empty for those that the system trusts.
     """
 
     vapid_key: Text = ""
     contact: Text = ""
     window: Seconds = 900.0
+    targets: Count = 10
     networks: list[Text] = field(default_factory=list)
     ca: Text = ""
 
@@ -192,8 +228,11 @@ class Limits(Section, frozen=True, kw_only=True):
     login: RateText = "60/h"
     claim: RateText = "600/h"
     send: RateText = "50/s"
+    frame: RateText = "200/s"
     upload: RateText = "600/h"
     other: RateText = "50/s"
+    group: RateText = "100/d"
+    stranger: RateText = "1000/d"
     guess: RateText = "10/h"
     guess_address: RateText = "100/h"
 

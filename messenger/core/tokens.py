@@ -97,8 +97,10 @@ class Tokens:
         self._stale = False
         self._polling = LoopingCall(self._poll)
         self._polling.clock = reactor
+        self._started = False
         bus.on(events.SESSION_ENDED, self._hear)
         bus.on_gap(self._doubt)
+        bus.on_away(self._begin_polling)
 
     def has_ended(self, session_id: str) -> bool:
         """Whether the session is known to have ended."""
@@ -108,13 +110,25 @@ class Tokens:
         """Call `listener(event)` once for each session that ends from now on."""
         self._listeners.append(listener)
 
+    def start_anew(self) -> None:
+        """Another history of the database has begun: what the former one said of keys and sessions is asked
+        for again. A session that is known to have ended stays refused."""
+        self._remembered.clear()
+        self._keys.clear()
+        self._keys_read = float("-inf")
+        self._stale = True
+
     async def start(self) -> None:
         await self._read_keys()
         await self._read_ended()
-        self._polling.start(POLL_SECONDS, now=False).addErrback(lambda why: log.failure("polling ended", why))
+        self._started = True
+        if self._stale or not self._bus.connected:
+            self._begin_polling()
 
     async def stop(self) -> None:
-        self._polling.stop()
+        self._started = False
+        if self._polling.running:
+            self._polling.stop()
 
     async def identify(self, token: str) -> Identity:
         """The bearer of `token`; Problem `unauthorized` or `token_expired`."""
@@ -203,12 +217,16 @@ class Tokens:
 
     def _doubt(self) -> None:
         self._stale = True
+        self._begin_polling()
+
+    def _begin_polling(self) -> None:
+        if self._started and not self._polling.running:
+            polling = self._polling.start(POLL_SECONDS, now=False)
+            polling.addErrback(lambda why: log.failure("polling ended", why))
 
     def _poll(self) -> Deferred[None] | None:
-        now = self._reactor.seconds()
-        while self._ended and next(iter(self._ended.values())) <= now:
-            self._ended.popitem(last=False)
         if self._bus.connected and not self._stale:
+            self._polling.stop()
             return None
         return ensureDeferred(self._poll_view())
 
@@ -232,7 +250,10 @@ class Tokens:
         """Refuse this session's tokens from now on."""
         if event.session_id in self._ended:
             return
-        self._ended[event.session_id] = self._reactor.seconds() + self._lifetime
+        now = self._reactor.seconds()
+        while self._ended and next(iter(self._ended.values())) <= now:
+            self._ended.popitem(last=False)
+        self._ended[event.session_id] = now + self._lifetime
         for listener in self._listeners:
             try:
                 listener(event)

@@ -78,8 +78,13 @@ class Work(Generic[T]):
     async def _work(self) -> None:
         while not self._stopping:
             job = await self._next()
-            if job is not None:
+            if job is None:
+                continue
+            try:
                 await self._try(job)
+            except Exception:
+                # The piece comes again by itself; but who takes no more pieces leaves them all to others.
+                log.failure("{name}: NATS was not told how a piece went", name=self._name)
 
     async def _next(self) -> Job | None:
         """The next piece, or None after a while without one."""
@@ -87,6 +92,8 @@ class Work(Generic[T]):
             return await self._unless_stopped(self._bus.take(self._name, self._subject))
         except BusAway as error:
             log.debug("{name} waits for NATS: {error}", name=self._name, error=str(error))
+        except CancelledError:
+            log.debug("{name} waits for NATS: it was broken off", name=self._name)
         except Exception:
             log.failure("{name} could not be taken", name=self._name)
         if not self._stopping:
@@ -102,6 +109,8 @@ class Work(Generic[T]):
             found: R = await self._waiting
             return found
         except CancelledError:
+            if not self._stopping:
+                raise  # not by us: whoever asks again at once would ask without end
             return None
         finally:
             self._waiting = None

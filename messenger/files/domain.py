@@ -15,8 +15,19 @@ exist.
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
 
-from messenger.files.measured import Measured, check_room, check_size, swept
-from messenger.files.model import Blobs, Bounds, Clock, Draft, Found, Removal, Shared, Store
+from messenger.files.measured import Measured, check_room, check_size, refusal
+from messenger.files.model import (
+    BlobLost,
+    Blobs,
+    Bounds,
+    Clock,
+    Draft,
+    Found,
+    Removal,
+    Reserved,
+    Shared,
+    Store,
+)
 from messenger.wire.errors import Code, Problem, not_found
 
 MAX_METADATA = 4_096
@@ -61,7 +72,8 @@ class Files(Generic[BodyT]):
         """Store `content`, of `length` bytes unless that is None; the file is there when this returns.
 
         Problems: `too_large` (the file, its metadata, the quota), `not_found` (not in this conversation),
-        `bad_request` (not of the stated length), `unavailable`; and what `content` raises.
+        `blocked` (now, or by a block that was set meanwhile), `bad_request` (not of the stated length),
+        `unavailable`; and what `content` raises.
         """
         check_size(length or 0, self._bounds)
         if metadata is not None and len(metadata) > MAX_METADATA:
@@ -76,8 +88,8 @@ class Files(Generic[BodyT]):
         try:
             await self._blobs.put(draft.blob_key, body, length, begun)
             found = await self._store.finish(draft.file_id, body.size, body.digest())
-            if found is None:
-                raise swept()
+            if isinstance(found, Reserved):
+                raise refusal(found)
         except BaseException as error:
             # Even a row that did become 'stored' goes, where the answer to that was lost: nobody knows of it.
             # An S3 that has just failed is not asked to delete: the client would wait for that too.
@@ -116,16 +128,18 @@ class Files(Generic[BodyT]):
         body = await self._blobs.get(found.blob_key, start, length)
         if body is None:
             await self.readable(found.file_id, user_id)
-            raise LookupError(f"the blob of file {found.file_id} is missing")
+            raise BlobLost(f"the blob of file {found.file_id} is missing")
         return body
 
     async def share(self, file_id: str, user_id: str, conversation_id: str) -> None:
-        """Let the members of a conversation fetch it. Problems: `not_found`, `forbidden` for who is not its
-        uploader, `unprocessable` where it is in MAX_CONVERSATIONS already."""
+        """Let the members of a conversation fetch it. Problems: `not_found`, `blocked`, `forbidden` for who
+        is not its uploader, `unprocessable` where it is in MAX_CONVERSATIONS already."""
         await self._own(file_id, user_id)
         shared = await self._store.share(file_id, user_id, conversation_id)
         if shared is Shared.too_many:
             raise Problem(Code.unprocessable, f"A file is in at most {MAX_CONVERSATIONS} conversations.")
+        if shared is Shared.blocked:
+            raise Problem(Code.blocked)
         if shared is not Shared.done:
             raise not_found()
 

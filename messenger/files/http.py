@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 from messenger.core.http import Answer, BodyLost, Call, StreamedAnswer, route
+from messenger.core.http.conditions import Verdict, entity_tag, judge, range_holds
 from messenger.core.streams import Receiving
-from messenger.files.conditions import Verdict, entity_tag, judge, range_holds
 from messenger.files.domain import MAX_METADATA, Files
 from messenger.files.model import Found
 from messenger.files.ranges import Span, Unsatisfiable, span_of
@@ -36,7 +36,17 @@ class FileEndpoints:
         answer=File,
         status=201,
         class_="upload",
-        errors=(Code.not_found, Code.too_large, Code.unsupported_media_type, Code.unavailable),
+        errors=(
+            Code.not_found,
+            Code.blocked,
+            Code.too_large,
+            Code.unsupported_media_type,
+            Code.unavailable,
+        ),
+        headers={
+            "X-Conversation-ID": "Whose members may fetch it.",
+            "X-File-Metadata": "Ciphertext, base64, at most 4 KiB.",
+        },
     )
     async def upload(self, call: Call) -> Answer:
         """Store an encrypted blob."""
@@ -95,7 +105,7 @@ class FileEndpoints:
     @route(
         "PUT",
         "/files/{file_id}/conversations/{conversation_id}",
-        errors=(Code.not_found, Code.forbidden, Code.unprocessable),
+        errors=(Code.not_found, Code.forbidden, Code.blocked, Code.unprocessable),
     )
     async def share(self, call: Call) -> None:
         """Share a file with another conversation."""

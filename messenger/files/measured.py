@@ -84,12 +84,19 @@ def check_size(size: int, bounds: Bounds) -> None:
 
 def check_room(reserved: Reserved) -> None:
     """Problem where a reservation was refused."""
+    if reserved is not Reserved.done:
+        raise refusal(reserved)
+
+
+def refusal(reserved: Reserved) -> Problem:
+    """What an outcome other than `done` is to the client."""
     if reserved is Reserved.no_conversation:
-        raise not_found()
+        return not_found()
+    if reserved is Reserved.blocked:
+        return Problem(Code.blocked)
     if reserved is Reserved.over_quota:
-        raise Problem(Code.too_large, "This would exceed the space that is yours.")
-    if reserved is Reserved.gone:
-        raise swept()
+        return Problem(Code.too_large, "This would exceed the space that is yours.")
+    return swept()
 
 
 def swept() -> Problem:

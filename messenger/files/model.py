@@ -12,6 +12,10 @@ from messenger.wire.times import moment_text
 BodyT_co = TypeVar("BodyT_co", covariant=True)
 
 
+class BlobLost(Exception):
+    """S3 has not what a row says that it has: a fault, which nobody is told as "not found"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Sizes in bytes, times in seconds. `quota` and `files` are each user's."""
@@ -90,10 +94,11 @@ class Removal:
 
 
 class Reserved(Enum):
-    """What came of asking for room."""
+    """What came of asking for room, or of wanting to keep what has come."""
 
     done = "done"
     no_conversation = "no_conversation"
+    blocked = "blocked"
     over_quota = "over_quota"
     gone = "gone"
 
@@ -104,6 +109,7 @@ class Shared(Enum):
     done = "done"
     no_file = "no_file"
     no_conversation = "no_conversation"
+    blocked = "blocked"
     too_many = "too_many"
 
 
@@ -122,8 +128,8 @@ class Store(Protocol):
     async def note_parts(self, file_id: str, upload_id: str) -> None:
         """The blob goes up as this multipart upload."""
 
-    async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | None:
-        """Make an upload a file, as its uploader sees it; None where its row is gone."""
+    async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | Reserved:
+        """Make an upload a file, as its uploader sees it; `gone` or `blocked` where there will be none."""
 
     async def drop(self, file_id: str) -> Removal | None:
         """Delete the row, give the quota back and note the blob for removal; None where there is no row."""

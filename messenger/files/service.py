@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from messenger.core.blobs import Blobs
 from messenger.core.config import trusted_networks
-from messenger.core.http import BodyLost, HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.http import BodyLost, Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.metrics import ServiceMetrics
@@ -42,7 +42,7 @@ def build(context: Context) -> Built:
     reactor, settings = context.reactor, context.settings
     shared = common(context, "file", settings.file.database_password, newest("file"))
     threads = Threads(reactor, "s3", settings.file.threads, settings.file.queue)
-    blobs = Blobs(reactor, settings.s3, threads)
+    blobs = Blobs(reactor, settings.s3, threads, context.floor)
     bounds = Bounds(
         size=settings.file.size,
         quota=settings.file.quota,
@@ -63,7 +63,7 @@ def build(context: Context) -> Built:
         new_key=lambda: token_hex(16),
     )
     registry = CollectorRegistry()
-    ServiceMetrics(registry, shared.database, context.bus, shared.outbox, {"s3": threads})
+    ServiceMetrics(registry, shared.database, context.bus, shared.outbox, {"s3": threads}, [blobs.room])
     system = SystemEndpoints(
         reactor,
         {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},
@@ -77,6 +77,7 @@ def build(context: Context) -> Built:
         admission=admission,
         body_limit=settings.http.body,
         stream_limit=settings.file.size,
+        fairness=Fairness(reactor),
     )
 
     server = HttpServer(

@@ -49,11 +49,15 @@ DROP_OWNERLESS = DROP.format(
 # A conversation's messages live for message_ttl seconds, or for ever where that is null.
 BEGIN = """
 with conversation as (
-    select t.message_ttl from message.memberships m
+    select t.message_ttl, exists (
+        select from message.blocked_conversations b where b.conversation_id = t.conversation_id
+    ) as blocked
+    from message.memberships m
     join message.conversation_ttls t on t.conversation_id = m.conversation_id
     where m.conversation_id = %(conversation_id)s and m.user_id = %(uploader_id)s
 ), allowed as (
-    select 1 as one where %(conversation_id)s::uuid is null or exists (select from conversation)
+    select 1 as one where %(conversation_id)s::uuid is null
+        or exists (select from conversation where not blocked)
 ), room as (
     insert into file.usage as u (user_id, bytes, files)
     select %(uploader_id)s, %(reserved)s, 1 from allowed where %(reserved)s <= %(quota)s
@@ -75,7 +79,8 @@ with conversation as (
     insert into file.shares (file_id, conversation_id)
     select file_id, %(conversation_id)s from made where %(conversation_id)s::uuid is not null
 )
-select exists (select from allowed), exists (select from room)
+select exists (select from allowed), exists (select from room),
+    exists (select from conversation where blocked)
 """
 
 GROW = """
@@ -99,24 +104,33 @@ update file.files set touched_at = now() where file_id = %s and state = 'uploadi
 
 NOTE_PARTS = "update file.files set upload_id = %s, touched_at = now() where file_id = %s"
 
-FINISH = """
+# Whether an upload's conversation is barred by a block: one may have been set while the bytes came.
+BLOCKED = """exists (
+        select from file.shares s
+        join message.blocked_conversations b on b.conversation_id = s.conversation_id
+        where s.file_id = f.file_id
+    ) as blocked"""
+
+FINISH = f"""
 with upload as (
-    select file_id, uploader_id, size from file.files
-    where file_id = %(file_id)s and state = 'uploading' for update
+    select f.file_id, f.uploader_id, f.size, {BLOCKED} from file.files f
+    where f.file_id = %(file_id)s and f.state = 'uploading' for update of f
+), good as (
+    select * from upload where not blocked
 ), corrected as (
-    update file.usage u set bytes = u.bytes + %(size)s - upload.size from upload
-    where u.user_id = upload.uploader_id and upload.size <> %(size)s
+    update file.usage u set bytes = u.bytes + %(size)s - good.size from good
+    where u.user_id = good.uploader_id and good.size <> %(size)s
 ), stored as (
     update file.files f
     set state = 'stored', size = %(size)s, sha256 = %(sha256)s, upload_id = null, touched_at = now()
-    from upload where f.file_id = upload.file_id
+    from good where f.file_id = good.file_id
     returning f.*
 )
-select f.file_id, f.blob_key, f.size, f.sha256, f.metadata,
+select upload.blocked, f.file_id, f.blob_key, f.size, f.sha256, f.metadata,
     array(select s.conversation_id from file.shares s where s.file_id = f.file_id),
     f.created_at, f.expires_at, true, f.conversations > 0, f.conversations > 0
-from stored f
-"""
+from upload left join stored f on true
+"""  # noqa: S608 - made of constants
 
 FIND = """
 select f.file_id, f.blob_key, f.size, f.sha256, f.metadata,
@@ -154,13 +168,16 @@ with found as (
         and (expires_at is null or expires_at > now())
     for update
 ), conversation as (
-    select now() + make_interval(secs => t.message_ttl) as expires_at from message.memberships m
+    select now() + make_interval(secs => t.message_ttl) as expires_at, exists (
+        select from message.blocked_conversations b where b.conversation_id = t.conversation_id
+    ) as blocked
+    from message.memberships m
     join message.conversation_ttls t on t.conversation_id = m.conversation_id
     where m.conversation_id = %(conversation_id)s and m.user_id = %(user_id)s
 ), shared as (
     insert into file.shares (file_id, conversation_id)
     select found.file_id, %(conversation_id)s from found, conversation
-    where found.conversations < %(most)s
+    where found.conversations < %(most)s and not conversation.blocked
     on conflict do nothing
     returning 1
 ), counted as (
@@ -176,7 +193,7 @@ with found as (
 select exists (select from found), exists (select from conversation),
     exists (select from found where conversations >= %(most)s) and not exists (
         select from file.shares where file_id = %(file_id)s and conversation_id = %(conversation_id)s
-    )
+    ), exists (select from conversation where blocked)
 """
 
 LET_GO = """

@@ -37,7 +37,9 @@ class FileStore:
                 "ahead": 0 if draft.upload_metadata is None else self._ahead,
             },
         )
-        allowed, room = rows[0]
+        allowed, room, blocked = rows[0]
+        if blocked:
+            return Reserved.blocked
         return Reserved.done if room else Reserved.over_quota if allowed else Reserved.no_conversation
 
     async def grow(self, file_id: str, more: int) -> Reserved:
@@ -51,10 +53,13 @@ class FileStore:
     async def note_parts(self, file_id: str, upload_id: str) -> None:
         await self._database.write(sql.NOTE_PARTS, (upload_id, file_id))
 
-    async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | None:
-        return _found(
-            await self._database.write(sql.FINISH, {"file_id": file_id, "size": size, "sha256": sha256})
-        )
+    async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | Reserved:
+        parameters = {"file_id": file_id, "size": size, "sha256": sha256}
+        rows = await self._database.write(sql.FINISH, parameters)
+        if not rows:
+            return Reserved.gone
+        blocked, *found = rows[0]
+        return Reserved.blocked if blocked else Found(*found)
 
     async def find(self, file_id: str, user_id: str) -> Found | None:
         return _found(await self._database.read(sql.FIND, {"file_id": file_id, "user_id": user_id}))
@@ -69,11 +74,13 @@ class FileStore:
                 "most": self._most,
             },
         )
-        found, conversation, full = rows[0]
+        found, conversation, full, blocked = rows[0]
         if not found:
             return Shared.no_file
         if not conversation:
             return Shared.no_conversation
+        if blocked:
+            return Shared.blocked
         return Shared.too_many if full else Shared.done
 
     async def drop(self, file_id: str) -> Removal | None:

@@ -23,9 +23,26 @@ if TYPE_CHECKING:
 RESOLVE_SECONDS = 5.0
 AGAIN_SECONDS = 1.0  # after a name that had no address at all
 MOST_ADDRESSES = 256  # of one name
+HALF_SECONDS = 10.0
 _ENTRY = re.compile(r"(https://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", re.ASCII)
 
 log = Logger(namespace="messenger.gateway")
+
+
+class Lately:
+    """How often something happened lately: each time counts half after HALF_SECONDS."""
+
+    def __init__(self) -> None:
+        self._count = 0.0
+        self._at = 0.0
+
+    def count(self, now: float) -> float:
+        """How often, at `now` in seconds."""
+        return float(self._count * 0.5 ** ((now - self._at) / HALF_SECONDS))
+
+    def add(self, now: float) -> None:
+        """Once more."""
+        self._count, self._at = self.count(now) + 1, now
 
 
 class Address:
@@ -39,6 +56,8 @@ class Address:
         self.connecting = 0
         self.idle: list[Connection] = []
         self.sockets = 0
+        self.asked = Lately()  # for a socket
+        self.declines_until = 0.0  # sockets: it has no room for more
         self.turn = 0  # when it was last chosen
         self.rests_until = 0.0
         self.failures = 0

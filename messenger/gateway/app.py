@@ -78,7 +78,7 @@ class Gateway:
     def dispatch(self, request: Request) -> None:
         """Answer a request, now or later."""
         path = request.path.decode("ascii")
-        if path == SOCKET_PATH:
+        if path == SOCKET_PATH and not _is_preflight(request):
             self._socket(request)
             return
         if not self._judge_origin(request):
@@ -104,10 +104,7 @@ class Gateway:
         origin = given[0].decode("latin-1")
         host = request.one_header(b"Host") or ""
         allowed = len(given) == 1 and self._origins.allows(origin, host)
-        preflight = request.method == b"OPTIONS" and request.requestHeaders.hasHeader(
-            b"Access-Control-Request-Method"
-        )
-        if not preflight:
+        if not _is_preflight(request):
             request.added = answer_headers(origin) if allowed else (("Vary", "Origin"),)
             return True
         request.route = "preflight"
@@ -157,6 +154,11 @@ class Gateway:
         for service in self._services.values():
             if isinstance(service, Upstream):
                 service.close()
+
+
+def _is_preflight(request: Request) -> bool:
+    """Whether a browser asks if a page of another site may ask (Fetch standard, section 3.2.2)."""
+    return request.method == b"OPTIONS" and request.requestHeaders.hasHeader(b"Access-Control-Request-Method")
 
 
 def _check_of(upstream: Upstream) -> Check:

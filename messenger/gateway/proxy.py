@@ -58,7 +58,7 @@ class Passage(Exchange):
     async def _send(self, *, fresh: bool) -> None:
         request = self._request
         try:
-            connection = await self._upstream.connection(fresh=fresh, socket=self.upgrade)
+            connection = await self._connect(fresh)
         except UpstreamError as error:
             self._refuse(error)
             return
@@ -70,6 +70,9 @@ class Passage(Exchange):
         waits = request.expects_continue and not request.body.received
         if request.body.length != 0 and not waits:
             self.proceed()
+
+    async def _connect(self, fresh: bool) -> Connection:
+        return await self._upstream.connection(fresh=fresh)
 
     def _unexpected(self, failure: Failure) -> None:
         log.failure("{upstream} could not be asked", failure, upstream=self._upstream.name)

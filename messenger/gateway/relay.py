@@ -28,14 +28,16 @@ from twisted.python.failure import Failure
 from messenger.core.http import Request, attach, take_over
 from messenger.core.http.answers import head as head_text
 from messenger.core.http.wire import write_now
-from messenger.gateway.connection import UpstreamError, Why
+from messenger.gateway.connection import Connection, UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers
 from messenger.gateway.frames import GOING_AWAY, FrameEnds
+from messenger.gateway.preference import shard_hint
 from messenger.gateway.proxy import Passage
 from messenger.gateway.response import Head
 from messenger.gateway.upstream import Upstream
 
 CLOSE_SECONDS = 10.0
+UNAVAILABLE = 503
 
 
 class Relay:
@@ -168,6 +170,14 @@ class _Handshake(Passage):
     def __init__(self, relay: Relay, request: Request) -> None:
         super().__init__(relay.upstream, request)
         self._relay = relay
+
+    async def _connect(self, fresh: bool) -> Connection:
+        return await self._upstream.connection(fresh=fresh, socket=True, shard=shard_hint(self._request))
+
+    def head(self, head: Head) -> None:
+        if head.status == UNAVAILABLE and self._connection is not None:
+            self._upstream.declined(self._connection.address)
+        super().head(head)
 
     def switched(self, head: Head, rest: bytes) -> None:
         request, connection = self._request, self._connection

@@ -16,15 +16,17 @@ _TABLE = {
     f"{API}/conversations": "message",
     f"{API}/blocks": "message",
     f"{API}/push": "message",
+    f"{API}/preferences": "message",
     f"{API}/files": "file",
     f"{API}/keys": "key",
+    f"{API}/vault": "key",
 }
 _EXACT = {"/.well-known/jwks.json": "auth"}
 SOCKET_PATH = "/ws"
 SOCKET_SERVICE = "message"
 SERVICES = ("auth", "message", "file", "key")
 
-_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){3,16}", re.ASCII)
+_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+){3,16}", re.ASCII)
 
 
 def service_of(path: str) -> tuple[str, str] | None:

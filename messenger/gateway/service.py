@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from math import ceil
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
@@ -9,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from messenger import __version__
 from messenger.core.certificates import trust_root
 from messenger.core.config import trusted_networks
+from messenger.core.descriptors import DescriptorLimit
 from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
 from messenger.core.schemas import SCHEMAS, newest
@@ -43,16 +45,24 @@ class Options(ServiceOptions):
     )
 
 
+REFUSED_SECONDS = 0.1  # who goes on regardless of refusals has ten a second on each connection
+
+
 def info_of(settings: Settings) -> Info:
     """What `/api/v1/info` says of this configuration: sizes in bytes, times in seconds, the rest counts."""
     return Info(
         version=__version__,
         schema={name: newest(name) for name in SCHEMAS},
+        reconnect_spread=ceil(settings.gateway.reconnect_spread),
         protocols=["messenger.v1"],
         registration=settings.auth.registration,
         limits={
             "body": settings.http.body,
             "content": settings.message.content,
+            "page": settings.message.page,
+            "conversations": settings.message.conversations,
+            "blocks": settings.message.blocks,
+            "push_targets": settings.push.targets,
             "file": settings.file.size,
             "quota": settings.file.quota,
             "devices": settings.auth.devices,
@@ -64,7 +74,17 @@ def info_of(settings: Settings) -> Info:
             "claims_by_asker": settings.key.claims_by_asker,
             "claims_of_device": settings.key.claims_of_device,
         },
-        features=["websocket", "files", "resumable_files", "totp", "kem_prekeys", "account_keys", "push"],
+        features=[
+            "websocket",
+            "files",
+            "resumable_files",
+            "totp",
+            "kdf",
+            "kem_prekeys",
+            "device_lists",
+            "vault",
+            "push",
+        ],
     )
 
 
@@ -122,6 +142,7 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         metrics=HttpMetrics(registry),
         max_connections=settings.gateway.connections,
         max_by_address=settings.gateway.connections_by_address,
+        refused_seconds=REFUSED_SECONDS,
         trusted_proxies=trusted_networks(settings.gateway.trusted_proxies, "gateway"),
         spans=context.spans,
         chooses_traces=True,
@@ -135,7 +156,12 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         setting="[gateway] metrics_listen",
     )
     GatewayMetrics(registry, gateway, services, server.site)
-    return Built("gateway", [gateway, metrics, server], Router([gateway.endpoints], prefix=""), system.check)
+    # A WebSocket that is relayed takes two: the client's, and the one to the message service.
+    sockets = settings.gateway.connections * (1 if mounted else 2)
+    limit = DescriptorLimit(sockets, "[gateway] connections")
+    return Built(
+        "gateway", [limit, gateway, metrics, server], Router([gateway.endpoints], prefix=""), system.check
+    )
 
 
 def makeService(options: Options) -> Lifecycle:

@@ -1,7 +1,8 @@
 """Connections to the instances of one service: pooled, bounded, and with a deadline for each step.
 
 An instance is an address (addresses.py). A request goes to the one with the fewest requests in flight, a
-WebSocket to the one with the fewest sockets, among those that are not resting. One that can't be reached,
+WebSocket to the one that its user's shard prefers (preference.py), else to the one with the fewest sockets,
+among those that are not resting. One that can't be reached,
 that breaks off or that is silent for too long rests, for a second at first and for up to 30 s as it goes on
 failing; an answer ends that. Idle connections are kept for `KEEP_SECONDS`, which is less than the services
 keep theirs, so that a request hardly ever meets a connection that is being closed.
@@ -26,6 +27,7 @@ from twisted.logger import Logger
 
 from messenger.gateway.addresses import Address, Addresses, Resolve, system_resolver
 from messenger.gateway.connection import Connection, UpstreamError, Why
+from messenger.gateway.preference import preferred
 
 CONNECT_SECONDS = 5.0
 FIRST_BYTE_SECONDS = 30.0
@@ -33,6 +35,7 @@ IDLE_SECONDS = 60.0
 KEEP_SECONDS = 50.0
 MAX_CONNECTIONS = 1_024  # to one address
 MAX_IDLE = 64  # kept for one address
+DECLINE_SECONDS = 10.0
 REST_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SWEEP_SECONDS = 1.0
 
@@ -108,17 +111,22 @@ class Upstream:
             raise UpstreamError(Why.unreachable, f"{self.name} has no address")
 
     async def connection(
-        self, *, fresh: bool = False, socket: bool = False, only: Address | None = None
+        self,
+        *,
+        fresh: bool = False,
+        socket: bool = False,
+        shard: int | None = None,
+        only: Address | None = None,
     ) -> Connection:
         """A connection that is ready for a request; UpstreamError where there is none to be had.
 
-        With `fresh` it is a new one, for a `socket` a new one too, where the fewest sockets are. Each address
-        that can't be reached is tried once.
+        With `fresh` it is a new one, for a `socket` a new one too, where its user's `shard` prefers it or the
+        fewest sockets are. Each address that can't be reached is tried once.
         """
         await self.resolve()
         tried: list[Address] = []
         while True:
-            address = only if only is not None else self._choose(tried, socket)
+            address = only if only is not None else self._choose(tried, socket, shard)
             if address is None:
                 raise UpstreamError(Why.unreachable, f"{self.name} can't be reached")
             while address.idle and not fresh and not socket:
@@ -139,14 +147,15 @@ class Upstream:
                 if only is not None:
                     raise UpstreamError(Why.unreachable, f"{address} can't be reached") from None
 
-    def _choose(self, tried: list[Address], socket: bool) -> Address | None:
+    def _choose(self, tried: list[Address], socket: bool, shard: int | None) -> Address | None:
         left = self._addresses.all
         if len(left) > 1 or tried:
             left = [address for address in left if address not in tried]
             now = self.seconds()
             awake = [address for address in left if address.rests_until <= now]
             if awake and socket:
-                left = [min(awake, key=lambda one: (one.sockets, one.in_flight, one.turn))]
+                wanted = None if shard is None else preferred(shard, awake, now)
+                left = [wanted or min(awake, key=lambda one: (one.sockets, one.in_flight, one.turn))]
             elif awake:
                 left = [min(awake, key=lambda one: (one.in_flight, one.turn))]
             elif left:
@@ -155,6 +164,8 @@ class Upstream:
         if not left:
             return None
         left[0].turn = next(self._turns)
+        if socket:
+            left[0].asked.add(self.seconds())
         return left[0]
 
     async def _connect(self, address: Address) -> Connection:
@@ -188,6 +199,10 @@ class Upstream:
             seconds=seconds,
             why=why,
         )
+
+    def declined(self, address: Address) -> None:
+        """It has no room for another socket: for a while nobody prefers it."""
+        address.declines_until = self.seconds() + DECLINE_SECONDS
 
     def suspect(self, connection: Connection, error: UpstreamError) -> None:
         """There was no answer: others are asked for a while, if there are others."""

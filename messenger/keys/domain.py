@@ -1,4 +1,4 @@
-"""The rules of identity keys, prekeys, claims and certificates.
+"""The rules of identity keys, prekeys, claims and device lists.
 
 Every key and signature is checked when it is published, so that whoever claims a bundle gets nothing that
 breaks a handshake. An identity key is set once. Key ids rise, for each kind of prekey, and within one call
@@ -15,14 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from messenger.core.identity import Identity
 from messenger.keys.points import ed25519_flaw, kem_flaw, x25519_flaw
-from messenger.keys.ports import Asking, Change, DeviceKeys, Outgoing, Store
+from messenger.keys.ports import Asking, Change, DeviceKeys, Outgoing, StandingList, Store
 from messenger.wire.errors import Code, Problem, not_found
 from messenger.wire.events import UserRemoval
 from messenger.wire.keys import (
-    AccountKey,
     Bundle,
-    Certificate,
     Claim,
+    DeviceList,
     Identities,
     IdentityKey,
     KemPrekey,
@@ -33,7 +32,7 @@ from messenger.wire.keys import (
 )
 from messenger.wire.times import moment_text
 
-CERTIFICATE_CONTEXT = b"messenger-device-1\0"
+LIST_CONTEXT = b"messenger-device-list-1\0"
 FRESH_LOGIN = 300  # seconds that a login may be old to replace an account key
 
 
@@ -130,32 +129,34 @@ class Keys:
         await self._alter(who, rule)
         return count
 
-    async def set_account_key(self, who: Identity, body: AccountKey) -> None:
-        """Publish the user's account key; replacing one wants a fresh login."""
-        given = bytes(body.account_key)
-        _check("The account key", ed25519_flaw(given))
+    async def set_list(self, who: Identity, body: DeviceList) -> None:
+        """Publish which devices are the user's, as its account key says.
 
-        def rule(_standing: bytes) -> None:
-            if self._clock() - who.auth_time >= FRESH_LOGIN:
+        Problem `unprocessable` for a list that does not hold, `conflict` with `version` for one that is no
+        newer than what stands, `forbidden` for another account key without a fresh login. The list may name
+        devices that the service has not met: who is named is the user's word, and only those that exist are
+        published.
+        """
+        _check("The account key", ed25519_flaw(body.account_key))
+        ids = [one.device_id for one in body.devices]
+        if len(set(ids)) != len(ids):
+            raise Problem(Code.unprocessable, "The list names a device twice.")
+        if not signature_holds(body.account_key, body.signature, list_bytes(who.user_id, body)):
+            raise Problem(Code.unprocessable, "The signature does not hold.")
+        for one in body.devices:
+            _check(f"The identity key of {one.device_id}", ed25519_flaw(one.identity_key))
+
+        def rule(standing: StandingList) -> None:
+            if body.version <= standing.version:
+                raise Problem(
+                    Code.conflict,
+                    f"Version {standing.version} of the list stands; the next one exceeds it.",
+                    members={"version": standing.version},
+                )
+            if body.account_key != standing.account_key and self._clock() - who.auth_time >= FRESH_LOGIN:
                 raise Problem(Code.forbidden, "To replace the account key, log in again first.")
 
-        self._tell(await self._store.set_account_key(who.user_id, given, rule))
-
-    async def certify(self, who: Identity, device_id: str, body: Certificate) -> None:
-        """Publish the account key's certificate of one of the user's devices."""
-
-        def rule(device: DeviceKeys) -> Change:
-            if device.account_key is None or device.identity_key is None:
-                raise Problem(Code.unprocessable, "There is no account key, or no identity key to certify.")
-            text = certified_bytes(device.user_id, device.device_id, device.identity_key)
-            if not signature_holds(device.account_key, body.signature, text):
-                raise Problem(Code.unprocessable, "The signature does not hold.")
-            return _publishing(device, Change(certificate=bytes(body.signature)))
-
-        events = await self._store.alter(who.user_id, device_id, rule)
-        if events is None:
-            raise not_found("You have no such device.")
-        self._tell(events)
+        self._tell_of(await self._store.set_list(who.user_id, body, rule))
 
     # asking
 
@@ -176,14 +177,11 @@ class Keys:
         )
 
     async def identities(self, user_id: str, asker_id: str | None = None) -> Identities:
-        """The identity keys of a user's published devices; takes nothing. Who asks of oneself also sees the
-        devices that wait to be vouched for."""
+        """A user's device list and published devices; takes nothing. `pending` is for the user's own eyes."""
         found = await self._store.identities(user_id)
         if found is None:
             raise not_found("There is no such user.")
-        if asker_id == user_id:
-            found = msgspec.structs.replace(found, pending=await self._store.pending(user_id))
-        return found
+        return found if asker_id == user_id else msgspec.structs.replace(found, pending=msgspec.UNSET)
 
     async def claim(self, who: Identity, body: Claim) -> list[Bundle]:
         """Bundles, each with a one-time prekey that nobody else ever gets, as far as there are any."""
@@ -207,8 +205,9 @@ class Keys:
                 retry_after=claimed.retry_after,
             )
         self._tell(claimed.events)
-        if body.user_id is not None and not claimed.bundles:
-            await self._check_exists(body.user_id)
+        asked = body.user_id
+        if asked is not None and not claimed.bundles and not await self._store.user_exists(asked):
+            raise not_found("There is no such user.")
         return claimed.bundles
 
     # upkeep
@@ -235,14 +234,13 @@ class Keys:
         await self._store.sweep_claims()
 
     async def _alter(self, who: Identity, rule: Callable[[DeviceKeys], Change]) -> None:
-        events = await self._store.alter(who.user_id, who.device_id, rule)
+        self._tell_of(await self._store.alter(who.user_id, who.device_id, rule))
+
+    def _tell_of(self, events: list[Outgoing] | None) -> None:
+        """Send what a change gave; Problem `unauthorized` where who made it is gone."""
         if events is None:
             raise Problem(Code.unauthorized, "The device was removed.")
         self._tell(events)
-
-    async def _check_exists(self, user_id: str) -> None:
-        if not await self._store.user_exists(user_id):
-            raise not_found("There is no such user.")
 
     def _room(self, standing: int, more: Sequence[object]) -> int:
         if standing + len(more) > self._stored:
@@ -250,9 +248,11 @@ class Keys:
         return standing + len(more)
 
 
-def certified_bytes(user_id: str, device_id: str, identity_key: bytes) -> bytes:
-    """What an account key signs to vouch for a device."""
-    return CERTIFICATE_CONTEXT + UUID(user_id).bytes + UUID(device_id).bytes + identity_key
+def list_bytes(user_id: str, given: DeviceList) -> bytes:
+    """What an account key signs to say which devices are its user's."""
+    devices = sorted((UUID(one.device_id).bytes, bytes(one.identity_key)) for one in given.devices)
+    head = LIST_CONTEXT + UUID(user_id).bytes + given.version.to_bytes(8, "big")
+    return head + b"".join(device_id + key for device_id, key in devices)
 
 
 def _publishing(device: DeviceKeys, change: Change) -> Change:
@@ -261,7 +261,6 @@ def _publishing(device: DeviceKeys, change: Change) -> Change:
         device,
         identity_key=change.identity_key or device.identity_key,
         signed_prekey_id=change.signed_prekey.key_id if change.signed_prekey else device.signed_prekey_id,
-        certificate=change.certificate or device.certificate,
     )
     return replace(change, publishes=after.published and not device.published)
 

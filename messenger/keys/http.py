@@ -4,10 +4,9 @@ from messenger.core.http import Call, route
 from messenger.keys.domain import Keys
 from messenger.wire.errors import Code
 from messenger.wire.keys import (
-    AccountKey,
     Bundle,
-    Certificate,
     Claim,
+    DeviceList,
     Identities,
     IdentityKey,
     KemPrekeyCount,
@@ -85,17 +84,12 @@ class Endpoints:
         """Take a bundle of each device, with a one-time prekey that nobody else gets."""
         return Items(await self._keys.claim(call.identity, body))
 
-    @route("PUT", "/keys/account", body=AccountKey, errors=(Code.forbidden, Code.unprocessable))
-    async def set_account_key(self, call: Call, body: AccountKey) -> None:
-        """Publish the user's account key; replacing one voids all certificates."""
-        await self._keys.set_account_key(call.identity, body)
-
     @route(
         "PUT",
-        "/keys/devices/{device_id}/certificate",
-        body=Certificate,
-        errors=(Code.not_found, Code.unprocessable),
+        "/keys/device-list",
+        body=DeviceList,
+        errors=(Code.conflict, Code.forbidden, Code.unprocessable),
     )
-    async def certify(self, call: Call, body: Certificate) -> None:
-        """Publish the account key's certificate of a device."""
-        await self._keys.certify(call.identity, call.params["device_id"], body)
+    async def set_list(self, call: Call, body: DeviceList) -> None:
+        """Publish which devices are the user's, signed by its account key."""
+        await self._keys.set_list(call.identity, body)

@@ -5,14 +5,13 @@ point has a small order (then a shared secret or a signature says nothing), or, 
 subgroup of prime order L (it would pass as several identities). ML-KEM-1024 (FIPS 203 section 7.2): a key is
 refused whose coefficients are not reduced.
 
-Pure Python on integers, and not in constant time: these keys are public. The check of the subgroup takes
-about a millisecond and runs when an identity or account key is published, nowhere else.
+Whether an Ed25519 key is good is libsodium's word (`crypto_core_ed25519_is_valid_point`, by PyNaCl, some 100
+µs); what is here tells why one is not, for whoever has made it.
 """
 
+from nacl.bindings import crypto_core_ed25519_add, crypto_core_ed25519_is_valid_point
+
 PRIME = 2**255 - 19
-ORDER = 2**252 + 27742317777372353535851937790883648493  # L, of the prime-order subgroup
-_D = -121665 * pow(121666, -1, PRIME) % PRIME
-_ROOT_OF_MINUS_ONE = pow(2, (PRIME - 1) // 4, PRIME)
 
 # The u coordinates of all points of order 1, 2, 4 and 8, on the curve and on its twist (RFC 7748 section 6.1
 # speaks of the all-zero result that they lead to).
@@ -26,13 +25,19 @@ _SMALL_ORDER_U = frozenset(
     }
 )
 
+# The y coordinates of all points of order 1, 2, 4 and 8. Those of the first two have x = 0, which has no
+# sign.
+_NO_X_Y = frozenset({1, PRIME - 1})
+_SMALL_ORDER_Y = _NO_X_Y | {
+    0,
+    2707385501144840649318225287225658788936804267575313519463743609750303402022,
+    55188659117513257062467267217118295137698188065244968500265048394206261417927,
+}
+_BASE_POINT = bytes.fromhex("58" + "66" * 31)
+
 KEM_PUBLIC_BYTES = 1568
 _KEM_PRIME = 3329
 _KEM_VECTOR_BYTES = 1536  # four polynomials of 256 coefficients of 12 bits; a seed of 32 bytes follows
-
-# A point (X : Y : Z : T) with x = X/Z, y = Y/Z, xy = T/Z (RFC 8032 section 5.1.4).
-_Point = tuple[int, int, int, int]
-_IDENTITY: _Point = (0, 1, 1, 0)
 
 
 def x25519_flaw(key: bytes) -> str | None:
@@ -51,30 +56,24 @@ def ed25519_flaw(key: bytes) -> str | None:
     """What is wrong with an Ed25519 public key, None if nothing is."""
     if len(key) != 32:
         return "is not 32 bytes"
-    point = _decoded(key)
-    if isinstance(point, str):
-        return point
-    if _is_identity(_double(_double(_double(point)))):
-        return "is of small order"
-    if not _is_identity(_times(ORDER, point)):
-        return "is outside the prime-order subgroup"
-    return None
-
-
-def _decoded(key: bytes) -> _Point | str:
-    """The point that 32 bytes stand for, or why they stand for none (RFC 8032 section 5.1.3)."""
+    if crypto_core_ed25519_is_valid_point(key):
+        return None
     encoded = int.from_bytes(key, "little")
     sign, y = encoded >> 255, encoded & (2**255 - 1)
-    if y >= PRIME:
+    if y >= PRIME or (y in _NO_X_Y and sign):
         return "is not canonical"
-    x = _x_of(y)
-    if x is None:
-        return "is no point of the curve"
-    if x == 0 and sign:
-        return "is not canonical"
-    if x & 1 != sign:
-        x = PRIME - x
-    return x, y, 1, x * y % PRIME
+    if y in _SMALL_ORDER_Y:
+        return "is of small order"
+    return "is outside the prime-order subgroup" if _is_on_curve(key) else "is no point of the curve"
+
+
+def _is_on_curve(key: bytes) -> bool:
+    """Whether a canonical encoding is a point's; libsodium adds no others."""
+    try:
+        crypto_core_ed25519_add(key, _BASE_POINT)
+    except RuntimeError:
+        return False
+    return True
 
 
 def kem_flaw(key: bytes) -> str | None:
@@ -85,49 +84,3 @@ def kem_flaw(key: bytes) -> str | None:
         if first | (second & 15) << 8 >= _KEM_PRIME or second >> 4 | third << 4 >= _KEM_PRIME:
             return "is not canonical"
     return None
-
-
-def _x_of(y: int) -> int | None:
-    """A root of x^2 = (y^2 - 1) / (d y^2 + 1), None where there is none (RFC 8032 section 5.1.3)."""
-    u, v = (y * y - 1) % PRIME, (_D * y * y + 1) % PRIME
-    x = u * pow(v, 3, PRIME) * pow(u * pow(v, 7, PRIME), (PRIME - 5) // 8, PRIME) % PRIME
-    square = v * x * x % PRIME
-    if square == u:
-        return x
-    if square == PRIME - u:
-        return x * _ROOT_OF_MINUS_ONE % PRIME
-    return None
-
-
-def _is_identity(point: _Point) -> bool:
-    return point[0] % PRIME == 0 and (point[1] - point[2]) % PRIME == 0
-
-
-def _add(one: _Point, other: _Point) -> _Point:
-    """RFC 8032 section 5.1.4; complete on this curve, so that no case is special."""
-    a = (one[1] - one[0]) * (other[1] - other[0]) % PRIME
-    b = (one[1] + one[0]) * (other[1] + other[0]) % PRIME
-    c = 2 * one[3] * other[3] * _D % PRIME
-    d = 2 * one[2] * other[2] % PRIME
-    e, f, g, h = b - a, d - c, d + c, b + a
-    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
-
-
-def _double(point: _Point) -> _Point:
-    a = point[0] * point[0] % PRIME
-    b = point[1] * point[1] % PRIME
-    c = 2 * point[2] * point[2] % PRIME
-    h = a + b
-    e = h - (point[0] + point[1]) ** 2 % PRIME
-    g = a - b
-    f = c + g
-    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
-
-
-def _times(scalar: int, point: _Point) -> _Point:
-    result = _IDENTITY
-    for bit in bin(scalar)[2:]:
-        result = _double(result)
-        if bit == "1":
-            result = _add(result, point)
-    return result

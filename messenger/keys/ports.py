@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Protocol
 
 from messenger.wire.events import DeviceChanged, PrekeysLow
-from messenger.wire.keys import Bundle, DeviceIdentity, Identities, KemPrekey, OneTimePrekey, SignedPrekey
+from messenger.wire.keys import (
+    Bundle,
+    DeviceList,
+    Identities,
+    KemPrekey,
+    OneTimePrekey,
+    SignedPrekey,
+)
 
 Event = DeviceChanged | PrekeysLow
 
@@ -24,7 +31,8 @@ class Outgoing:
 class DeviceKeys:
     """What a device has published; `highest_*` are the highest key ids ever, None before the first.
 
-    `account_key` is its user's. The counts are of one-time prekeys that are left.
+    `has_list`: its user has a device list, which names the device with `listed_key`, or does not (None). The
+    counts are of one-time prekeys that are left.
     """
 
     user_id: str
@@ -34,8 +42,8 @@ class DeviceKeys:
     signed_prekey_created_at: datetime | None = None
     highest_one_time_id: int | None = None
     highest_kem_id: int | None = None
-    certificate: bytes | None = None
-    account_key: bytes | None = None
+    has_list: bool = False
+    listed_key: bytes | None = None
     one_time_prekeys: int = 0
     kem_prekeys: int = 0
 
@@ -45,7 +53,7 @@ class DeviceKeys:
         return (
             self.identity_key is not None
             and self.signed_prekey_id is not None
-            and (self.account_key is None or self.certificate is not None)
+            and (not self.has_list or self.listed_key == self.identity_key)
         )
 
 
@@ -58,11 +66,18 @@ class Change:
 
     identity_key: bytes | None = None
     signed_prekey: SignedPrekey | None = None
-    certificate: bytes | None = None
     one_time: Sequence[OneTimePrekey] = ()
     kem: Sequence[KemPrekey] = ()
     last_resort: KemPrekey | None = None
     publishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StandingList:
+    """The list of a user's that stands: whose it is, and its version."""
+
+    account_key: bytes
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +118,15 @@ class Store(Protocol):
         """Store what `rule` says under the device's lock; it raises to refuse. None where the user has no
         such device."""
 
-    async def set_account_key(
-        self, user_id: str, account_key: bytes, rule: Callable[[bytes], None]
-    ) -> list[Outgoing]:
-        """Store the user's account key. Where another stands, `rule` gets that and raises to refuse;
-        replacing it voids all certificates."""
+    async def set_list(
+        self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+    ) -> list[Outgoing] | None:
+        """Put the list in the place of the one that stands. Where one does, `rule` gets it and raises to
+        refuse. None where there is no such user."""
 
     async def identities(self, user_id: str) -> Identities | None:
-        """The user's published devices; None where there is no such user."""
-
-    async def pending(self, user_id: str) -> list[DeviceIdentity]:
-        """The user's devices that have an identity key and are not published."""
+        """The user's list, published devices, and `pending` ones, of one moment; None where there is no such
+        user."""
 
     async def user_exists(self, user_id: str) -> bool:
         """Whether auth knows this user."""
@@ -126,7 +139,7 @@ class Store(Protocol):
         """Delete the keys of those among these that auth no longer knows."""
 
     async def forget_user(self, user_id: str) -> None:
-        """Delete the keys of this user's devices, and the account key, if auth says that it was deleted."""
+        """Delete the user's keys, list and vault, if auth says that the account was deleted."""
 
     async def forget_deleted(self) -> bool:
         """Do the same for all deleted users, a bounded number at a time; whether there was any."""

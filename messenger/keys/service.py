@@ -5,7 +5,7 @@ import time
 from prometheus_client import CollectorRegistry
 
 from messenger.core.config import trusted_networks
-from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.http import Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
@@ -17,6 +17,9 @@ from messenger.keys.domain import Keys
 from messenger.keys.http import Endpoints
 from messenger.keys.ports import Outgoing
 from messenger.keys.store import KeyStore
+from messenger.keys.vault.domain import Vault
+from messenger.keys.vault.http import VaultEndpoints
+from messenger.keys.vault.store import Store as VaultStore
 from messenger.wire.codec import encode
 from messenger.wire.events import REMOVE_USER, UserRemoval
 
@@ -75,10 +78,11 @@ def build(context: Context) -> Built:
     )
     admission = route_limits(context, "key", registry)
     router = Router(
-        [Endpoints(keys), system],
+        [Endpoints(keys), VaultEndpoints(Vault(VaultStore(core.database))), system],
         authenticator=core.tokens,
         body_limit=context.settings.http.body,
         admission=admission,
+        fairness=Fairness(reactor),
     )
     server = HttpServer(
         reactor,

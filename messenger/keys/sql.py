@@ -1,7 +1,8 @@
 """The statements of store.py, which alone runs them. Times are the database's.
 
 Whatever changes or takes the keys of a device holds the lock of its row in key.devices, in the order of the
-ids where there are several. A claim is a function of the schema (schema/0003_claims.py).
+ids where there are several. A claim is a function of the schema (schema/0003_claims.py,
+schema/0004_device_lists.py).
 """
 
 LOCK_DEVICE = "select 1 from key.devices where device_id = %s and user_id = %s for no key update"
@@ -12,12 +13,13 @@ ADD_DEVICE = """
 """
 READ_DEVICE = """
     select d.user_id, d.device_id, d.identity_key, d.signed_prekey_id, d.signed_prekey_created_at,
-        d.highest_one_time_id, d.highest_kem_id, d.certificate, a.account_key,
+        d.highest_one_time_id, d.highest_kem_id, s.user_id is not null, e.identity_key,
         (select count(*) from key.one_time_prekeys o where o.device_id = d.device_id),
         (select count(*) from key.kem_prekeys k where k.device_id = d.device_id)
     from key.devices d
     join auth.live_devices l on l.device_id = d.device_id
-    left join key.accounts a on a.user_id = d.user_id
+    left join key.lists s on s.user_id = d.user_id
+    left join key.listed_devices e on e.user_id = d.user_id and e.device_id = d.device_id
     where d.device_id = %s
 """
 SET_IDENTITY = "update key.devices set identity_key = %s where device_id = %s"
@@ -26,7 +28,6 @@ SET_SIGNED_PREKEY = """
         signed_prekey_created_at = now()
     where device_id = %s
 """
-SET_CERTIFICATE = "update key.devices set certificate = %s where device_id = %s"
 ADD_ONE_TIME = """
     with added as (
         insert into key.one_time_prekeys (device_id, key_id, public_key)
@@ -50,36 +51,49 @@ SET_LAST_RESORT = """
 LOCK_DEVICES_OF_USER = """
     select from key.devices where user_id = %s order by device_id for no key update
 """
-# Locks the row that stands, and tells of it.
-FIND_OR_ADD_ACCOUNT = """
-    insert into key.accounts (user_id, account_key) values (%s, %s)
-    on conflict (user_id) do update set account_key = key.accounts.account_key
-    returning account_key, xmax = 0
+ADD_LIST = """
+    insert into key.lists (user_id, account_key, version, signature)
+    select user_id, %s, %s, %s from auth.live_users where user_id = %s
+    on conflict do nothing returning 1
 """
-REPLACE_ACCOUNT_KEY = "update key.accounts set account_key = %s, created_at = now() where user_id = %s"
-VOID_CERTIFICATES = "update key.devices set certificate = null where user_id = %s"
+LOCK_LIST = "select account_key, version from key.lists where user_id = %s for update"
+SET_LIST = """
+    update key.lists set account_key = %s, version = %s, signature = %s, created_at = now() where user_id = %s
+"""
+CLEAR_LISTED = "delete from key.listed_devices where user_id = %s"
+ADD_LISTED = """
+    insert into key.listed_devices (user_id, device_id, identity_key)
+    select %s, * from unnest(%s::uuid[], %s::bytea[])
+"""
 PUBLISHED_OF_USER = "select device_id from key.published_devices where user_id = %s"
+# A row for each device that the list names or that has an identity key, in one snapshot: an answer whose list
+# is older than its devices would look like a server's lie.
 IDENTITIES = """
-    select a.account_key, d.device_id, d.identity_key, d.certificate
+    select s.account_key, s.version, s.signature, x.device_id, x.listed_key, x.identity_key, x.published,
+        x.device_name, x.created_at
     from auth.live_users u
-    left join key.accounts a on a.user_id = u.user_id
-    left join key.published_devices p on p.user_id = u.user_id
-    left join key.devices d on d.device_id = p.device_id
-    where u.user_id = %s order by d.device_id
-"""
-PENDING = """
-    select d.device_id, d.identity_key
-    from key.devices d
-    join auth.live_devices l on l.device_id = d.device_id
-    where d.user_id = %s and d.identity_key is not null
-        and not exists (select from key.published_devices p where p.device_id = d.device_id)
-    order by d.device_id
+    left join key.lists s on s.user_id = u.user_id
+    left join lateral (
+        select coalesce(e.device_id, d.device_id) as device_id, e.identity_key as listed_key, d.identity_key,
+            d.published, d.device_name, d.created_at
+        from (select * from key.listed_devices l where l.user_id = u.user_id) e
+        full join (
+            select k.device_id, k.identity_key, p.device_id is not null as published, n.device_name,
+                l.created_at
+            from key.devices k
+            join auth.live_devices l on l.device_id = k.device_id
+            join auth.device_names n on n.device_id = k.device_id
+            left join key.published_devices p on p.device_id = k.device_id
+            where k.user_id = u.user_id and k.identity_key is not null
+        ) d on d.device_id = e.device_id
+    ) x on true
+    where u.user_id = %s order by x.device_id
 """
 USER_EXISTS = "select 1 from auth.live_users where user_id = %s"
 ADD_EVENT = "insert into key.outbox (id, subject, payload) values (%s, %s, %s)"
 
 CLAIM = """
-    select * from key.claim_bundles(
+    select * from key.claim_listed_bundles(
         %s, %s::uuid[], %s, %s, by_asker => %s, of_device => %s, low_mark => %s, low_subject => %s
     )
 """
@@ -92,8 +106,11 @@ FORGET_DEVICES = """
         order by d.device_id for update
     )
 """
+# `key.accounts` is of a version before device lists: nothing but this touches it any more.
 FORGET_USER = """
     with gone as (select user_id from auth.deleted_users where user_id = %s),
+    list as (delete from key.lists s using gone where s.user_id = gone.user_id),
+    vault as (delete from key.vault v using gone where v.user_id = gone.user_id),
     account as (delete from key.accounts a using gone where a.user_id = gone.user_id)
     delete from key.devices where device_id in (
         select d.device_id from key.devices d join gone on gone.user_id = d.user_id
@@ -104,9 +121,13 @@ FORGET_DELETED = """
     with gone as materialized (
         select g.user_id from auth.deleted_users g
         where exists (select from key.devices d where d.user_id = g.user_id)
+            or exists (select from key.lists s where s.user_id = g.user_id)
+            or exists (select from key.vault v where v.user_id = g.user_id)
             or exists (select from key.accounts a where a.user_id = g.user_id)
         limit %s
     ),
+    list as (delete from key.lists s using gone where s.user_id = gone.user_id returning 1),
+    vault as (delete from key.vault v using gone where v.user_id = gone.user_id returning 1),
     account as (delete from key.accounts a using gone where a.user_id = gone.user_id returning 1),
     device as (
         delete from key.devices where device_id in (
@@ -114,7 +135,8 @@ FORGET_DELETED = """
             order by d.device_id for update of d skip locked
         ) returning 1
     )
-    select (select count(*) from account) + (select count(*) from device)
+    select (select count(*) from list) + (select count(*) from vault) + (select count(*) from account)
+        + (select count(*) from device)
 """
 SWEEP_DEVICES = """
     delete from key.devices where device_id in (

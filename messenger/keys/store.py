@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from messenger.core.database import Database, Row, Transaction
 from messenger.core.ids import new_id
 from messenger.keys import sql
-from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Event, Outgoing
-from messenger.wire.codec import encode
+from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Event, Outgoing, StandingList
+from messenger.wire.codec import Binary, Uuid, encode
 from messenger.wire.events import DEVICE, PREKEYS, DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
     Bundle,
@@ -18,8 +18,12 @@ from messenger.wire.keys import (
     BundleOneTimePrekey,
     BundleSignedPrekey,
     DeviceIdentity,
+    DeviceList,
     Identities,
+    ListedDevice,
+    PendingDevice,
 )
+from messenger.wire.times import moment_text
 
 SWEEP_BATCH = 1_000
 SWEEP_CLAIMS = 20_000
@@ -55,28 +59,33 @@ class KeyStore:
 
         return await self._database.transaction(body)
 
-    async def set_account_key(
-        self, user_id: str, account_key: bytes, rule: Callable[[bytes], None]
-    ) -> list[Outgoing]:
-        async def body(tx: Transaction) -> list[Outgoing]:
+    async def set_list(
+        self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+    ) -> list[Outgoing] | None:
+        async def body(tx: Transaction) -> list[Outgoing] | None:
             await tx.rows(sql.LOCK_DEVICES_OF_USER, (user_id,))
             before = await tx.rows(sql.PUBLISHED_OF_USER, (user_id,))
-            row = await tx.row(sql.FIND_OR_ADD_ACCOUNT, (user_id, account_key))
-            assert row is not None
-            standing, fresh = row
-            if standing == account_key and not fresh:
-                return []
-            if not fresh:
-                rule(standing)
-                await tx.write(sql.REPLACE_ACCOUNT_KEY, (account_key, user_id))
-            await tx.write(sql.VOID_CERTIFICATES, (user_id,))
+            new = bytes(given.account_key), given.version, bytes(given.signature), user_id
+            if not await tx.rows(sql.ADD_LIST, new):
+                row = await tx.row(sql.LOCK_LIST, (user_id,))
+                if row is None:
+                    return None
+                rule(StandingList(row[0], row[1]))
+                await tx.write(sql.SET_LIST, new)
+                await tx.write(sql.CLEAR_LISTED, (user_id,))
+            ids = [one.device_id for one in given.devices]
+            keys = [bytes(one.identity_key) for one in given.devices]
+            await tx.write(sql.ADD_LISTED, (user_id, ids, keys))
             after = await tx.rows(sql.PUBLISHED_OF_USER, (user_id,))
             return [
                 await _record(
-                    tx, DEVICE, DeviceChanged(event="removed", user_id=user_id, device_id=device_id)
+                    tx,
+                    DEVICE,
+                    DeviceChanged(
+                        event="published" if one in after else "removed", user_id=user_id, device_id=one[0]
+                    ),
                 )
-                for (device_id,) in before
-                if (device_id,) not in after
+                for one in sorted(set(before) ^ set(after))
             ]
 
         return await self._database.transaction(body)
@@ -85,24 +94,25 @@ class KeyStore:
         rows = await self._database.read(sql.IDENTITIES, (user_id,))
         if not rows:
             return None
-        account_key = rows[0][0]
-        items = [
-            DeviceIdentity(
-                device_id=device_id,
-                identity_key=identity_key,
-                certificate=certificate if account_key is not None else None,
-            )
-            for _, device_id, identity_key, certificate in rows
-            if device_id is not None
-        ]
-        return Identities(account_key=account_key, items=items)
-
-    async def pending(self, user_id: str) -> list[DeviceIdentity]:
-        rows = await self._database.read(sql.PENDING, (user_id,))
-        return [
-            DeviceIdentity(device_id=device_id, identity_key=identity_key, certificate=None)
-            for device_id, identity_key in rows
-        ]
+        account_key, version, signature = rows[0][:3]
+        listed, items, pending = [], [], []
+        for _, _, _, device_id, listed_key, identity_key, published, name, created_at in rows:
+            if listed_key is not None:
+                listed.append(ListedDevice(Uuid(device_id), Binary(listed_key)))
+            if published:
+                items.append(DeviceIdentity(device_id=device_id, identity_key=identity_key))
+            if identity_key is not None and identity_key != listed_key:
+                waits = PendingDevice(
+                    device_id=device_id,
+                    identity_key=identity_key,
+                    device_name=name,
+                    created_at=moment_text(created_at),
+                )
+                pending.append(waits)
+        device_list = None
+        if account_key is not None:
+            device_list = DeviceList(Binary(account_key), version, listed, Binary(signature))
+        return Identities(device_list=device_list, items=items, pending=pending)
 
     async def user_exists(self, user_id: str) -> bool:
         return bool(await self._database.read(sql.USER_EXISTS, (user_id,)))
@@ -124,9 +134,9 @@ class KeyStore:
         if rows and rows[0][0] is not None:
             return Claimed([], max(1, rows[0][0]))
         events = [
-            Outgoing(row[15], PREKEYS, PrekeysLow(device_id=row[2], one_time_prekeys=row[16]))
+            Outgoing(row[14], PREKEYS, PrekeysLow(device_id=row[2], one_time_prekeys=row[15]))
             for row in rows
-            if row[15] is not None
+            if row[14] is not None
         ]
         return Claimed([_bundle(row) for row in rows], None, events)
 
@@ -154,8 +164,6 @@ async def _apply(tx: Transaction, device_id: str, change: Change) -> None:
         await tx.write(
             sql.SET_SIGNED_PREKEY, (one.key_id, bytes(one.public_key), bytes(one.signature), device_id)
         )
-    if change.certificate is not None:
-        await tx.write(sql.SET_CERTIFICATE, (change.certificate, device_id))
     if change.one_time:
         await tx.write(
             sql.ADD_ONE_TIME,
@@ -201,8 +209,8 @@ def _device(row: Row) -> DeviceKeys:
         signed_prekey_created_at=row[4],
         highest_one_time_id=row[5],
         highest_kem_id=row[6],
-        certificate=row[7],
-        account_key=row[8],
+        has_list=row[7],
+        listed_key=row[8],
         one_time_prekeys=row[9],
         kem_prekeys=row[10],
     )
@@ -217,6 +225,5 @@ def _bundle(row: Row) -> Bundle:
         signed_prekey=BundleSignedPrekey(row[4], row[5], row[6]),
         one_time_prekey=BundleOneTimePrekey(row[7], row[8]) if row[7] is not None else None,
         kem_prekey=kem,
-        account_key=row[13],
-        certificate=row[14],
+        list_version=row[13],
     )

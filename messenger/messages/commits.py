@@ -84,6 +84,7 @@ class Commits:
         self._pending: dict[Key, _Waiting] = {}
         self._held: set[str] = set()  # conversations in a running batch
         self._running = 0
+        self._choosing = False
         self._stopping = False
         self._idle: list[Deferred[None]] = []
         self.stored = 0
@@ -119,12 +120,20 @@ class Commits:
         return await answer
 
     def _run_next(self) -> None:
-        while self._queue and self._running < RUNNING:
-            batch = self._gather()
-            if not batch:
-                return
-            self._running += 1
-            ensureDeferred(self._run(batch))
+        # A batch may end before `_run` returns (the database is away), and who is answered may send again at
+        # once: both find this loop at work, for a long queue would nest each batch in the one before.
+        if self._choosing:
+            return
+        self._choosing = True
+        try:
+            while self._queue and self._running < RUNNING:
+                batch = self._gather()
+                if not batch:
+                    return
+                self._running += 1
+                ensureDeferred(self._run(batch))
+        finally:
+            self._choosing = False
 
     def _gather(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -152,12 +161,14 @@ class Commits:
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:
-        self._observe(len(batch))
         event_id = new_id()
         drafts = [waiting.draft for waiting in batch]
         wait = any(waiting.rounds >= PATIENCE for waiting in batch)
         try:
+            self._observe(len(batch))
             outcomes = await self._messages.commit(event_id, drafts, wait=wait)
+            if len(outcomes) != len(batch):
+                raise ValueError(f"{len(outcomes)} outcomes for {len(batch)} drafts")
             error: Exception | None = None
         except Problem as problem:
             outcomes, error = [], problem
@@ -166,11 +177,15 @@ class Commits:
             outcomes, error = [], failure
         self._running -= 1
         self._held.difference_update(draft.conversation_id for draft in drafts)
-        if error is not None:
-            self._fail(batch, error)
-        else:
-            self._answer(event_id, batch, outcomes)
-        self._run_next()
+        chosen, self._choosing = self._choosing, True
+        try:
+            if error is not None:
+                self._fail(batch, error)
+            else:
+                self._answer(event_id, batch, outcomes)
+        finally:
+            self._choosing = chosen
+            self._run_next()
         if not self._pending:
             while self._idle:
                 self._idle.pop().callback(None)
@@ -181,23 +196,24 @@ class Commits:
             for waiting, outcome in zip(batch, outcomes, strict=True)
             if outcome.outcome == "stored"
         ]
+        now = perf_counter()
         if stored:
             self.stored += len(stored)
             try:
                 self._committed(event_id, stored)
+                for waiting, outcome in zip(batch, outcomes, strict=True):
+                    if outcome.outcome == "stored":
+                        self._took(now - waiting.since)
             except Exception:
                 # They are stored: their senders are answered, and delivery heals by itself.
                 log.failure("a batch of {count} messages could not be delivered at once", count=len(stored))
         again: list[_Waiting] = []
         answered: list[tuple[_Waiting, Outcome]] = []
-        now = perf_counter()
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome == "busy":
                 waiting.rounds += 1
                 again.append(waiting)
                 continue
-            if outcome.outcome == "stored":
-                self._took(now - waiting.since)
             del self._pending[waiting.key]
             answered.append((waiting, outcome))
         # Back into the queue before anyone hears: who is answered may send the next message at once, and that

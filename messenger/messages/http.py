@@ -4,12 +4,14 @@ from messenger.core.http import Answer, Call, route
 from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Conversations
 from messenger.messages.domain.messages import Messages, Sender
+from messenger.messages.domain.preferences import Preferences
 from messenger.messages.domain.push import Push, Subscriber
 from messenger.messages.live.render import change_item
 from messenger.messages.model import ConversationRow
 from messenger.wire import conversations as wire
 from messenger.wire.errors import Code
 from messenger.wire.paging import Items, Page, PageQuery
+from messenger.wire.preferences import Preferences as Wishes
 from messenger.wire.push import PushState, PushTarget
 from messenger.wire.times import rfc3339
 
@@ -27,7 +29,7 @@ class ConversationEndpoints:
         answer=wire.Conversation,
         status=201,
         also=(200,),
-        errors=(Code.not_found, Code.blocked, Code.unprocessable, Code.too_large),
+        errors=(Code.not_found, Code.blocked, Code.forbidden, Code.unprocessable, Code.too_large),
     )
     async def create(self, call: Call, body: wire.NewConversation) -> Answer:
         """Open a conversation; 200 with the one that stands where it was opened before."""
@@ -51,7 +53,14 @@ class ConversationEndpoints:
         "/conversations/{conversation_id}",
         body=wire.ConversationUpdate,
         answer=wire.Conversation,
-        errors=(Code.not_found, Code.forbidden, Code.gone, Code.unprocessable, Code.too_large),
+        errors=(
+            Code.not_found,
+            Code.forbidden,
+            Code.blocked,
+            Code.gone,
+            Code.unprocessable,
+            Code.too_large,
+        ),
     )
     async def update(self, call: Call, body: wire.ConversationUpdate) -> wire.Conversation:
         """Change a conversation's metadata or its messages' lifetime."""
@@ -167,7 +176,7 @@ class MessageEndpoints:
     @route(
         "DELETE",
         "/conversations/{conversation_id}/messages/{seq}",
-        errors=(Code.not_found, Code.forbidden),
+        errors=(Code.not_found, Code.forbidden, Code.blocked),
     )
     async def delete(self, call: Call) -> None:
         """Take a message's content away; its place stays."""
@@ -206,6 +215,23 @@ class BlockEndpoints:
     async def unblock(self, call: Call) -> None:
         """Take a block away."""
         await self._blocks.unblock(call.identity.user_id, call.params["user_id"])
+
+
+class PreferenceEndpoints:
+    """What the asker wishes of the server."""
+
+    def __init__(self, preferences: Preferences) -> None:
+        self._preferences = preferences
+
+    @route("GET", "/preferences", answer=Wishes)
+    async def preferences(self, call: Call) -> Wishes:
+        """What the asker wishes: who may add it to groups."""
+        return await self._preferences.of(call.identity.user_id)
+
+    @route("PUT", "/preferences", body=Wishes)
+    async def put_preferences(self, call: Call, body: Wishes) -> None:
+        """Say who may add the asker to groups from now on; who is in a group stays."""
+        await self._preferences.put(call.identity.user_id, body)
 
 
 class PushEndpoints:

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from messenger.core.lags import Lags
 from messenger.messages.commits import Commits
+from messenger.messages.live.backlog import Backlog
 from messenger.messages.live.hub import Hub
 from messenger.messages.progress import Progress
 from messenger.wire import frames
@@ -54,9 +55,16 @@ class MessageMetrics(Collector):
     """Registers itself in `registry`."""
 
     def __init__(
-        self, registry: CollectorRegistry, hub: Hub, commits: Commits, progress: Progress, lags: MessageLags
+        self,
+        registry: CollectorRegistry,
+        hub: Hub,
+        backlog: Backlog,
+        commits: Commits,
+        progress: Progress,
+        lags: MessageLags,
     ) -> None:
         self._hub = hub
+        self._backlog = backlog
         self._commits = commits
         self._progress = progress
         self._lags = lags
@@ -66,7 +74,7 @@ class MessageMetrics(Collector):
         """Today's values."""
         yield GaugeMetricFamily("messenger_sockets", "Open WebSockets.", value=self._hub.sockets)
         yield GaugeMetricFamily(
-            "messenger_feeds", "Conversations with open sockets here.", value=self._hub.feeds
+            "messenger_feeds", "Conversations with open sockets here.", value=len(self._hub.feeds)
         )
         yield GaugeMetricFamily(
             "messenger_drafts_waiting", "Drafts that are not committed yet.", value=self._commits.waiting
@@ -83,7 +91,7 @@ class MessageMetrics(Collector):
             "messenger_sockets_closed", "WebSockets that were closed from here, by code.", labels=["code"]
         )
         for code in CLOSE_CODES:
-            closed.add_metric([str(code)], self._hub.closing[code])
+            closed.add_metric([str(code)], self._hub.closed[code])
         yield closed
         yield GaugeMetricFamily(
             "messenger_marks_waiting",
@@ -102,5 +110,5 @@ class MessageMetrics(Collector):
             labels=["how"],
         )
         delivered.add_metric(["live"], self._lags.delivered.count)
-        delivered.add_metric(["missed"], self._hub.caught_up)
+        delivered.add_metric(["missed"], self._backlog.sent)
         yield delivered

@@ -16,6 +16,10 @@ from messenger.wire.times import rfc3339
 M = TypeVar("M", bound=Message)
 
 
+class NotSeen(Exception):
+    """Who asks is no member of the conversation, or the message is none that it may see."""
+
+
 class Stored(Struct, array_like=True, gc=False):
     """A committed message with the envelopes of all devices."""
 
@@ -134,6 +138,7 @@ class ConversationState:
     target_exists: bool
     target_blocks_actor: bool
     heir: MemberRow | None
+    blocked: bool = False  # direct: a block stands between the two
 
 
 @dataclass(frozen=True)

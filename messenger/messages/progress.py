@@ -6,7 +6,7 @@ is passed over: a device is sent again what it has not acknowledged.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
@@ -28,11 +28,11 @@ class Store(Protocol):
     async def read(self, marks: list[Mark]) -> list[Risen]: ...
 
 
-Told = Callable[[Literal["delivered", "read"], list[Risen]], object]
+Told = Callable[[list[Risen], list[Risen]], object]
 
 
 class Progress:
-    """Gathers marks. `risen(kind, members)` hears who has come further, `kind` as in a receipt frame."""
+    """Gathers marks. `risen(delivered, read)` hears who has come further by acknowledgements and by marks."""
 
     def __init__(self, reactor: Any, store: Store, risen: Told) -> None:
         self._reactor = reactor
@@ -43,6 +43,7 @@ class Progress:
         self._timer: Any = None
         self._flushing = False
         self._waiters: list[Deferred[None]] = []
+        self._forgotten = 0  # how often
 
     async def start(self) -> None:
         """Nothing to prepare."""
@@ -75,6 +76,13 @@ class Progress:
             return
         self._reads[key] = mark if mark.seq >= known.seq else known
         self._flush_later()
+
+    def forget(self) -> None:
+        """Another history of the database has begun: who marked a place of the former one has not seen what
+        stands there now, and is sent it again."""
+        self._forgotten += 1
+        self._acks.clear()
+        self._reads.clear()
 
     def _flush_later(self) -> None:
         if self._timer is None and not self._flushing:
@@ -116,19 +124,26 @@ class Progress:
                 self._flush_later()
 
     async def _write(self) -> None:
+        forgotten = self._forgotten
         while self._acks or self._reads:
             acks = [self._acks.pop(key) for key in list(self._acks)[:BATCH]]
             reads = [self._reads.pop(key) for key in list(self._reads)[:BATCH]]
+            delivered: list[Risen] = []
+            read: list[Risen] = []
             try:
                 if acks:
-                    self._risen("delivered", await self._store.acknowledge(acks))
+                    delivered = await self._store.acknowledge(acks)
                     acks = []
                 if reads:
-                    self._risen("read", await self._store.read(reads))
+                    read = await self._store.read(reads)
                     reads = []
             except Problem:
-                self._put_back(acks, reads)
+                if forgotten == self._forgotten:
+                    self._put_back(acks, reads)
                 raise
+            finally:
+                if delivered or read:
+                    self._risen(delivered, read)
 
     def _put_back(self, acks: list[Ack], reads: list[Mark]) -> None:
         for ack in acks:

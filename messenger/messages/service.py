@@ -1,25 +1,33 @@
 """`twist messenger-message`: conversations, messages and the WebSocket."""
 
 import time
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import ensureDeferred
 
 from messenger.core.config import trusted_networks
-from messenger.core.http import Call, HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.http import Call, Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.limits import LocalCounts
 from messenger.core.metrics import ServiceMetrics
 from messenger.core.schemas import newest
 from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
+from messenger.messages.charging import Charges
 from messenger.messages.commits import Commits
 from messenger.messages.domain.blocks import Blocks
-from messenger.messages.domain.conversations import Conversations
+from messenger.messages.domain.conversations import Bounds, Conversations
 from messenger.messages.domain.devices import Devices
 from messenger.messages.domain.messages import Messages
-from messenger.messages.http import BlockEndpoints, ConversationEndpoints, MessageEndpoints, PushEndpoints
-from messenger.messages.live.hub import Hub
-from messenger.messages.live.news import News
+from messenger.messages.domain.preferences import Preferences
+from messenger.messages.http import (
+    BlockEndpoints,
+    ConversationEndpoints,
+    MessageEndpoints,
+    PreferenceEndpoints,
+    PushEndpoints,
+)
+from messenger.messages.live.build import build_live
 from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
 from messenger.messages.model import Draft, Moved, Outcome
 from messenger.messages.presence import Presence
@@ -32,6 +40,7 @@ from messenger.messages.store.blocks import Blocks as BlockStore
 from messenger.messages.store.conversations import Conversations as ConversationStore
 from messenger.messages.store.messages import Messages as MessageStore
 from messenger.messages.store.places import Places
+from messenger.messages.store.preferences import Preferences as PreferenceStore
 from messenger.messages.store.prekeys import Prekeys
 from messenger.messages.store.presence import Presence as PresenceStore
 from messenger.messages.store.tickets import Tickets
@@ -63,24 +72,33 @@ def build(context: Context) -> Built:
     places = Places(base.database)
     registry = CollectorRegistry()
     lags = MessageLags(registry)
-    hub = Hub(reactor, message_store, places, settings.unread_bytes, lags.delivered.observe)
-    news = News(reactor, hub, places, context.bus, base.outbox, settings.receipt_members)
+    block_store = BlockStore(base.database)
+    live = build_live(
+        reactor,
+        settings,
+        context.bus,
+        base.outbox,
+        message_store,
+        places,
+        block_store,
+        lags.delivered.observe,
+    )
 
     def moved(what: Moved) -> None:
-        news.changed(what.event_id, what.heads)
+        live.events.changed(what.event_id, what.heads)
 
-    push = build_push(reactor, context.settings.push, base.database, registry)
+    push = build_push(reactor, context.settings.push, base.database, registry, context.alone)
 
     def committed(event_id: str, stored: list[tuple[Draft, Outcome]]) -> None:
-        news.committed(event_id, stored)
+        live.events.committed(event_id, stored)
         push.committed(stored)
 
     commits = Commits(message_store, committed, batch_sizes(registry).observe, lags.committed.observe)
-    progress = Progress(reactor, places, news.risen)
-    presence = Presence(reactor, PresenceStore(base.database), hub, context.bus, push.gone)
-    hub.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
+    progress = Progress(reactor, places, live.receipts.risen)
+    presence = Presence(reactor, PresenceStore(base.database), live.hub, context.bus, push.gone)
+    live.backlog.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
     prekeys = Prekeys(base.database)
-    hub.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(prekeys, connection)))
+    live.backlog.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(prekeys, connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
     messages = Messages(
@@ -91,35 +109,43 @@ def build(context: Context) -> Built:
         now,
         moved,
         settings.content,
+        settings.page,
         lags.accepted.observe,
     )
-    conversations = Conversations(conversation_store, devices, moved, settings.members)
-    blocks = Blocks(BlockStore(base.database), conversation_store)
-    base.tokens.on_ended(hub.end_session)
+    bounds = Bounds(settings.members, settings.conversations)
+    conversations = Conversations(conversation_store, devices, moved, bounds, context.limits)
+    blocks = Blocks(block_store, conversation_store, live.blocks.changed, settings.blocks)
+    base.tokens.on_ended(live.hub.end_session)
 
-    send_limit, refusals = context.limits.of("send"), LocalCounts(time.monotonic)
+    charges = Charges(context.limits.of("send"), context.limits.of("frame"), LocalCounts(time.monotonic))
     parts = Parts(
         reactor,
-        hub,
-        news,
+        live.hub,
+        live.joining,
+        live.signals,
         messages,
         progress,
         presence,
         base.tokens,
         int(settings.heartbeat),
-        send_limit,
-        refusals,
+        charges,
+        lambda: base.database.epoch,
     )
+
+    spread = partial(live.hub.send_away, context.settings.gateway.reconnect_spread)
+    for listener in (devices.forget_all, progress.forget, spread):
+        base.database.on_epoch(listener)
     tickets = Tickets(base.database)
 
     admission = route_limits(context, "message", registry)
 
     async def let_in(call: Call, socket: Socket) -> None:
         await accept(call, socket, parts, tickets)
+        charges.open(socket.identity.device_id)
         await admission(call)  # the router asks for no token here, so it can't count by user
 
     ServiceMetrics(registry, base.database, context.bus, base.outbox, push.threads)
-    MessageMetrics(registry, hub, commits, progress, lags)
+    MessageMetrics(registry, live.hub, live.backlog, commits, progress, lags)
     system = SystemEndpoints(
         reactor,
         {"postgresql": base.database.check, "nats": context.bus.check},
@@ -131,12 +157,14 @@ def build(context: Context) -> Built:
             ConversationEndpoints(conversations),
             MessageEndpoints(messages),
             BlockEndpoints(blocks),
+            PreferenceEndpoints(Preferences(PreferenceStore(base.database))),
             PushEndpoints(push.rules),
             system,
         ],
         authenticator=base.tokens,
         body_limit=context.settings.http.body,
         admission=admission,
+        fairness=Fairness(reactor),
     )
     sockets = SocketFactory(parts, settings.sockets)
     router.websocket("/ws", sockets, let_in)
@@ -160,7 +188,7 @@ def build(context: Context) -> Built:
         progress,
         presence,
         sockets,
-        hub,
+        *live.parts,
         commits,
         server,
     ]

@@ -1,17 +1,14 @@
 """What a client says on its WebSocket, frame by frame (the protocol is in wire/frames.py).
 
 Frames are judged one after the other, so that messages of one socket are committed in the order in which they
-were sent; while they are being committed the next ones are judged already. A client that sends faster than
-that is not read from: at most `UNANSWERED` messages of a socket wait for their commit, and frames of
-`UNJUDGED_BYTES` (and what one read brought beyond) to be judged.
-
-Each `send` counts in the class `send` of its user, by this process's own count: no message waits for Redis.
-One too many is answered by an `error` `rate_limited` with `retry_after`, and nothing is stored. A device that
-goes on regardless has its socket closed with 4429: it may be refused `REFUSALS.count` times at once, and that
-often again in each `REFUSALS.period` seconds. A new socket does not start that count afresh.
+were sent, and so that one socket asks the database one thing at a time; while messages are being committed
+the next ones are judged already, at most `UNANSWERED` of them. The socket is not read while frames of it wait
+to be judged, nor for a moment after a large message: while that is looked at, others wait. After `SLICE`
+frames everybody else has a turn. Each frame is charged to its user before it is obeyed (charging.py).
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,11 +16,14 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.identity import Authenticator, Identity
-from messenger.core.limits import Limit, LocalCounts, Rate, refusal
+from messenger.core.waits import pause
+from messenger.messages.charging import Charges, TooFast
 from messenger.messages.domain.messages import Messages, Sender
+from messenger.messages.incoming import Incoming, fewest
 from messenger.messages.live.connection import Channel
 from messenger.messages.live.hub import Hub
-from messenger.messages.live.news import News
+from messenger.messages.live.joining import Joining
+from messenger.messages.live.signals import Signals
 from messenger.messages.model import Draft
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
@@ -33,36 +33,37 @@ from messenger.wire.errors import Code, Problem
 from messenger.wire.times import rfc3339
 
 UNANSWERED = 256
-UNJUDGED_BYTES = 1024 * 1024
-REFUSALS = Rate.of(100, 10)
+SLICE = 16  # frames that are judged at once
+LARGE = 32_768  # bytes; after a message of more the socket rests
+READ_RATE = 4_194_304  # bytes a second that it is read at then
 
 log = Logger()
+_NOTHING: deque[Incoming] = deque(maxlen=0)  # shared by all at rest: an empty queue takes 760 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all sessions of an instance share. `heartbeat` is in seconds; a `send_limit` of None is none."""
+    """What all sessions of an instance share. `heartbeat` is in seconds; `epoch` gives the word for the
+    database's history."""
 
     reactor: Any
     hub: Hub
-    news: News
+    joining: Joining
+    signals: Signals
     messages: Messages
     progress: Progress
     presence: Presence
     authenticator: Authenticator
     heartbeat: int
-    send_limit: Limit | None
-    refusals: LocalCounts
+    charges: Charges
+    epoch: Callable[[], str] = str
 
 
 class ReadingChannel(Channel, Protocol):
     """A channel whose reading can be stopped for a while."""
 
-    def pause_reading(self) -> None:
-        """Take no more from the client."""
-
-    def resume_reading(self) -> None:
-        """Go on."""
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
 
 
 class Session:
@@ -74,9 +75,10 @@ class Session:
         "_held",
         "_judged",
         "_judging",
+        "_left",
         "_parts",
+        "_rested",
         "_unanswered",
-        "_unjudged",
         "_waiting",
         "connection",
     )
@@ -84,13 +86,14 @@ class Session:
     def __init__(self, parts: Parts, channel: ReadingChannel, identity: Identity) -> None:
         self._parts = parts
         self._channel = channel
-        self._waiting: deque[bytes] = deque()
-        self._unjudged = 0  # bytes of them
+        self._waiting = _NOTHING
         self._held = False  # whether nothing is read from the client for now
         self._judging = False
+        self._left = SLICE  # frames, until others have their turn
         self._judged: Deferred[None] | None = None
         self._unanswered = 0
         self._expiry: Any = None
+        self._rested: Any = None  # set: the socket rests until then
         self.connection = parts.hub.attach(channel, identity)
 
     @property
@@ -111,6 +114,7 @@ class Session:
                 device_id=identity.device_id,
                 server_time=rfc3339(now),
                 heartbeat=self._parts.heartbeat,
+                epoch=self._parts.epoch(),
             )
         )
         self._expire_at(identity.expires_at)
@@ -120,8 +124,7 @@ class Session:
     async def _catch_up(self) -> None:
         # What an older socket of this device acknowledged is not sent again.
         await self._parts.progress.flush()
-        if not self.connection.closed:
-            self._parts.hub.open(self.connection)
+        self._parts.joining.open(self.connection)
 
     def _expire_at(self, moment: int) -> None:
         if self._expiry is not None and self._expiry.active():
@@ -134,9 +137,10 @@ class Session:
 
     def closed(self) -> None:
         """The socket is gone."""
-        if self._expiry is not None and self._expiry.active():
-            self._expiry.cancel()
-        self._waiting.clear()
+        for call in (self._expiry, self._rested):
+            if call is not None and call.active():
+                call.cancel()
+        self._waiting = _NOTHING
         self._tell_judged()
         self.connection.gone()
         self._parts.presence.closed(self.connection)
@@ -160,59 +164,88 @@ class Session:
 
     def receive(self, message: bytes) -> None:
         """A WebSocket text message has arrived."""
+        if not self._parts.charges.patient(self._identity.device_id):
+            self._cut_off()
+            return
         try:
-            several = frames.split(message)
-            self._waiting.extend(several)
-            self._unjudged += sum(map(len, several))
+            self._waiting = self._waiting or deque()
+            self._waiting.extend(fewest(frames.split(message)))
         except frames.NotJson:
             self.connection.close(frames.NOT_JSON, "that was no JSON")
             return
         except Problem as problem:
-            self._say_no(None, problem)
+            self._refuse(message, problem)
+        if len(message) > LARGE and self._rested is None:
+            self._rested = self._parts.reactor.callLater(len(message) / READ_RATE, self._rest_no_more)
         if not self._judging:
             self._judging = True
             ensureDeferred(self._judge_all())
         self._hold()
 
+    def _rest_no_more(self) -> None:
+        self._rested = None
+        self._hold()
+
     async def _judge_all(self) -> None:
         try:
             while self._waiting and not self.connection.closed and self._unanswered < UNANSWERED:
-                raw = self._waiting.popleft()
-                self._unjudged -= len(raw)
-                await self._judge(raw)
+                if not self._left:
+                    self._left = SLICE
+                    await pause(self._parts.reactor, 0)
+                    continue
+                self._left -= 1
+                await self._judge(self._waiting.popleft())
         finally:
             self._judging = False
-            if self.connection.closed:
-                self._waiting.clear()
+            if self.connection.closed or not self._waiting:
+                self._waiting = _NOTHING
             self._hold()
             self._tell_judged()
 
     def _hold(self) -> None:
-        """Read from the client only while there is room for what it sends."""
-        hold = bool(self._waiting) and (self._unjudged > UNJUDGED_BYTES or self._unanswered >= UNANSWERED)
-        if hold != self._held:
+        """Read from the client only while nothing of it waits, and the socket does not rest."""
+        hold = bool(self._waiting) or self._rested is not None
+        if hold != self._held and not self.connection.closed:
             self._held = hold
-            if hold:
-                self._channel.pause_reading()
-            else:
-                self._channel.resume_reading()
+            (self._channel.pause_reading if hold else self._channel.resume_reading)()
 
-    async def _judge(self, raw: bytes) -> None:
+    async def _judge(self, one: Incoming) -> None:
         try:
-            frame = frames.decode(raw)
+            frame = one.frame or frames.decode(one.raw)
         except frames.NotJson:
             self.connection.close(frames.NOT_JSON, "that was no JSON")
             return
         except Problem as problem:
-            self._say_no(frames.ref_of(raw), problem)
+            self._refuse(one.raw, problem)
             return
+        ref = getattr(frame, "ref", None)
         try:
+            if isinstance(frame, frames.Send):
+                self._parts.charges.send(self._identity)
+            else:
+                self._parts.charges.frame(self._identity)
             await self._obey(frame)
+        except TooFast:
+            self._cut_off()
         except Problem as problem:
-            self._say_no(getattr(frame, "ref", None), problem)
+            self._say_no(ref, problem)
         except Exception:
             log.failure("a frame of type {type} failed", type=type(frame).__name__)
-            self._say_no(getattr(frame, "ref", None), Problem(Code.internal))
+            self._say_no(ref, Problem(Code.internal))
+
+    def _refuse(self, raw: bytes, problem: Problem) -> None:
+        """What came is no frame: it is charged for its size, and answered by `problem`."""
+        try:
+            self._parts.charges.frame(self._identity, len(raw))
+        except TooFast:
+            self._cut_off()
+            return
+        except Problem as refused:
+            problem = refused
+        self._say_no(frames.ref_of(raw), problem)
+
+    def _cut_off(self) -> None:
+        self.connection.close(frames.TOO_FAST, "sending too fast")
 
     async def _obey(self, frame: frames.ClientFrame) -> None:
         identity = self._identity
@@ -225,33 +258,17 @@ class Session:
             mark = Mark(frame.conversation_id, identity.user_id, identity.device_id, frame.seq)
             self._parts.progress.read(mark)
         elif isinstance(frame, frames.Resend):
-            self._parts.hub.resend(self.connection, frame.conversation_id, frame.after)
+            await self._parts.joining.resend(self.connection, frame.conversation_id, frame.after)
         elif isinstance(frame, frames.Typing):
-            self._parts.news.typing(self.connection, frame.conversation_id, frame.is_typing)
+            self._parts.signals.typing(self.connection, frame.conversation_id, frame.is_typing)
         elif isinstance(frame, frames.Presence):
             self._parts.presence.set(self.connection, frame.status)
+        elif isinstance(frame, frames.Ping):
+            self.connection.say(frames.Pong(ref=frame.ref))
         else:
             await self._renew(frame)
 
-    def _admit(self) -> bool:
-        """Whether one more message may be sent; Problem `rate_limited`. False: the socket was closed."""
-        limit = self._parts.send_limit
-        if limit is None:
-            return True
-        verdict = limit.take_now(self._identity.user_id)
-        if verdict.allowed:
-            return True
-        patient, _ = self._parts.refusals.take(
-            "refusal", self._identity.device_id, REFUSALS.increment, REFUSALS.bound
-        )
-        if patient:
-            raise refusal(verdict, "Messages are coming too fast.")
-        self.connection.close(frames.TOO_FAST, "sending too fast")
-        return False
-
     async def _send(self, frame: frames.Send) -> None:
-        if not self._admit():
-            return
         sender = Sender(self._identity.user_id, self._identity.device_id)
         admitted = await self._parts.messages.admit(sender, frame.conversation_id, frame)
         if isinstance(admitted, Draft):

@@ -23,6 +23,8 @@ from messenger.wire import frames
 from messenger.wire.errors import Code, Problem
 
 CLOSE_SECONDS = 3.0  # how long a client has to answer a close frame
+FAST_CLOSE_SECONDS = 2.0  # the same for a client to which nobody listens any more
+UNHEARD_SECONDS = 0.01  # between two pieces of what it goes on to say
 SLOW_CLOSE_SECONDS = 60.0  # the same where what lies unread before it has to be read first
 PONG_SECONDS = 20.0
 
@@ -104,9 +106,19 @@ class Socket(TextsFirst):
         if self.state == self.STATE_OPEN:
             if code == frames.TOO_SLOW:
                 self.closeHandshakeTimeout = SLOW_CLOSE_SECONDS
+            elif code == frames.TOO_FAST:
+                self.closeHandshakeTimeout = FAST_CLOSE_SECONDS
             # sendClose refuses the codes that RFC 6455 reserves for endpoints such as this one.
             self.sendCloseFrame(code=code, reasonUtf8=reason.encode())
+            if code == frames.TOO_FAST:
+                # To look for its answer in all that it has sent would cost what it is closed for. It is
+                # taken in all the same, at leisure: who is busy writing would not get to read the reason.
+                self.deaf = True
             self.resume_reading()
+
+    def unheard(self) -> None:
+        self.pause_reading()
+        self.factory.reactor.callLater(UNHEARD_SECONDS, self.resume_reading)
 
     def pause_reading(self) -> None:
         """Take no more from the client."""

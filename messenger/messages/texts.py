@@ -44,15 +44,24 @@ def unmasked(payload: bytes, mask: bytes) -> bytes:
 
 
 class TextsFirst(WebSocketServerProtocol):
-    """A WebSocket whose whole texts go straight to `onMessage`."""
+    """A WebSocket whose whole texts go straight to `onMessage`; once it is `deaf` nothing is looked at, and
+    `unheard` is called for each piece that comes."""
+
+    deaf = False
 
     def dataReceived(self, data: bytes) -> None:
+        if self.deaf:
+            self.unheard()
+            return
         if self.state == self.STATE_OPEN and not self.data and not self.inside_message:
             if self.current_frame is None:
                 data = self._take_texts(data)
             if not data:
                 return
         self._dataReceived(data)
+
+    def unheard(self) -> None:
+        """Something came that is not looked at."""
 
     def _take_texts(self, data: bytes) -> bytes:
         at = 0
@@ -61,4 +70,4 @@ class TextsFirst(WebSocketServerProtocol):
             self.onMessage(payload, False)
         if at and self.autoPingTimeoutCall:
             self._cancelAutoPingTimeoutCall()  # whoever talks is there
-        return data[at:]
+        return b"" if self.deaf else data[at:]

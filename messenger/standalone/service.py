@@ -14,15 +14,21 @@ from typing import Any
 from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
+from twisted.python.usage import UsageError
 
 from messenger.core.bus import Bus
 from messenger.core.config import load
 from messenger.core.database import versions
+from messenger.core.http import HttpServer
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
+from messenger.core.room import Floor
 from messenger.core.schemas import SCHEMAS, newest
-from messenger.core.service import Built, Context, ServiceOptions, shared_parts, spans_of
+from messenger.core.service import Built, Context, ServiceOptions, leave, shared_parts, spans_of
 from messenger.core.settings import Settings
 from messenger.standalone.engines import EngineAddresses, Engines, EngineSecrets
+from messenger.standalone.preflight import HIGHEST, LISTENERS, PORT, endpoints, in_the_way
+from messenger.standalone.server import announce
+from messenger.standalone.welcome import ready_lines
 
 log = Logger()
 
@@ -33,11 +39,38 @@ class Options(ServiceOptions):
     synopsis = "[options]"
     longdesc = (
         "Runs everything in one process, on embedded engines with their data below --data. The first start "
-        "makes its own secrets. The gateway listens on port 8080: see [gateway] listen in the settings."
+        "makes its own secrets. It listens on this machine alone, on port 8080 and some above: --port moves "
+        "all that the settings don't name, [gateway] listen lets others in."
     )
     optParameters = [  # noqa: RUF012 - usage.Options reads it from the class
-        ["data", "d", "var", "The directory that keeps all data, made where it is missing."]
+        ["data", "d", "var", "The directory that keeps all data, made where it is missing."],
+        [
+            "port",
+            "p",
+            str(PORT),
+            f"The gateway's port; the services' are 1 to 4 above it, its metrics 10. 1 to {HIGHEST}.",
+        ],
     ]
+
+    def postOptions(self) -> None:
+        if not self["port"].isdecimal() or not 1 <= int(self["port"]) <= HIGHEST:
+            raise UsageError(f"--port is a number from 1 to {HIGHEST}, not {self['port']!r}")
+        super().postOptions()
+        # Told in the first second, before engines start and schemas change.
+        listens = {
+            (section, key): getattr(getattr(self.settings, section), key) for section, key, *_ in LISTENERS
+        }
+        why = in_the_way(listens, self["data"], "--port 18080 --data DIR")
+        if why:
+            leave(StartError(why))
+
+    def load(self) -> Settings:
+        return load(self["config"], os.environ, self.over)
+
+    @property
+    def over(self) -> dict[str, dict[str, Any]]:
+        """What the settings say where neither the file nor the environment does."""
+        return {section: dict(keys) for section, keys in endpoints(int(self["port"])).items()}
 
 
 class Standalone(Ordered):
@@ -47,22 +80,30 @@ class Standalone(Ordered):
         super().__init__(reactor)
         self._config: str | None = options["config"]
         self._environ = environ
-        self._engines = Engines(reactor, Path(options["data"]))
+        self._over = options.over
+        self._data = Path(options["data"])
+        self._engines = Engines(reactor, self._data)
         self.settings: Settings = options.settings
+        self.servers: list[HttpServer] = []
 
     async def build(self) -> Sequence[Part]:
         """The services' parts, once the engines have started and the schemas are up to date."""
         await self._start(self._engines)
         over = embedded_settings(self._engines.addresses, self._engines.secrets)
+        for section, values in self._over.items():
+            over.setdefault(section, {}).update(values)
         self.settings = settings = load(self._config, self._environ, over)
         await _migrate(self._reactor, settings)
         bus = Bus(self._reactor, settings.nats, "messenger")
-        context = Context(self._reactor, settings, bus, spans_of(settings, "messenger"))
+        floor = Floor(self._reactor.seconds, self._data)
+        context = Context(self._reactor, settings, bus, spans_of(settings, "messenger"), floor, alone=True)
         services = _services(context)
         parts = shared_parts(context)
         for service in services:
             parts += service.parts
-        return [*parts, *_gateway(context, services).parts]
+        parts += _gateway(context, services).parts
+        self.servers = [part for part in parts if isinstance(part, HttpServer)]
+        return parts
 
 
 def embedded_settings(addresses: EngineAddresses, secrets: EngineSecrets) -> dict[str, dict[str, Any]]:
@@ -145,20 +186,11 @@ def makeService(options: Options) -> Lifecycle:
     standalone = Standalone(reactor, options, dict(os.environ))
 
     def ready() -> None:
-        listen = standalone.settings.gateway.listen
-        where = listen if isinstance(listen, str) else listen[0]
-        log.info("ready on {listen}", event="ready", listen=where)
-        say(f"ready at {_url(where)}, with its data in {Path(options['data']).resolve()}")
-        say("README.md leads through a first conversation; stop with Ctrl-C")
+        data = Path(options["data"])
+        announce(data, standalone.servers)
+        (gateway,) = [server for server in standalone.servers if server.name == "gateway"]
+        log.info("ready at {url}", event="ready", url=gateway.urls[0])
+        for line in ready_lines(gateway.urls, gateway.hosts, standalone.settings.auth.registration, data):
+            say(line)
 
     return Lifecycle(reactor, standalone, ready)
-
-
-def _url(endpoint: str) -> str:
-    kind, _, rest = endpoint.partition(":")
-    if kind not in ("tcp", "ssl"):
-        return endpoint
-    fields = rest.split(":")
-    host = next((part.removeprefix("interface=") for part in fields if part.startswith("interface=")), "")
-    port = next((part.removeprefix("port=") for part in fields if part.removeprefix("port=").isdigit()), "?")
-    return f"{'https' if kind == 'ssl' else 'http'}://{host or '127.0.0.1'}:{port}/"

@@ -1,10 +1,10 @@
 """Accounts, devices, sessions and tokens: the bodies under /auth and /users."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from messenger.wire.codec import Uuid
+from messenger.wire.codec import Binary, Uuid
 
 ShortText = Annotated[str, Meta(max_length=100)]
 # Longer than any secret may be, so that a rule can say no, with its own word, where a bound would say 400.
@@ -19,13 +19,36 @@ class User(Struct, frozen=True):
     created_at: str
 
 
+class Kdf(Struct, frozen=True, kw_only=True):
+    """How a client derives `password`: Argon2id (RFC 9106), 8 KiB a lane or more, salt of 16 to 64 bytes."""
+
+    algorithm: Literal["argon2id"]
+    memory_kib: Annotated[int, Meta(ge=8, le=1_048_576)]
+    passes: Annotated[int, Meta(ge=1, le=64)]
+    lanes: Annotated[int, Meta(ge=1, le=16)]
+    salt: Binary
+
+
+class KdfQuery(Struct, frozen=True, kw_only=True):
+    """Whose derivation is asked for."""
+
+    username: str
+
+
+class KdfAnswer(Struct, frozen=True, kw_only=True):
+    """How the user's password is derived; null where it is sent as it is typed."""
+
+    kdf: Kdf | None
+
+
 class Register(Struct, frozen=True, kw_only=True):
-    """A new account and its first device."""
+    """A new account and its first device; `kdf` where `password` is derived."""
 
     username: str
     password: Secret
     device_name: ShortText | None = None
     invite: Secret | None = None
+    kdf: Kdf | None = None
 
 
 class Login(Struct, frozen=True, kw_only=True):
@@ -44,10 +67,11 @@ class Refresh(Struct, frozen=True, kw_only=True):
 
 
 class PasswordChange(Struct, frozen=True, kw_only=True):
-    """A new password; all other sessions end."""
+    """A new password; all other sessions end. `kdf` where `new_password` is derived."""
 
     current_password: Secret
     new_password: Secret
+    kdf: Kdf | None = None
 
 
 class AccountDeletion(Struct, frozen=True, kw_only=True):
@@ -82,8 +106,8 @@ class RecoveryCodes(Struct, frozen=True):
     recovery_codes: list[str]
 
 
-class TotpRemoval(Struct, frozen=True, kw_only=True):
-    """The password once more, before the second factor goes."""
+class PasswordOnceMore(Struct, frozen=True, kw_only=True):
+    """The password once more, before a second factor is set up or goes."""
 
     password: Secret
 

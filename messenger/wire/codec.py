@@ -10,6 +10,8 @@ in lower case.
 
 import binascii
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -18,6 +20,7 @@ from messenger.wire.errors import Code, Problem
 
 T = TypeVar("T")
 
+_DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 # The last sextet before the padding may only use the bits that belong to a byte.
 _LAST_OF_ONE = frozenset("AQgw")
@@ -62,7 +65,8 @@ def uuid_text(text: str) -> str | None:
     return text.lower() if _UUID.fullmatch(text) else None
 
 
-def _decode_custom(kind: type, value: Any) -> Any:
+def decode_custom(kind: type, value: Any) -> Any:
+    """What msgspec makes of the custom types, `Binary` and `Uuid`; ValueError for what is none."""
     if not isinstance(value, str):
         raise ValueError("Expected `str`")
     if kind is Binary:
@@ -98,7 +102,7 @@ class Decoder(Generic[T]):
     __slots__ = ("_decoder",)
 
     def __init__(self, kind: Any) -> None:
-        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind, dec_hook=_decode_custom)
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind, dec_hook=decode_custom)
 
     def decode(self, raw: bytes) -> T:
         """The value; Problem `bad_request` for whatever does not fit the type, or is no JSON (RFC 8259)."""
@@ -116,12 +120,32 @@ class Decoder(Generic[T]):
             raise Problem(Code.bad_request, "The body is nested too deeply.") from None
 
 
-def convert(value: Any, kind: type[T]) -> T:
-    """`value` (query parameters: strings) as `kind`; Problem `bad_request` where it does not fit."""
+def convert(value: Mapping[str, str], kind: type[T]) -> T:
+    """Query parameters as the struct `kind`; Problem `bad_request` where they do not fit.
+
+    A number is written in digits: msgspec takes `1e1` and `1.0` for whole numbers, too.
+    """
+    struct: Any = kind
+    for name in _numbers(struct):
+        if not _DIGITS.fullmatch(value.get(name, "0")):
+            raise Problem(Code.bad_request, f"The query does not fit: {name} is a number in digits.")
     try:
-        return msgspec.convert(value, kind, strict=False, dec_hook=_decode_custom)
+        return msgspec.convert(value, kind, strict=False, dec_hook=decode_custom)
     except msgspec.ValidationError as error:
         raise Problem(Code.bad_request, f"The query does not fit: {error}.") from None
+
+
+@cache
+def _numbers(kind: Any) -> tuple[str, ...]:
+    """The members of a struct that are whole numbers."""
+    fields: list[str] = []
+    found = msgspec.inspect.type_info(kind)
+    if isinstance(found, msgspec.inspect.StructType):
+        for field in found.fields:
+            kinds = field.type.types if isinstance(field.type, msgspec.inspect.UnionType) else (field.type,)
+            if any(isinstance(one, msgspec.inspect.IntType) for one in kinds):
+                fields.append(field.encode_name)
+    return tuple(fields)
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_custom)

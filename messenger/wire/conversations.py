@@ -12,6 +12,8 @@ from messenger.wire.codec import Binary, Uuid
 from messenger.wire.paging import DEFAULT_LIMIT, Limit
 
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, lt=2**53)]  # what every JSON parser has exactly
+Place = Annotated[int, Meta(ge=1, lt=2**53)]
 Role = Literal["owner", "admin", "member"]
 Kind = Literal["direct", "group"]
 
@@ -31,17 +33,17 @@ class Conversation(Struct, frozen=True, kw_only=True):
     conversation_id: str
     type: str
     metadata: bytes | None
-    message_ttl: int | None
+    message_ttl: Count | None
     created_at: str
     updated_at: str
     ended_at: str | None
-    first_seq: int
-    last_seq: int
-    last_change: int
+    first_seq: Count
+    last_seq: Count
+    last_change: Count
     role: str
-    read_seq: int
-    unread: int
-    member_count: int
+    read_seq: Count
+    unread: Count
+    member_count: Count
 
 
 class ConversationUpdate(Struct, frozen=True, kw_only=True):
@@ -57,8 +59,8 @@ class Member(Struct, frozen=True, kw_only=True):
     user_id: str
     role: str
     joined_at: str
-    delivered_seq: int
-    read_seq: int
+    delivered_seq: Count
+    read_seq: Count
 
 
 class NewMember(Struct, frozen=True, kw_only=True):
@@ -109,7 +111,7 @@ class Draft(Struct, frozen=True, kw_only=True):
 class Sent(Struct, frozen=True):
     """A message's place, once committed."""
 
-    seq: int
+    seq: Place
     created_at: str
 
 
@@ -117,7 +119,7 @@ class Message(Struct, frozen=True, kw_only=True):
     """A message as one device sees it: `envelope` is that device's own, or null."""
 
     conversation_id: str
-    seq: int
+    seq: Place
     sender_id: str | None
     sender_device_id: str
     client_id: str
@@ -135,15 +137,15 @@ class Change(Struct, frozen=True, kw_only=True):
     `conversation` holds what all members share; an asker's own role and counts are left out of it.
     """
 
-    change: int
-    at_seq: int
+    change: Count
+    at_seq: Count
     created_at: str
     actor_id: str | None
     event: str
     conversation: dict[str, Any] | UnsetType = UNSET
     user_id: str | UnsetType = UNSET
     role: str | UnsetType = UNSET
-    seq: int | UnsetType = UNSET
+    seq: Count | UnsetType = UNSET
 
 
 class MessagesQuery(Struct, frozen=True, kw_only=True):

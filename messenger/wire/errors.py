@@ -119,6 +119,13 @@ class Problem(Exception):
         }
 
 
+def too_many(name: str, most: int, what: str) -> Problem:
+    """The answer where there are as many as the setting `name` allows; `what` are they, in words."""
+    return Problem(
+        Code.unprocessable, f"There may be at most {most} {what}.", members={"limit": name, "most": most}
+    )
+
+
 def not_found(detail: str = "There is no such thing, or you may not see it.") -> Problem:
     """The answer for what does not exist and for what the asker may not see: existence does not leak."""
     return Problem(Code.not_found, detail)

@@ -4,6 +4,8 @@ News is a nudge: whoever misses one finds the same in PostgreSQL. Work is done b
 that has to do it, whenever that is up; what the bus lost of it is found in PostgreSQL too.
 """
 
+from typing import Literal
+
 from msgspec import Raw, Struct, field
 
 SESSION_ENDED = "messenger.news.session.ended"
@@ -14,8 +16,11 @@ HEADS = "messenger.news.heads"
 BATCH = "messenger.news.batch"
 REMOVE_USER = "messenger.work.user.remove"
 TOLD = "messenger.live.told"
+RECEIPTS = "messenger.live.receipts"
 PRESENCE = "messenger.live.presence"
 ATTACHED = "messenger.live.attached"
+BLOCK = "messenger.live.block"
+ANNOUNCED = "messenger.live.origin"
 
 
 class SessionEnded(Struct, frozen=True, kw_only=True):
@@ -72,10 +77,11 @@ class Heads(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """A frame for the open sockets of a conversation, such as a receipt; it may be lost.
+    """A frame for the open sockets of a conversation, such as that somebody is typing; it may be lost.
 
     `device_id` is where it comes from and does not go; `others` and `own` say whether it goes to the other
     members and to the user's own other devices. `origin` is the instance that has told its own sockets.
+    `paced`: it is passed on at most once a second, and of what comes in between the last counts.
     """
 
     origin: str
@@ -85,6 +91,30 @@ class Told(Struct, frozen=True, kw_only=True):
     others: bool
     own: bool
     frame: Raw
+    paced: bool = False
+
+
+ReceiptKind = Literal["delivered", "read"]
+
+
+class Receipt(Struct, frozen=True, kw_only=True, array_like=True):
+    """A member has come as far as `seq`, by what `device_id` said, which is not told of it. For the member's
+    other devices, and the other members if `others`."""
+
+    kind: ReceiptKind
+    conversation_id: str
+    user_id: str
+    device_id: str
+    seq: int
+    others: bool
+
+
+class Receipts(Struct, frozen=True, kw_only=True):
+    """What moved in one flush, in any number of conversations; it may be lost. Instance `origin` has told its
+    own sockets."""
+
+    origin: str
+    receipts: list[Receipt]
 
 
 class PresenceChanged(Struct, frozen=True, kw_only=True):
@@ -101,3 +131,19 @@ class Attached(Struct, frozen=True, kw_only=True):
     origin: str
     device_id: str
     moment: int
+
+
+class Announced(Struct, frozen=True, kw_only=True):
+    """Up to which number origin `origin` has published on each subject; `last`: before it stops."""
+
+    origin: str
+    numbers: dict[str, int]
+    last: bool = False
+
+
+class BlockChanged(Struct, frozen=True, kw_only=True):
+    """Whether a block stands between two users now."""
+
+    one: str
+    other: str
+    stands: bool

@@ -4,13 +4,14 @@ Several may come as one JSON array in one WebSocket message. What does not decod
 frame with the `ref` it bore, if one could be read.
 """
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from messenger.wire.codec import Decoder, Uuid
-from messenger.wire.conversations import Change, Draft, Message, Number
+from messenger.wire.conversations import Change, Count, Draft, Message, Number, Place
 from messenger.wire.errors import Code, Problem
 
 SUBPROTOCOL = "messenger.v1"
@@ -80,16 +81,29 @@ class Token(Struct, frozen=True, kw_only=True, tag="token", tag_field="type"):
     access_token: Annotated[str, Meta(max_length=8192)]
 
 
-ClientFrame = Send | Ack | Read | Typing | Presence | Resend | Token
+class Ping(Struct, frozen=True, kw_only=True, tag="ping", tag_field="type"):
+    """For clients that can't see the protocol's own pings."""
+
+    ref: Ref
+
+
+ClientFrame = Send | Ack | Read | Typing | Presence | Resend | Token | Ping
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello", tag_field="type"):
-    """The first frame of a socket; `heartbeat` is in seconds between the server's pings."""
+    """The first frame of a socket; `heartbeat` is in seconds between the server's pings.
+
+    `epoch` is an opaque word for the database's history. Where it differs from the one that a client saw
+    last, a standby has taken over, and what was acknowledged in the last minutes may be gone: the client
+    forgets its positions above the server's heads, and sends again what it sent in the last ten minutes,
+    under the same `client_id`s.
+    """
 
     user_id: str
     device_id: str
     server_time: str
     heartbeat: int
+    epoch: str = ""
 
 
 class Synced(Struct, frozen=True, kw_only=True, tag="synced", tag_field="type"):
@@ -101,7 +115,7 @@ class SentFrame(Struct, frozen=True, kw_only=True, tag="sent", tag_field="type")
 
     ref: str
     conversation_id: str
-    seq: int
+    seq: Place
     created_at: str
 
 
@@ -121,7 +135,7 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt", tag_field="type"
     kind: Literal["delivered", "read"]
     conversation_id: str
     user_id: str
-    seq: int
+    seq: Count
 
 
 class TypingFrame(Struct, frozen=True, kw_only=True, tag="typing", tag_field="type"):
@@ -162,6 +176,12 @@ class TokenFrame(Struct, frozen=True, kw_only=True, tag="token", tag_field="type
     expires_in: int
 
 
+class Pong(Struct, frozen=True, kw_only=True, tag="pong", tag_field="type"):
+    """The answer to a `ping`, at once."""
+
+    ref: str
+
+
 class _Ref(Struct):
     ref: str | None = None
 
@@ -186,7 +206,7 @@ def split(raw: bytes) -> list[bytes]:
     try:
         items = _several.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise NotJson() from None
+        items = [msgspec.Raw(json.dumps(item).encode()) for item in _loose(raw)]
     except RecursionError:
         raise Problem(Code.bad_request, "The frame is nested too deeply.") from None
     if len(items) > MAX_FRAMES:
@@ -203,10 +223,33 @@ def decode(raw: bytes) -> ClientFrame:
             raw.decode("utf-8")
             _any.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise NotJson() from None
+            _loose(raw)
+            raise Problem(
+                Code.bad_request, "An escape names half a surrogate pair: that is no text."
+            ) from None
         except RecursionError:
             raise Problem(Code.bad_request, "The frame is nested too deeply.") from None
         raise
+
+
+def _loose(raw: bytes) -> Any:
+    """What msgspec took for no JSON, but is by the grammar of RFC 8259 section 7: an escape may name half a
+    surrogate pair. NotJson for all else."""
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_int=_whole)
+    except RecursionError:
+        raise Problem(Code.bad_request, "The frame is nested too deeply.") from None
+    except ValueError:
+        raise NotJson() from None
+
+
+def _whole(digits: str) -> int | str:
+    """A whole number; one that no member of a frame can hold stays text, which costs nothing."""
+    return int(digits) if len(digits) <= 20 else digits
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def ref_of(raw: bytes) -> str | None:

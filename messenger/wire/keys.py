@@ -68,15 +68,24 @@ class KemPrekeyCount(Struct, frozen=True):
     kem_prekeys: int
 
 
-class AccountKey(Struct, frozen=True):
-    """A user's own Ed25519 public key, which vouches for its devices."""
+class ListedDevice(Struct, frozen=True):
+    """A device in a device list: its id and its identity key of 32 bytes."""
+
+    device_id: Uuid
+    identity_key: Binary
+
+
+class DeviceList(Struct, frozen=True):
+    """Which devices are a user's, said by the user's own Ed25519 account key.
+
+    `signature` (64 bytes) is over `messenger-device-list-1`, a zero byte, user_id (16 bytes), version (8,
+    big-endian), then device_id (16) and identity_key (32) of each device, by rising device_id. `version` only
+    rises.
+    """
 
     account_key: Binary
-
-
-class Certificate(Struct, frozen=True):
-    """The account key's signature over a device's identity, 64 bytes."""
-
+    version: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    devices: Annotated[list[ListedDevice], Meta(max_length=10)]
     signature: Binary
 
 
@@ -96,19 +105,27 @@ class DeviceIdentity(Struct, frozen=True, kw_only=True):
 
     device_id: str
     identity_key: bytes
-    certificate: bytes | None
+
+
+class PendingDevice(Struct, frozen=True, kw_only=True):
+    """A device of one's own that the device list does not name yet, or not with this identity key."""
+
+    device_id: str
+    identity_key: bytes
+    device_name: str | None
+    created_at: str
 
 
 class Identities(Struct, frozen=True, kw_only=True):
-    """The identity keys of a user's published devices.
+    """A user's device list and the identity keys of its published devices.
 
-    Asked of oneself, `pending` has those devices that have an identity key but are not published, so that an
-    old device can vouch for a new one.
+    Asked of oneself, `pending` has those devices that have an identity key and that the list does not name,
+    so that an old device can approve a new one.
     """
 
-    account_key: bytes | None
+    device_list: DeviceList | None
     items: list[DeviceIdentity]
-    pending: list[DeviceIdentity] | UnsetType = UNSET
+    pending: list[PendingDevice] | UnsetType = UNSET
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -143,7 +160,7 @@ class BundleKemPrekey(Struct, frozen=True):
 
 
 class Bundle(Struct, frozen=True, kw_only=True):
-    """All that a first message to a device needs."""
+    """All that a first message to a device needs; `list_version` is that of its user's device list."""
 
     user_id: str
     device_id: str
@@ -151,5 +168,4 @@ class Bundle(Struct, frozen=True, kw_only=True):
     signed_prekey: BundleSignedPrekey
     one_time_prekey: BundleOneTimePrekey | None
     kem_prekey: BundleKemPrekey | None
-    account_key: bytes | None
-    certificate: bytes | None
+    list_version: int | None

@@ -1,15 +1,17 @@
 """What the system says of itself: health, readiness and what a client may expect."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Health(Struct, frozen=True, kw_only=True):
     """The process is up. `schema` has the version of each database schema: a service's is what it found, the
-    gateway, which has no database, says what its own version was written for."""
+    gateway, which has no database, says what its own version was written for. `instance` is an id of this run
+    of this process; clients of the gateway are not told."""
 
     version: str
     status: str = "healthy"
     schema: dict[str, str] = {}
+    instance: str | UnsetType = UNSET
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
@@ -20,7 +22,8 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
 
 class Info(Struct, frozen=True, kw_only=True):
-    """What a client may expect here. `schema` is as the gateway's in `/health`."""
+    """What a client may expect here. `schema` is as the gateway's in `/health`. A client that was sent away
+    or cut off comes back after a random time of up to `reconnect_spread` seconds."""
 
     version: str
     protocols: list[str]
@@ -28,3 +31,4 @@ class Info(Struct, frozen=True, kw_only=True):
     limits: dict[str, int]
     features: list[str]
     schema: dict[str, str] = {}
+    reconnect_spread: int = 10

@@ -1,6 +1,7 @@
 """What the doctor sees without an engine: certificates and settings."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from twisted.internet.defer import ensureDeferred
 
+from messenger import __version__
+from messenger.admin.doctor.asking import NoAnswer
 from messenger.admin.doctor.configuration import look_at_certificates, look_at_settings
+from messenger.admin.doctor.services import look_at_server
 from messenger.admin.doctor.telling import Telling
 from messenger.core.config import load
+from messenger.standalone.server import Server, server_of
 
 
 def certificate(folder: Path, days: float, key: EllipticCurvePrivateKey, begun: float = 10) -> Path:
@@ -72,3 +78,45 @@ def test_settings_that_need_a_look() -> None:
     assert lines.count("is missing") == 4
     assert "signing_secret: has too few characters" in lines
     assert telling.wrong == 5
+
+
+class Port:
+    """What answers on the ports that are asked; `status` and `instance` are the server's."""
+
+    def __init__(self, instance: str = "ours", status: int = 200, away: str = "") -> None:
+        self.instance = instance
+        self.status = status
+        self.away = away
+
+    async def __call__(self, url: str, path: str, known: bool) -> tuple[int, bytes]:
+        assert known
+        if self.away:
+            raise NoAnswer(self.away)
+        said = {"version": __version__, "instance": self.instance, "checks": {"s3": "is away"}}
+        return self.status if path == "/ready" else 200, json.dumps(said).encode()
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (Port(), "ok    auth at 127.0.0.1:1: is ready"),
+        (Port("another"), "WRONG auth at 127.0.0.1:1: is another server's"),
+        (Port(status=503), "WRONG auth at 127.0.0.1:1: is not ready: s3 is away"),
+        (Port(away="refused"), "WRONG auth at 127.0.0.1:1: does not answer (refused)"),
+    ],
+)
+def test_the_server_on_the_data_is_told_from_others(tmp_path: Path, port: Port, words: str) -> None:
+    urls = {"auth": ["http://127.0.0.1:1"]}
+    server = Server(instance="ours", pid=1, version="1", listens={}, urls=urls)
+    out = io.StringIO()
+    telling = Telling(out)
+    done = ensureDeferred(look_at_server(server, tmp_path, port, telling))
+    assert done.called
+    assert out.getvalue().startswith(words), out.getvalue()
+
+
+def test_where_no_server_is_ready_nobody_is_asked(tmp_path: Path) -> None:
+    assert server_of(tmp_path) is None
+    out = io.StringIO()
+    ensureDeferred(look_at_server(None, tmp_path, Port(), Telling(out)))
+    assert out.getvalue().startswith(f"WRONG server: none is ready on {tmp_path}")

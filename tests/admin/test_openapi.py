@@ -1,12 +1,18 @@
 """The API's description is current, complete and valid."""
 
 import json
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import messenger
 from messenger.admin.openapi import PATH, described, groups, text
-from messenger.core.http.routing import route
+from messenger.admin.openapi_examples import MissingExample, example_of
+from messenger.admin.openapi_texts import DESCRIPTIONS
+from messenger.core.http.routing import route, routes_of
 from messenger.gateway.routes import service_of
+from messenger.wire.codec import Decoder
 
 DOCUMENT = described()
 OPERATIONS = {
@@ -32,6 +38,18 @@ def test_every_route_is_there_and_nothing_else():
         for one in group.routes
     }
     assert set(OPERATIONS) == routes | {("get", "/ws")}
+
+
+def test_no_endpoints_of_a_service_are_forgotten():
+    named = {(route.name, route.path) for group in groups() for route in group.routes}
+    for path in Path(messenger.__file__).parent.rglob("http.py"):
+        module = ".".join(
+            ("messenger", *path.relative_to(Path(messenger.__file__).parent).with_suffix("").parts)
+        )
+        for kind in vars(import_module(module)).values():
+            if isinstance(kind, type) and kind.__module__ == module:
+                for one in routes_of(kind):
+                    assert (one.name, one.path) in named, f"{module}.{kind.__name__} is not in openapi.py"
 
 
 def test_every_path_is_one_that_the_gateway_passes():
@@ -115,3 +133,62 @@ def test_two_operations_of_one_name_are_refused():
     group = Group(name="x", routes=routes_of(Twice))
     with pytest.raises(ValueError, match="x_same"):
         document([group], title="t", version="1", description="d")
+
+
+def test_every_operation_says_what_it_is_for():
+    assert sorted(DESCRIPTIONS) == sorted(one["operationId"] for one in OPERATIONS.values())
+    for one in OPERATIONS.values():
+        text = one["description"]
+        assert text == DESCRIPTIONS[one["operationId"]]
+        assert text.endswith(".")
+        assert text != one["summary"]
+        assert len(text) > 30
+
+
+def test_every_operation_has_an_example():
+    with_json = 0
+    for (method, path), one in OPERATIONS.items():
+        for parameter in one.get("parameters", ()):
+            assert "example" in parameter, (path, parameter["name"])
+        contents = [one.get("requestBody", {}).get("content", {})]
+        contents += [a.get("content", {}) for status, a in one["responses"].items() if status.startswith("2")]
+        for content in contents:
+            if content.get("application/json", {}).get("schema", {}).get("$ref"):
+                assert "example" in content["application/json"], path
+                with_json += 1
+        (sample,) = one["x-codeSamples"]
+        assert sample["source"].startswith("curl ")
+        assert "{" not in sample["source"].partition(" \\\n    -d ")[0], sample["source"]
+        assert (method == "get") == ("-X" not in sample["source"] and "--head" not in sample["source"])
+    assert with_json > 50
+
+
+def test_examples_are_what_their_schemas_say():
+    jsonschema = pytest.importorskip("jsonschema")
+    checked = 0
+    for one in OPERATIONS.values():
+        contents = [one.get("requestBody", {}).get("content", {})]
+        contents += [a.get("content", {}) for status, a in one["responses"].items() if status.startswith("2")]
+        for content in contents:
+            found = content.get("application/json", {})
+            if "example" in found:
+                schema = {**found["schema"], "components": DOCUMENT["components"]}
+                jsonschema.validate(found["example"], schema, jsonschema.Draft202012Validator)
+                checked += 1
+    assert checked > 50
+
+
+def test_examples_of_bodies_are_what_the_code_takes():
+    for group in groups():
+        for one in group.routes:
+            if one.body is None:
+                continue
+            path = one.path if one.at_root else group.prefix + one.path
+            operation = OPERATIONS[one.method.lower(), path]
+            example = operation["requestBody"]["content"]["application/json"]["example"]
+            assert Decoder(one.body).decode(json.dumps(example).encode()) is not None
+
+
+def test_a_member_without_an_example_is_named():
+    with pytest.raises(MissingExample, match=r"New\.member"):
+        example_of({"$ref": "#/New"}, {"New": {"properties": {"member": {"type": "string"}}}})

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from messenger.auth.domain.accounts import Accounts
+from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
 from messenger.auth.domain.held import StatedPasswords
 from messenger.auth.domain.sessions import Sessions
@@ -34,7 +35,7 @@ from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.limits import Limits
 from messenger.core.settings import Limits as LimitSettings
-from messenger.wire.auth import Device, Session, User, VerificationKey
+from messenger.wire.auth import Device, Kdf, Session, User, VerificationKey
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 from messenger.wire.times import moment_text
 from tests.fakes import Told, outgoing
@@ -62,6 +63,7 @@ class StoredUser:
     password_hash: str | None
     created_at: datetime
     disabled: bool = False
+    kdf: Kdf | None = None
 
 
 @dataclass
@@ -123,7 +125,7 @@ class MemoryStore:
                 raise InviteRefused
             self.invites[account.invite_hash] -= 1
         self.accounts[account.user_id] = StoredUser(
-            account.username, account.password_hash, self.clock.moment
+            account.username, account.password_hash, self.clock.moment, kdf=account.kdf
         )
         self._add_device(session.device_id, account.user_id, account.device_name)
         self._add_session(account.user_id, session)
@@ -248,10 +250,11 @@ class MemoryStore:
         return _outgoing(self._end(EndReason.logout, lambda other: other is one))
 
     async def set_password(
-        self, user_id: str, old_hash: str, new_hash: str, keep_session: str
+        self, user_id: str, old_hash: str, new_hash: str, kdf: Kdf | None, keep_session: str
     ) -> list[Outgoing] | None:
         if not await self.rehash(user_id, old_hash, new_hash):
             return None
+        self.accounts[user_id].kdf = kdf
         kept = self.sessions[keep_session]
         return outgoing(
             Outgoing, self._end(EndReason.password, lambda one: one.user_id == user_id and one is not kept)
@@ -266,7 +269,7 @@ class MemoryStore:
     async def delete_account(self, user_id: str, password_hash: str) -> list[Outgoing] | None:
         if self.accounts[user_id].password_hash != password_hash:
             return None
-        self.accounts[user_id].password_hash = None
+        self.accounts[user_id].password_hash = self.accounts[user_id].kdf = None
         events = self._end(EndReason.deleted, lambda one: one.user_id == user_id)
         for device_id in [key for key, device in self.logins.items() if device.user_id == user_id]:
             del self.logins[device_id]
@@ -315,6 +318,12 @@ class MemoryStore:
 
     async def name_taken(self, username: str) -> bool:
         return any(user.username == username for user in self.accounts.values())
+
+    async def derivation(self, username: str) -> tuple[Kdf | None] | None:
+        for user in self.accounts.values():
+            if user.username == username and user.password_hash is not None:
+                return (user.kdf,)
+        return None
 
     async def sweep(self, unseen: float) -> list[Outgoing]:
         limit = self.clock.moment - timedelta(seconds=unseen)
@@ -420,7 +429,8 @@ class House:
         self.accounts = Accounts(
             store, self.passwords, stated, self.sessions, tokens, guesses, policy, around
         )
-        self.factors = Factors(store, store, seal, stated, "a house", around)
+        self.derivations = Derivations(store, lambda: b"k" * 32)
+        self.factors = Factors(store, seal, stated, "a house", around)
 
     def note(self, event: str, **ids: str) -> None:
         self.notes.append(event)

@@ -11,10 +11,10 @@ from messenger.auth import totp
 from messenger.wire.auth import (
     AccountDeletion,
     PasswordChange,
+    PasswordOnceMore,
     SecondFactor,
     Session,
     TotpCode,
-    TotpRemoval,
 )
 from messenger.wire.errors import Code
 from tests.fakes import run
@@ -67,6 +67,9 @@ def test_recovery_codes_are_forgiving_to_the_hand_and_bound_to_their_user() -> N
         assert totp.recovery_hash(one, odd) is None, odd
 
 
+ONCE_MORE = PasswordOnceMore(password=PASSWORD)
+
+
 class Owner:
     """A user with a second factor."""
 
@@ -74,7 +77,7 @@ class Owner:
         self.house = house or House(devices=20)
         self.session = register(self.house)
         self.who = self.house.who(self.session)
-        made = run(self.house.factors.enrol(self.who))
+        made = run(self.house.factors.enrol(self.who, ONCE_MORE))
         self.secret = base64.b32decode(made.secret)
         self.uri = made.uri
         self.codes = self.confirm(self.code())
@@ -104,11 +107,20 @@ def test_the_secret_is_given_for_an_app_and_kept_sealed() -> None:
     assert parse_qs(uri.query)["period"] == ["30"]
 
 
+def test_a_session_alone_sets_up_nothing() -> None:
+    house = House()
+    who = house.who(register(house))
+    refused(
+        Code.forbidden, lambda: run(house.factors.enrol(who, PasswordOnceMore(password="wrong password")))
+    )
+    assert who.user_id not in house.store.totp
+
+
 def test_an_unconfirmed_secret_is_asked_of_nobody() -> None:
     house = House()
     who = house.who(register(house))
-    first = run(house.factors.enrol(who))
-    assert first != run(house.factors.enrol(who))
+    first = run(house.factors.enrol(who, ONCE_MORE))
+    assert first != run(house.factors.enrol(who, ONCE_MORE))
     login(house)
     refused(Code.forbidden, lambda: run(house.factors.confirm(who, TotpCode(code="000000"))))
 
@@ -122,7 +134,7 @@ def test_a_login_needs_both() -> None:
     assert names == [None, "phone"]
     refused(Code.unauthorized, owner.answer, challenge, owner.code(1))
     refused(Code.unauthorized, login, owner.house, "wrong password")
-    refused(Code.conflict, lambda: run(owner.house.factors.enrol(owner.who)))
+    refused(Code.conflict, lambda: run(owner.house.factors.enrol(owner.who, ONCE_MORE)))
     refused(Code.conflict, owner.confirm, owner.code())
 
 
@@ -212,14 +224,15 @@ def test_it_is_removed_by_the_password() -> None:
     challenge = owner.challenge()
     refused(
         Code.forbidden,
-        lambda: run(owner.house.factors.remove(owner.who, TotpRemoval(password="wrong password"))),
+        lambda: run(owner.house.factors.remove(owner.who, PasswordOnceMore(password="wrong password"))),
     )
-    run(owner.house.factors.remove(owner.who, TotpRemoval(password=PASSWORD)))
+    run(owner.house.factors.remove(owner.who, PasswordOnceMore(password=PASSWORD)))
     refused(Code.unauthorized, owner.answer, challenge, owner.code())
     refused(Code.unauthorized, owner.answer, challenge, owner.codes[0])
     login(owner.house)
     refused(
-        Code.not_found, lambda: run(owner.house.factors.remove(owner.who, TotpRemoval(password=PASSWORD)))
+        Code.not_found,
+        lambda: run(owner.house.factors.remove(owner.who, PasswordOnceMore(password=PASSWORD))),
     )
     assert owner.house.notes == [
         "second_factor_added",

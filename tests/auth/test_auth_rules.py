@@ -140,10 +140,11 @@ class OneKey:
     def __init__(self) -> None:
         self.key: NewKey | None = None
         self.refresh = b""
+        self.salts = b""
 
-    async def first_keys(self, key: NewKey, refresh_secret: bytes) -> None:
+    async def first_keys(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
         if self.key is None:
-            self.key, self.refresh = key, refresh_secret
+            self.key, self.refresh, self.salts = key, refresh_secret, salt_key
 
     async def signing_key(self) -> tuple[str, bytes]:
         assert self.key is not None
@@ -151,6 +152,9 @@ class OneKey:
 
     async def refresh_secret(self) -> bytes:
         return self.refresh
+
+    async def salt_key(self) -> bytes:
+        return self.salts
 
     async def verification_keys(self) -> list:
         return []
@@ -165,6 +169,8 @@ def test_access_tokens_bear_the_contracts_claims() -> None:
         run(one.start())
     assert keys[0].refresh_key == keys[1].refresh_key
     assert len(keys[0].refresh_key) == 32
+    assert keys[0].salt_key == keys[1].salt_key
+    assert len(keys[0].salt_key) == 32
     identity = Identity(new_id(), new_id(), new_id(), 1_000, 4_000_000_000)
     tokens = [one.access_token(identity, 1_001) for one in keys]
     assert store.key is not None

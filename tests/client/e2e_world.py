@@ -3,6 +3,8 @@
 import random as pseudo
 from uuid import UUID, uuid4
 
+import msgspec
+
 from messenger.client.e2e import (
     AccountKey,
     Claimed,
@@ -22,7 +24,9 @@ from messenger.wire.keys import (
     BundleOneTimePrekey,
     BundleSignedPrekey,
     DeviceIdentity,
+    DeviceList,
     Identities,
+    PendingDevice,
 )
 
 NOW = 1_800_000_000.0
@@ -36,35 +40,53 @@ class User:
         self.user_id = str(uuid4())
         self.account = AccountKey.create()
         self.devices: list[Device] = []
+        self.list_version = 0
+        self._listed: tuple[bytes, dict[str, bytes]] = (b"", {})
 
-    def device(self, *, one_time: int = 10, kem: int = 5, certified: bool = True) -> "Device":
-        made = Device(self, one_time, kem, certified)
+    def device(self, *, one_time: int = 10, kem: int = 5) -> "Device":
+        made = Device(self, one_time, kem)
         self.devices.append(made)
         return made
 
+    def list(self) -> DeviceList:
+        """The signed list of the devices there are; a new version where they or the account key changed."""
+        devices = {one.device_id: one.keys.identity_key for one in self.devices}
+        if (self.account.public, devices) != self._listed:
+            self.list_version += 1
+            self._listed = (self.account.public, devices)
+        return self.account.sign_list(self.user_id, self.list_version, devices)
+
+    def pending(self, *waiting: "Device") -> Identities:
+        """What the server says to this user's own devices while these wait."""
+        found = [
+            PendingDevice(
+                device_id=one.device_id,
+                identity_key=one.keys.identity_key,
+                device_name="phone",
+                created_at=SENT_AT,
+            )
+            for one in waiting
+        ]
+        return msgspec.structs.replace(self.identities(), pending=found)
+
     def identities(self) -> Identities:
         items = [
-            DeviceIdentity(
-                device_id=one.device_id, identity_key=one.keys.identity_key, certificate=one.certificate
-            )
+            DeviceIdentity(device_id=one.device_id, identity_key=one.keys.identity_key)
             for one in self.devices
         ]
-        return Identities(account_key=self.account.public, items=items)
+        return Identities(device_list=self.list(), items=items)
 
 
 class Device:
     """A device with published keys, and what it knows of others."""
 
-    def __init__(self, user: User, one_time: int, kem: int, certified: bool) -> None:
+    def __init__(self, user: User, one_time: int, kem: int) -> None:
         self.user = user
         self.device_id = str(uuid4())
         self.keys = DeviceKeys.create(user.user_id, self.device_id, now=NOW)
         self.one_time = self.keys.new_one_time_prekeys(one_time).prekeys if one_time else []
-        self.kem = self.keys.new_kem_prekeys(kem, last_resort=True, now=NOW) if kem else None
-        self.kem_left = list(self.kem.prekeys) if self.kem else []
-        self.certificate = (
-            user.account.certify(user.user_id, self.device_id, self.keys.identity_key) if certified else None
-        )
+        self.kem = self.keys.new_kem_prekeys(kem, last_resort=True, now=NOW)
+        self.kem_left = list(self.kem.prekeys)
         self.known: dict[str, KnownUser] = {}
         self.sessions: dict[str, PeerSessions] = {}
         self.numbers: dict[str, int] = {}
@@ -74,7 +96,7 @@ class Device:
         signed = self.keys.signed_prekey()
         prekey = self.one_time.pop(0) if one_time and self.one_time else None
         offered, last = None, False
-        if kem and self.kem is not None:
+        if kem:
             last = not (one_time and self.kem_left)
             offered = self.kem.last_resort if last else self.kem_left.pop(0)
         return Bundle(
@@ -90,8 +112,7 @@ class Device:
             kem_prekey=None
             if offered is None
             else BundleKemPrekey(offered.key_id, bytes(offered.public_key), bytes(offered.signature), last),
-            account_key=self.user.account.public,
-            certificate=self.certificate,
+            list_version=self.user.list_version,
         )
 
     def knows(self, user: User) -> KnownUser:
@@ -127,7 +148,7 @@ class Device:
         sessions = self.with_peer(peer)
         if bundle is not None or sessions.needs_bundle(NOW):
             bundle = bundle or peer.bundle()
-            self.knows(peer.user).check_bundle(bundle, Policy.REFUSE)
+            self.knows(peer.user).check_bundle(bundle)
             sessions.start(self.keys, bundle, now=NOW)
         return sessions.seal(self.keys, payload)
 

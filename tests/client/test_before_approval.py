@@ -1,4 +1,4 @@
-"""What a sibling writes to a device that is certified, and has not got its grant yet, is asked for again."""
+"""What a sibling writes to a listed device that has not got its grant yet is asked for again."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ UNLOCK = Passphrase("of the tests", memory_kib=64)
 def test_a_siblings_message_before_the_grant_is_asked_for_and_not_called_false(tmp_path: Path) -> None:
     user = User()
     old, new = user.device(), user.device()
-    payload = old.payload(str(uuid4()), "between certificate and grant")
+    payload = old.payload(str(uuid4()), "between list and grant")
     message = Message(
         conversation_id=payload.conversation_id,
         seq=1,

@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from messenger.client import IdentityRefused, MessageRejected, NoProfile, ServerUnreachable, UnknownUser
+from messenger.client import (
+    IdentityRefused,
+    KdfRefused,
+    MessageRejected,
+    NoProfile,
+    ServerUnreachable,
+    UnknownUser,
+)
 from messenger.client.chat.lines import DELIVERED, FAILED, SENT, WAITING, conversation_line, tick
 from messenger.client.cli.events import WARNING, event_words, message_words
 from messenger.client.cli.main import status_of
@@ -87,7 +94,13 @@ def test_a_warning_says_what_who_and_where() -> None:
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(UnknownUser(), 1), (NoProfile(), 3), (ServerUnreachable(), 4), (IdentityRefused(), 5)],
+    [
+        (UnknownUser(), 1),
+        (NoProfile(), 3),
+        (ServerUnreachable(), 4),
+        (IdentityRefused(), 5),
+        (KdfRefused(), 5),
+    ],
 )
 def test_statuses_have_a_meaning(error: Exception, status: int) -> None:
     assert status_of(error) == status  # type: ignore[arg-type]

@@ -185,12 +185,14 @@ class Server:
     async def open(self, *_: object) -> AsyncIterator["Server"]:
         if not self.ends:
             raise SessionExpired(code="the plan is through")
-        if not isinstance(self.ends[0], Closed):
+        if not isinstance(self.ends[0], Closed | TimeoutError):
             raise self.ends.pop(0)
         self.greeted = False
         yield self
 
     async def receive(self) -> list[frames.Hello]:
+        if isinstance(self.ends[0], TimeoutError):
+            raise self.ends.pop(0)
         if not self.greeted:
             self.greeted = True
             return [HELLO]
@@ -217,6 +219,7 @@ class Server:
             last_retry=8.0,
             timeout=5.0,
             prepare=nothing,
+            greeted=nothing,
             serve=nothing,
             up=lambda _: self.told.append("up"),
             down=lambda: self.told.append("down"),
@@ -233,6 +236,24 @@ class Server:
         if seconds > 1e6:  # the wait for the token's end
             await asyncio.Event().wait()
         await self.naps.sleep(seconds)
+
+
+def test_a_server_that_takes_a_socket_and_says_nothing_is_tried_again() -> None:
+    server = asyncio.run(Server(TimeoutError(), Closed(4409, "")).run())
+    assert server.told == ["connecting", "offline", "connecting", "up", "down", "taken_over"]
+    assert server.over == ["taken_over"]
+
+
+@pytest.mark.parametrize("seq", ["-1", "0", "9007199254740992", "9" * 30])
+def test_a_number_that_is_no_place_is_no_frame(seq: str) -> None:
+    """Neither the store nor a payload could hold it."""
+    for rest in (
+        '"type":"message","sender_id":null,"sender_device_id":"d","client_id":"c","kind":"text",'
+        '"content":null,"envelope":null,"expires_at":null,"deleted":false',
+        '"type":"sent","ref":"r"',
+    ):
+        with pytest.raises(BadFrame):
+            decode(f'{{"conversation_id":"c","created_at":"t","seq":{seq},{rest}}}')
 
 
 def test_a_lost_connection_is_tried_again_ever_more_slowly() -> None:

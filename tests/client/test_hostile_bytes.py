@@ -24,6 +24,8 @@ from messenger.client.e2e import (
 from messenger.client.e2e.bodies import decode_body
 from messenger.client.e2e.padding import padded, unpadded
 from messenger.client.e2e.payload import decode_payload
+from messenger.wire.codec import Binary, Uuid
+from messenger.wire.keys import DeviceIdentity, Identities, ListedDevice
 from tests.client.e2e_world import NOW, Device, User, said_of
 
 CONVERSATION = str(uuid4())
@@ -105,8 +107,8 @@ def test_points_of_small_order_are_refused(point: bytes) -> None:
 
 
 @pytest.mark.parametrize("point", SMALL_ORDER)
-def test_a_device_certified_with_an_unusable_identity_key_begins_nothing(point: bytes) -> None:
-    """The peer itself is hostile: its certificate holds."""
+def test_a_listed_device_with_an_unusable_identity_key_begins_nothing(point: bytes) -> None:
+    """The peer itself is hostile: its list holds."""
     mallory, bob = User(), User().device()
     device_id = str(uuid4())
     peer = KnownDevice(user_id=mallory.user_id, device_id=device_id, identity_key=point)
@@ -137,18 +139,31 @@ def test_a_message_far_ahead_is_refused_and_costs_nothing_lasting() -> None:
 def test_a_hostile_server_can_not_make_learning_fail() -> None:
     user = User()
     user.device()
-    good = user.identities()
+    good = user.list()
     for key in (b"", bytes(32), b"\xff" * 32, b"x" * 31):
         known = KnownUser(user.user_id)
-        known.learn(msgspec.structs.replace(good, account_key=key), Policy.WARN)
-        assert known.devices == {}
-        item = msgspec.structs.replace(good.items[0], identity_key=key, certificate=key)
-        known = KnownUser(user.user_id)
-        known.learn(msgspec.structs.replace(good, items=[item]), Policy.WARN)
-        assert known.devices == {}
-    known = KnownUser(user.user_id)
+        for members in (
+            {"account_key": Binary(key)},
+            {"signature": Binary(key)},
+            {"devices": [ListedDevice(good.devices[0].device_id, Binary(key))]},
+            {"devices": [ListedDevice(Uuid("x"), good.devices[0].identity_key)]},
+        ):
+            bad = msgspec.structs.replace(good, **members)
+            known.learn(Identities(device_list=bad, items=[]), Policy.WARN)
+            assert (known.devices, known.account_key) == ({}, None)
     known.learn(
-        msgspec.structs.replace(good, items=[msgspec.structs.replace(good.items[0], device_id="x")]),
-        Policy.WARN,
+        Identities(device_list=good, items=[DeviceIdentity(device_id="x", identity_key=b"")]), Policy.WARN
     )
-    assert known.devices == {}
+    assert list(known.devices) == [good.devices[0].device_id]
+
+
+def test_a_payload_is_utf8_in_what_is_passed_over_too() -> None:
+    said = dict.fromkeys(("conversation_id", "sender_id", "sender_device_id", "client_id", "kind"), "")
+    whole = msgspec.json.encode(
+        {**said, "number": 1, "sent_at": "", "body": {"type": "text", "text": "?"}, "x": "?"}
+    )
+    assert decode_payload(whole.replace(b"?", "é".encode())).number == 1
+    for place in (b'"text":"?"', b'"x":"?"'):
+        for bad in (b"\xff", b"\xed\xa0\x80", b"\xc0\x80"):
+            with pytest.raises(errors.Malformed):
+                decode_payload(whole.replace(place, place.replace(b"?", bad)))

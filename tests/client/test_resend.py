@@ -24,7 +24,7 @@ from messenger.client.e2e import (
     grant,
     match_code,
 )
-from messenger.wire.keys import DeviceIdentity
+from messenger.wire.keys import PendingDevice
 from tests.client.e2e_world import NOW, Device, User, said_of
 
 CONVERSATION = str(uuid4())
@@ -117,7 +117,8 @@ def test_questions_are_bounded() -> None:
     for _ in range(150):
         assert requests.ask(said_of(User().device(kem=0, one_time=0).payload(CONVERSATION)), 1, now=NOW)
     assert requests.ask(said_of(User().device().payload(CONVERSATION)), 1, now=NOW) is None
-    assert requests.ask(lost, 1, now=NOW + 8 * 86_400)  # the old ones were given up
+    assert len(requests.unanswered(NOW + 86_400)) == 200
+    assert requests.ask(lost, 1, now=NOW + 86_400)
 
 
 # gaps
@@ -125,63 +126,79 @@ def test_questions_are_bounded() -> None:
 
 def test_a_gap_in_a_senders_numbers_is_named_and_filled() -> None:
     progress = Progress()
-    assert [progress.see(number) for number in (5, 6, 7)] == [InOrder()] * 3
-    assert progress.see(11) == Gap(((8, 10),), 0)
+    progress.expect(5)
+    assert [progress.see(number, waiting=False) for number in (5, 6, 7)] == [InOrder()] * 3
+    assert progress.see(11, waiting=False) == Gap(((8, 10),), 3)
     progress = Progress.from_bytes(progress.to_bytes())
     assert progress.missing == [(8, 10)]
-    assert progress.see(9) == Late(9)
+    assert progress.see(9, waiting=False) == Late(9)
     assert progress.missing == [(8, 8), (10, 10)]
-    assert [progress.see(8), progress.see(10)] == [Late(8), Late(10)]
+    assert [progress.see(8, waiting=False), progress.see(10, waiting=False)] == [Late(8), Late(10)]
     assert progress.missing == []
-    for number in (11, 9, 1):
+    for number in (11, 9, 5):
         with pytest.raises(errors.ReplayedMessage):
-            progress.see(number)
+            progress.see(number, waiting=False)
+    assert progress.see(4, waiting=False) == Late(4)  # from before it was counted: asked for again
 
 
 def test_a_gap_before_the_first_message_shows_where_the_sender_said_its_number() -> None:
     progress = Progress()
     progress.expect(3)
-    assert progress.see(5) == Gap(((3, 4),), 0)
+    assert progress.see(5, waiting=False) == Gap(((3, 4),), 2)
     progress.expect(1)  # a chain given again moves nothing
-    assert progress.see(6) == InOrder()
+    assert progress.see(6, waiting=False) == InOrder()
 
 
-def test_places_that_were_passed_over_are_told_beside_the_gap() -> None:
+def test_numbers_begin_at_one() -> None:
+    assert Progress().see(3, waiting=False) == Gap(((1, 2),), 2)
+
+
+def test_a_place_that_is_gone_explains_one_number() -> None:
     progress = Progress()
-    progress.see(1)
+    progress.see(1, waiting=False)
     progress.pass_over()
+    assert progress.see(4, waiting=False) == Gap(((2, 3),), 1)
+    assert progress.see(6, waiting=False) == Gap(((5, 5),), 1)
+
+
+def test_a_gap_is_told_when_the_question_has_ended() -> None:
+    progress = Progress()
+    assert progress.see(4, waiting=True) == Gap(((1, 3),), 0)
+    progress = Progress.from_bytes(progress.to_bytes())
+    assert progress.see(2, waiting=True) == Late(2)
+    assert progress.question_ended() == [(1, 1), (3, 3)]
+    assert progress.question_ended() == []
+    progress.see(7, waiting=True)
     progress.pass_over()
-    assert progress.see(4) == Gap(((2, 3),), 2)
-    assert progress.excused == 0
+    assert progress.question_ended() == [(6, 6)]
 
 
 def test_gaps_are_bounded() -> None:
     progress = Progress()
     for number in range(1, 1_000, 2):
-        progress.see(number)
+        progress.see(number, waiting=False)
     assert len(progress.missing) == 64
-    assert progress.see(2) == Late(2)  # given up, and still no replay
+    assert progress.see(2, waiting=False) == Late(2)  # given up, and still no replay
     with pytest.raises(errors.ReplayedMessage):
-        progress.see(999)
-    progress.see(1_010)
-    progress.see(1_005)  # splits a run
+        progress.see(999, waiting=False)
+    progress.see(1_010, waiting=False)
+    progress.see(1_005, waiting=False)  # splits a run
     assert len(progress.missing) == 64
 
 
 # a new device
 
 
-def waiting(*devices: Device) -> list[DeviceIdentity]:
-    return [
-        DeviceIdentity(device_id=one.device_id, identity_key=one.keys.identity_key, certificate=None)
-        for one in devices
-    ]
+def waiting(*devices: Device) -> list[PendingDevice]:
+    pending = User().pending(*devices).pending
+    assert isinstance(pending, list)
+    return pending
 
 
-def test_a_new_device_is_certified_by_its_code_and_gets_the_account_key() -> None:
+def test_a_new_device_is_found_by_its_code_and_gets_the_account_key() -> None:
     user = User()
-    new, other = user.device(certified=False), user.device(certified=False)
-    code = DeviceCode.create(new.keys)
+    new, other = user.device(), user.device()
+    code = DeviceCode.create(new.keys, now=NOW)
     code = DeviceCode.from_bytes(code.to_bytes())
     text = str(code)
     assert len(text) == 29
@@ -189,14 +206,14 @@ def test_a_new_device_is_certified_by_its_code_and_gets_the_account_key() -> Non
         found = match_code(typed, user.user_id, waiting(other, new))
         assert found.device_id == new.device_id
     given = grant(user.account, text, user.user_id, found)
-    assert accept_grant(code, new.keys, given).public == user.account.public
+    assert accept_grant(code, new.keys, given, NOW + 600).public == user.account.public
 
 
 def test_a_swapped_identity_key_fits_no_code() -> None:
     user, mallory = User(), User()
-    new, theirs = user.device(certified=False), mallory.device()
-    text = str(DeviceCode.create(new.keys))
-    swapped = DeviceIdentity(device_id=new.device_id, identity_key=theirs.keys.identity_key, certificate=None)
+    new, theirs = user.device(), mallory.device()
+    text = str(DeviceCode.create(new.keys, now=NOW))
+    swapped = msgspec.structs.replace(waiting(new)[0], identity_key=theirs.keys.identity_key)
     for listed in ([swapped], [], waiting(theirs)):
         with pytest.raises(errors.CodeError):
             match_code(text, user.user_id, listed)
@@ -207,8 +224,8 @@ def test_a_swapped_identity_key_fits_no_code() -> None:
 
 def test_an_account_key_from_elsewhere_is_refused() -> None:
     user = User()
-    new = user.device(certified=False)
-    code, other = DeviceCode.create(new.keys), DeviceCode.create(new.keys)
+    new = user.device()
+    code, other = DeviceCode.create(new.keys, now=NOW), DeviceCode.create(new.keys, now=NOW)
     (device,) = waiting(new)
     good = grant(user.account, str(code), user.user_id, device)
     for bad in (
@@ -217,7 +234,20 @@ def test_an_account_key_from_elsewhere_is_refused() -> None:
         grant(user.account, str(code), str(uuid4()), device),
     ):
         with pytest.raises(errors.GrantRefused):
-            accept_grant(code, new.keys, bad)
+            accept_grant(code, new.keys, bad, NOW)
+
+
+def test_a_code_ends_after_ten_minutes() -> None:
+    user = User()
+    new = user.device()
+    code = DeviceCode.create(new.keys, now=NOW)
+    (device,) = waiting(new)
+    given = grant(user.account, str(code), user.user_id, device)
+    for moment in (NOW + 601, NOW - 1):
+        assert code.expired(moment)
+        with pytest.raises(errors.CodeExpired):
+            accept_grant(code, new.keys, given, moment)
+    assert not code.expired(NOW + 599)
 
 
 def test_a_body_of_a_newer_client_is_passed_over() -> None:

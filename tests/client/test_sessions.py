@@ -185,12 +185,21 @@ def test_reflected_messages_are_named() -> None:
         alice.open(bob, later, bobs)
 
 
-def test_a_handshake_that_lost_its_kem_on_the_way_is_refused() -> None:
+def test_nothing_is_begun_without_kem() -> None:
     alice, bob = pair()
-    payload = alice.payload(CONVERSATION)
-    envelope = alice.seal(bob, payload, bundle=bob.bundle(kem=False))
+    sessions = PeerSessions(bob.user.user_id, bob.device_id)
     with pytest.raises(errors.KemDowngrade):
-        bob.open(alice, envelope, said_of(payload))
+        sessions.start(alice.keys, bob.bundle(kem=False), now=NOW)
+    payload = alice.payload(CONVERSATION)
+    envelope = alice.seal(bob, payload)
+    none = (0xFFFFFFFF).to_bytes(4, "big")
+    without = envelope[:74] + none + envelope[78 + 1568 :]
+    handshake = decode_envelope(without).handshake
+    assert handshake is not None
+    assert handshake.kem_prekey_id is None
+    with pytest.raises(errors.KemDowngrade):
+        bob.open(alice, without, said_of(payload))
+    bob.open(alice, envelope, said_of(payload))
 
 
 def test_a_device_that_lost_its_sessions_is_reached_by_a_new_one() -> None:

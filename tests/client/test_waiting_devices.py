@@ -7,11 +7,11 @@ import msgspec
 
 from messenger.client import events
 from messenger.client.e2e import Policy
-from messenger.client.engine import trust
+from messenger.client.engine import directory
 from messenger.client.engine.vault import Shelf, Vault
 from messenger.client.store.unlock import Passphrase
-from messenger.wire.keys import DeviceIdentity, Identities
-from tests.client.e2e_world import Device, User
+from messenger.wire.keys import PendingDevice
+from tests.client.e2e_world import User
 
 UNLOCK = Passphrase("of the tests", memory_kib=64)
 
@@ -19,13 +19,6 @@ UNLOCK = Passphrase("of the tests", memory_kib=64)
 def test_a_waiting_device_is_told_of_once(tmp_path: Path) -> None:
     user = User()
     own = user.device()
-
-    def said(*waiting: Device) -> Identities:
-        pending = [
-            DeviceIdentity(device_id=one.device_id, identity_key=one.keys.identity_key, certificate=None)
-            for one in waiting
-        ]
-        return msgspec.structs.replace(user.identities(), pending=pending)
 
     async def told() -> None:
         vault = await Vault.open(tmp_path / "p", UNLOCK, create=True)
@@ -38,8 +31,8 @@ def test_a_waiting_device_is_told_of_once(tmp_path: Path) -> None:
 
         await vault.run(begin)
         second, third = User().device(), User().device()
-        for answer in (said(second), said(second), said(second, third), said(), said(own)):
-            await vault.run(lambda shelf, a=answer: trust.learn(shelf, user.user_id, a, Policy.REFUSE))  # type: ignore[misc]
+        for answer in [user.pending(*one) for one in ((second,), (second,), (second, third), (), (own,))]:
+            await vault.run(lambda shelf, a=answer: directory.learn(shelf, user.user_id, a, Policy.REFUSE))  # type: ignore[misc]
         found = await vault.run(lambda shelf: shelf.journal.after(0, 100))
         await vault.close()
         waiting = [one.device_id for one in found if isinstance(one, events.DeviceWaiting)]
@@ -52,7 +45,9 @@ def test_a_server_that_names_any_number_of_waiting_devices_is_bounded(tmp_path: 
     user = User()
     own = user.device()
     pending = [
-        DeviceIdentity(device_id=str(number), identity_key=own.keys.identity_key, certificate=None)
+        PendingDevice(
+            device_id=str(number), identity_key=own.keys.identity_key, device_name=None, created_at=""
+        )
         for number in range(1_000)
     ]
 
@@ -63,11 +58,11 @@ def test_a_server_that_names_any_number_of_waiting_devices_is_bounded(tmp_path: 
             shelf.account.set("user_id", user.user_id)
             shelf.states.save(user.user_id, own.knows(user))
             answer = msgspec.structs.replace(user.identities(), pending=pending)
-            trust.learn(shelf, user.user_id, answer, Policy.REFUSE)
+            directory.learn(shelf, user.user_id, answer, Policy.REFUSE)
 
         await vault.run(take)
         found = await vault.run(lambda shelf: shelf.journal.after(0, 2_000))
         await vault.close()
         return sum(isinstance(one, events.DeviceWaiting) for one in found)
 
-    assert asyncio.run(told()) == trust.MOST_WAITING
+    assert asyncio.run(told()) == directory.MOST_WAITING

@@ -29,26 +29,31 @@ from messenger.client.e2e import (
     PeerSessions,
     SendingChain,
     Text,
+    contact_link,
     grant,
     new_payload,
     safety_number,
     seal_conversation_metadata,
     seal_file_metadata,
 )
+from messenger.client.e2e.account import own_conversation_id
 from messenger.client.e2e.agreement import respond
 from messenger.client.e2e.envelope import decode_envelope
 from messenger.client.e2e.files import CHUNK
 from messenger.client.e2e.padding import padded, padded_file_size
+from messenger.client.e2e.password import Kdf, derive
 from messenger.client.e2e.payload import encode_payload
 from messenger.client.e2e.ratchet import Curve
+from messenger.wire.codec import base64_text
 from messenger.wire.keys import (
     Bundle,
     BundleKemPrekey,
     BundleOneTimePrekey,
     BundleSignedPrekey,
-    DeviceIdentity,
+    PendingDevice,
 )
 from tests.client.e2e_world import NOW, SENT_AT, fixed_id, fixed_random, said_of
+from tests.client.signatures import signature_vectors
 
 FOLDER = Path(__file__).parents[2] / "docs" / "vectors"
 CONVERSATION = fixed_id(1)
@@ -92,17 +97,33 @@ def keys_of(user_id: str, device_id: str, seed: int) -> DeviceKeys:
 def account_vectors() -> dict[str, Any]:
     alice, bob = AccountKey.create(fixed_random(10)), AccountKey.create(fixed_random(11))
     keys = keys_of(ALICE, ALICE_DEVICE, 12)
-    code = DeviceCode.create(keys, random=fixed_random(13))
-    device = DeviceIdentity(device_id=ALICE_DEVICE, identity_key=keys.identity_key, certificate=None)
+    code = DeviceCode.create(keys, now=NOW, random=fixed_random(13))
+    other = keys_of(ALICE, BOB_DEVICE, 14)
+    named = {ALICE_DEVICE: keys.identity_key, BOB_DEVICE: other.identity_key}
+    signed = alice.sign_list(ALICE, 7, named)
+    device = PendingDevice(
+        device_id=ALICE_DEVICE, identity_key=keys.identity_key, device_name=None, created_at=SENT_AT
+    )
     return {
-        "certificate": {
+        "device_list": {
             "account_seed": alice.seed.hex(),
             "account_key": alice.public.hex(),
             "user_id": ALICE,
-            "device_id": ALICE_DEVICE,
-            "identity_key": keys.identity_key.hex(),
-            "certificate": alice.certify(ALICE, ALICE_DEVICE, keys.identity_key).hex(),
+            "version": signed.version,
+            "devices": [
+                {"device_id": str(one.device_id), "identity_key": bytes(one.identity_key).hex()}
+                for one in signed.devices
+            ],
+            "signature": bytes(signed.signature).hex(),
         },
+        "contact_link": {
+            "server": "https://chat.example.org",
+            "username": "alice",
+            "user_id": ALICE,
+            "account_key": alice.public.hex(),
+            "link": contact_link("https://chat.example.org", "alice", ALICE, alice.public),
+        },
+        "own_conversation": {"user_id": ALICE, "client_id": own_conversation_id(ALICE)},
         "safety_number": {
             "user_a": ALICE,
             "account_key_a": alice.public.hex(),
@@ -132,14 +153,12 @@ def padding_vectors() -> dict[str, Any]:
     }
 
 
-def session_vectors(kept: dict[str, str], *, one_time: bool, kem: bool) -> dict[str, Any]:
+def session_vectors(kept: dict[str, str], *, one_time: bool) -> dict[str, Any]:
     """A session that Alice begins, in which Bob answers and Alice writes again."""
     alice, bob = keys_of(ALICE, ALICE_DEVICE, 20), keys_of(BOB, BOB_DEVICE, 21)
     signed = bob.signed_prekey()
     prekeys = bob.new_one_time_prekeys(1, fixed_random(22)).prekeys if one_time else []
-    offered = (
-        bob.new_kem_prekeys(1, last_resort=False, now=NOW, random=fixed_random(23)).prekeys if kem else []
-    )
+    offered = bob.new_kem_prekeys(1, last_resort=False, now=NOW, random=fixed_random(23)).prekeys[0]
     bundle = Bundle(
         user_id=BOB,
         device_id=BOB_DEVICE,
@@ -149,12 +168,9 @@ def session_vectors(kept: dict[str, str], *, one_time: bool, kem: bool) -> dict[
         if prekeys
         else None,
         kem_prekey=BundleKemPrekey(
-            offered[0].key_id, bytes(offered[0].public_key), bytes(offered[0].signature), False
-        )
-        if offered
-        else None,
-        account_key=None,
-        certificate=None,
+            offered.key_id, bytes(offered.public_key), bytes(offered.signature), False
+        ),
+        list_version=None,
     )
     private: dict[str, Any] = {
         "initiator_identity_seed": alice.seed.hex(),
@@ -163,8 +179,7 @@ def session_vectors(kept: dict[str, str], *, one_time: bool, kem: bool) -> dict[
     }
     if prekeys:
         private["one_time_prekey_private"] = bob.one_time_private(prekeys[0].key_id).hex()
-    if offered:
-        private["kem_prekey_seed"] = bob.kem_seed(offered[0].key_id)[0].hex()
+    private["kem_prekey_seed"] = bob.kem_seed(offered.key_id)[0].hex()
     bob_stored, messages = bob.to_bytes(), []
     with fixed_keys(24, kept):
         to_bob, to_alice = PeerSessions(BOB, BOB_DEVICE), PeerSessions(ALICE, ALICE_DEVICE)
@@ -196,7 +211,7 @@ def session_vectors(kept: dict[str, str], *, one_time: bool, kem: bool) -> dict[
         "initiator": {"user_id": ALICE, "device_id": ALICE_DEVICE, "identity_key": alice.identity_key.hex()},
         "responder": json.loads(_hexed(bundle)),
         "private": private,
-        "kem_encapsulation": dict(kept) if offered else None,
+        "kem_encapsulation": dict(kept),
         "handshake": handshake.encode().hex(),
         "data": agreed.data.hex(),
         "session_id": agreed.session_id.hex(),
@@ -283,6 +298,21 @@ def file_vectors() -> dict[str, Any]:
     }
 
 
+def password_vectors() -> dict[str, Any]:
+    """The halves of passwords; `kdf` is in the wire's form."""
+    found = []
+    for password, memory_kib, passes, lanes, salt in (
+        ("correct horse battery", 65_536, 3, 1, bytes(range(16))),
+        ("zwölf Boxkämpfer", 65_536, 3, 1, bytes(range(16, 32))),
+        ("correct horse battery", 131_072, 4, 2, bytes(range(64))),
+    ):
+        kdf = Kdf(algorithm="argon2id", memory_kib=memory_kib, passes=passes, lanes=lanes, salt=salt)
+        derived = derive(password, kdf)
+        said = {**msgspec.structs.asdict(kdf), "salt": base64_text(salt)}
+        found.append({"password": password, "kdf": said, "login": derived.login, "wrap": derived.wrap.hex()})
+    return {"derived": found}
+
+
 def _hexed(value: Any) -> str:
     return json.dumps(
         msgspec.to_builtins(value, builtin_types=(bytes,)),
@@ -296,12 +326,13 @@ def all_vectors(kept: dict[str, str]) -> dict[str, Any]:
         "account": account_vectors(),
         "padding": padding_vectors(),
         "sessions": {
-            "x3dh": session_vectors(kept, one_time=True, kem=False),
-            "x3dh_without_one_time_prekey": session_vectors(kept, one_time=False, kem=False),
-            "pqxdh": session_vectors(kept, one_time=True, kem=True),
+            "pqxdh": session_vectors(kept, one_time=True),
+            "pqxdh_without_one_time_prekey": session_vectors(kept, one_time=False),
         },
         "groups": group_vectors(),
         "files": file_vectors(),
+        "password": password_vectors(),
+        "signatures": signature_vectors(),
     }
 
 

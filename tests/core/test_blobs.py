@@ -17,6 +17,7 @@ from messenger.core import part_buffers
 from messenger.core.blobs import Blobs
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.part_buffers import PART, PART_BUFFERS, PART_FILL_SECONDS, PART_WAIT_SECONDS
+from messenger.core.room import DiskFull
 from messenger.core.settings import S3
 from messenger.core.streams import Pieces
 from messenger.core.threads import Threads
@@ -187,6 +188,7 @@ class BlobTests(SynchronousTestCase):
         self.assertNoResult(waiting)
         held[0][1].callback(b"y")
         self.refused(held[0][0])
+        self.clock.advance(0)
         self.successResultOf(waiting)
         held[1][1].callback(b"y")  # nobody waits any more
         self.successResultOf(held[1][0])
@@ -225,6 +227,28 @@ class BlobTests(SynchronousTestCase):
             self.refused(ensureDeferred(blobs.size("key")))
             self.refused(ensureDeferred(blobs.remove("key", "up")))
             self.refused(ensureDeferred(blobs.check()))
+
+    def test_one_fault_in_storing_is_no_full_disk_and_a_second_may_be(self) -> None:
+        fails = [True, False]
+
+        def faulty(method: str, query: dict[str, str]) -> Answer:
+            if method == "PUT" and fails.pop(0):
+                return Response(500, b"<Error><Code>InternalError</Code></Error>")
+            return s3(method, query)
+
+        blobs, agent = self.blobs(faulty)
+        self.refused(self.put(blobs, [b"abcd"], 4))
+        self.assertFalse(blobs.room.full)
+        self.assertEqual([method for method, _, _ in agent.asked], ["PUT", "PUT", "DELETE"])
+        fails += [True, True]
+        self.refused(self.put(blobs, [b"abcd"], 4))
+        self.assertTrue(blobs.room.full)
+
+    def test_an_s3_that_says_that_it_is_full_is(self) -> None:
+        for answer in (Response(507), Response(500, b"<Error><Code>XMinioStorageFull</Code></Error>")):
+            blobs, _ = self.blobs(lambda method, query, answer=answer: answer)  # type: ignore[misc]
+            self.failureResultOf(self.put(blobs, [b"abcd"], 4), DiskFull)
+            self.assertTrue(blobs.room.full)
 
     def test_a_dead_connection_is_tried_again_unless_there_was_a_body(self) -> None:
         def dead_once(method: str, query: dict[str, str]) -> Answer:

@@ -95,6 +95,17 @@ def test_lists_in_the_environment(text: str, found: list[str]) -> None:
     assert load(None, {"MESSENGER_GATEWAY__MESSAGE": text}).gateway.message == found
 
 
+@pytest.mark.parametrize(
+    "text", ['["nats://a:1", "nats://b:2"]', '"nats://a:1, nats://b:2"', '["nats://a:1,nats://b:2"]']
+)
+def test_the_servers_of_nats_are_a_list_or_a_text_with_commas(toml: File, text: str) -> None:
+    found = ["nats://a:1", "nats://b:2"]
+    assert toml.load(f"[nats]\nurl = {text}").nats.urls == found
+    assert load(None, {"MESSENGER_NATS__URL": "nats://a:1, nats://b:2"}).nats.urls == found
+    assert load(None, {"MESSENGER_NATS__URL": "nats://a:1"}).nats.urls == ["nats://a:1"]
+    assert load(None, {}).nats.urls == ["nats://127.0.0.1:4222"]
+
+
 def test_text_in_the_environment_is_taken_as_it_is() -> None:
     """No value is special: a password may look like a number, a list or nothing."""
     for text in ("123", "null", "true", "a,b", " spaced ", "é\u20ac", "", '"quoted"'):

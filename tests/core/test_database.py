@@ -88,8 +88,8 @@ class ConnectionTests(SynchronousTestCase):
 
 class DatabaseTests(SynchronousTestCase):
     def test_who_hangs_in_a_transaction_does_not_keep_its_locks(self) -> None:
-        database = Database(None, DatabaseSettings(statement_timeout=7.0), "message", "secret", "0001")
-        self.assertIn("idle_in_transaction_session_timeout=7000", database._arguments["options"])
+        database = Database(Clock(), DatabaseSettings(statement_timeout=7.0), "message", "secret", "0001")
+        self.assertIn("idle_in_transaction_session_timeout=7000", database._connections._arguments["options"])
 
     def test_a_statement_without_an_answer_ends_its_connection(self) -> None:
         # The host went away without a word: no event will ever come.
@@ -97,29 +97,47 @@ class DatabaseTests(SynchronousTestCase):
         database = Database(clock, DatabaseSettings(statement_timeout=10.0), "message", "secret", "0001")
         hung, idle = Silent(clock), Silent(clock)
         hung.asked = clock.seconds()
-        database._all = {hung, idle}  # type: ignore[assignment]
+        database._leases.add(hung)  # type: ignore[arg-type]
+        database._leases.add(idle)  # type: ignore[arg-type]
         clock.advance(14)
-        database._end_hung()
+        database._end_stuck()
         self.assertFalse(hung.ended)
         clock.advance(2)
-        database._end_hung()
+        database._end_stuck()
         self.assertEqual((hung.ended, idle.ended), (True, False))
+
+    def test_connections_are_looked_after_while_they_are_lent(self) -> None:
+        clock = Clock()
+        database = Database(clock, DatabaseSettings(statement_timeout=10.0), "message", "secret", "0001")
+        hung = Silent(clock)
+        database._leases.add(hung)  # type: ignore[arg-type]
+        self.assertEqual(clock.getDelayedCalls(), [])
+        lent = self.successResultOf(ensureDeferred(database._lease()))
+        hung.asked = clock.seconds()
+        clock.pump([1] * 14)
+        self.assertFalse(hung.ended)
+        clock.pump([1] * 2)
+        self.assertTrue(hung.ended)
+        database._leases.give_back(lent)
+        clock.advance(1)
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_the_victim_of_a_deadlock_is_tried_once_more(self) -> None:
         database = Database(Clock(), DatabaseSettings(), "message", "secret", "0001")
         unlucky = Unlucky(1)
-        database._idle = [unlucky]  # type: ignore[list-item]
+        database._leases.add(unlucky)  # type: ignore[arg-type]
         self.assertEqual(self.successResultOf(ensureDeferred(database.write("update"))), [("done",)])
         unlucky.deadlocks = 2
         failed = ensureDeferred(database.write("update"))
         self.assertEqual(self.failureResultOf(failed, Problem).value.code, Code.unavailable)
-        self.assertEqual(database._idle, [unlucky])
+        self.assertEqual((database.idle, database.open), (1, 1))
 
 
 class Unlucky:
     """A connection that runs into so many deadlocks."""
 
     ended = False
+    at_rest = True
 
     def __init__(self, deadlocks: int) -> None:
         self.deadlocks = deadlocks

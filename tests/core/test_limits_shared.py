@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
@@ -182,3 +182,57 @@ def test_a_refusal_is_a_problem_of_the_contract() -> None:
     problem = refusal(take(house.one, "claim"))
     assert (problem.code, problem.retry_after) == (Code.rate_limited, 3_600)
     assert problem.headers["RateLimit-Reset"] == "3600"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("ask", "ask", "answer", "away", "throw", "nonsense", "cancel")),
+            st.integers(0, 9),
+        ),
+        max_size=60,
+    )
+)
+def test_every_charge_is_judged_and_none_is_left_waiting(steps: list[tuple[str, int]]) -> None:
+    house = House()
+    counts = SharedCounts(house.redis)
+    asked: list[Deferred[None]] = []
+    good = house.redis.run
+
+    async def run(script: str, keys: Sequence[str], arguments: Sequence[int]) -> list[Any]:
+        wait: Deferred[None] = Deferred()
+        asked.append(wait)
+        said: Any = await wait
+        return [1] if said else await good(script, keys, arguments)
+
+    house.redis.run = run  # type: ignore[method-assign]
+    calls: list[Deferred[Any]] = []
+    ends: list[object] = []
+
+    def ask() -> None:
+        call = ensureDeferred(counts.charge((Charge("a", "b", 1, 1_000),)))
+        call.addBoth(ends.append)
+        calls.append(call)
+
+    for step, number in steps:
+        waiting = [one for one in asked if not one.called]
+        if step == "ask":
+            ask()
+        elif step == "cancel" and calls:
+            calls[number % len(calls)].cancel()
+        elif waiting and step == "answer":
+            waiting[0].callback(None)
+        elif waiting and step == "nonsense":
+            waiting[0].callback(True)  # type: ignore[arg-type]
+        elif waiting and step == "away":
+            waiting[0].errback(CacheAway())
+        elif waiting and step == "throw":
+            waiting[0].errback(RecursionError("too deep"))
+    while left := [one for one in asked if not one.called]:
+        left[0].callback(None)
+    assert len(ends) == len(calls)
+    assert (counts._waiting, counts._running) == ([], False)
+    ask()  # and the next one is asked at once
+    asked[-1].callback(None)
+    assert len(ends) == len(calls)

@@ -1,12 +1,21 @@
 """Log lines are one JSON object each, bounded, and never hold a secret."""
 
+import ast
 import io
 import json
+from pathlib import Path
 
 import pytest
 from twisted.logger import Logger, LogPublisher
 
-from messenger.core.log import HIDDEN, MAX_TEXT, is_secret, json_lines
+import messenger
+from messenger.core import log as log_module
+from messenger.core.log import HIDDEN, MAX_TEXT, is_secret, json_lines, without_addresses
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 def lines(emit):
@@ -74,3 +83,82 @@ def test_legacy_events():
     out = io.StringIO()
     json_lines("auth")(out)({"log_text": "old", "log_format": "{log_text}", "log_time": 1.0, "isError": 0})
     assert json.loads(out.getvalue())["message"] == "old"
+
+
+def of(emit, namespace):
+    out = io.StringIO()
+    emit(Logger(namespace=namespace, observer=LogPublisher(json_lines("key")(out))))
+    return json.loads(out.getvalue())
+
+
+def test_libraries_do_not_tell_who_a_client_is():
+    for peer in (
+        "tcp4:192.0.2.7:41234",
+        "IPv4Address(type='TCP', host='192.0.2.7', port=41234)",
+        "2001:db8::7",
+        "tcp6:2001:db8::7:41234",
+    ):
+
+        def emit(log, peer=peer):
+            log.warn("dropping connection to peer {peer} with abort={abort}", peer=peer, abort=True)
+
+        line = of(emit, "autobahn.websocket.protocol")
+        assert "192.0.2.7" not in json.dumps(line)
+        assert "db8" not in json.dumps(line)
+        assert "[address]" in line["message"]
+        assert "[address]" in line["peer"]
+        assert "dropping connection" in line["message"]
+    debug = of(lambda log: log.debug("Timing out client: {peer}", peer="192.0.2.7"), "twisted.web.http")
+    assert "192.0.2.7" in debug["message"]
+    # Where an engine is stands in our own lines.
+    assert of(lambda log: log.warn("127.0.0.1:5432 is away"), "messenger.database")["message"].startswith(
+        "127"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at 10:32:01, 1.5 s, fe80::b.", "at 10:32:01, 1.5 s, [address]."),
+        ("from 192.0.2.7:80: gone", "from [address]:80: gone"),
+        ("[2001:db8::7]:80", "[[address]]:80"),
+        ("release 1.2.3 of 4:5", "release 1.2.3 of 4:5"),
+    ],
+)
+def test_addresses_are_told_from_other_numbers(text, shown):
+    assert without_addresses(text) == shown
+
+
+def test_no_line_of_ours_above_debug_names_a_client():
+    """`log.info(..., peer=...)` and the like are found in the source; a service's address may be told."""
+    found = []
+    for path in Path(messenger.__path__[0]).rglob("*.py"):
+        if path.name == "upstream.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr not in ("info", "warn", "error", "critical", "failure"):
+                continue
+            named = {one.arg for one in node.keywords} & {"peer", "address", "client", "ip", "forwarded"}
+            found += [f"{path.name}:{node.lineno} {name}" for name in named]
+    assert found == []
+
+
+def test_on_a_terminal_lines_are_for_people():
+    def emit(log):
+        log.warn("took {n} keys\x1b[31m", n=3, request_id="r1")
+        try:
+            raise KeyError("gone")
+        except KeyError:
+            log.failure("it broke")
+
+    out = Terminal()
+    emit(Logger(namespace="messenger.keys", observer=LogPublisher(log_module.lines("key")(out))))
+    first, second, *rest = out.getvalue().splitlines()
+    assert first[8:] == " warn     took 3 keys [31m [r1]"
+    assert second[8:] == " critical it broke"
+    assert rest[0].startswith("Traceback")
+    piped = io.StringIO()
+    emit(Logger(namespace="messenger.keys", observer=LogPublisher(log_module.lines("key")(piped))))
+    assert [json.loads(line)["service"] for line in piped.getvalue().splitlines()] == ["key", "key"]

@@ -22,6 +22,7 @@ class Table:
         self.hold_delete: Deferred[None] | None = None
         self.read_error: Exception | None = None
         self.delete_error: Exception | None = None
+        self.lost = 0
 
     async def read(self, sql: str, parameters: tuple[int]) -> list[tuple[Any, ...]]:
         assert "from auth.outbox" in sql
@@ -49,9 +50,18 @@ class Wire:
 
     def __init__(self) -> None:
         self.connected = True
+        self.moving = False  # from one server to another
         self.at_once = False
+        self.told: list[tuple[str, bytes, str | None]] = []
         self.published: list[tuple[str, bytes, str]] = []
         self.answers: dict[str, Deferred[None]] = {}
+
+    @property
+    def taking(self) -> bool:
+        return self.connected or self.moving
+
+    def tell(self, subject: str, payload: bytes, event_id: str | None = None) -> None:
+        self.told.append((subject, payload, event_id))
 
     async def publish(self, subject: str, payload: bytes, event_id: str) -> None:
         self.published.append((subject, payload, event_id))
@@ -113,6 +123,28 @@ class OutboxTests(SynchronousTestCase):
         self.send("1")
         self.assertEqual((self.bus.published, self.outbox.in_flight), ([], 0))
 
+    def test_what_the_bus_does_not_store_is_told_at_once_and_relayed_when_it_does(self) -> None:
+        """So a cluster of NATS without a majority delivers, and nothing waits for it."""
+        self.bus.connected = False
+        self.send("1")
+        self.assertEqual((self.bus.published, self.bus.told), ([], [("subject", b"1", "1")]))
+        self.table.left = [("1", "subject", b"1")]
+        self.clock.advance(1)
+        self.assertEqual((self.bus.published, len(self.bus.told)), ([], 1))
+        self.bus.connected = True
+        self.clock.advance(1)
+        self.assertEqual((self.bus.ids, len(self.bus.told)), (["1"], 1))
+
+    def test_while_the_bus_goes_to_another_server_events_go_with_it(self) -> None:
+        self.bus.connected, self.bus.moving = False, True
+        self.send("1")
+        self.assertEqual((self.bus.ids, self.bus.told), (["1"], []))
+
+    def test_what_is_beyond_the_bound_is_told_all_the_same(self) -> None:
+        self.send(*[str(number) for number in range(IN_FLIGHT)])
+        self.send("beyond")
+        self.assertEqual(self.bus.told, [("subject", b"beyond", "beyond")])
+
     def test_an_event_that_was_not_taken_keeps_its_row(self) -> None:
         self.send("1", "2")
         self.bus.fail("1", BusAway("no answer"))
@@ -158,6 +190,48 @@ class OutboxTests(SynchronousTestCase):
         self.send("2")
         self.bus.took("2")
         self.assertEqual(self.table.deletes[-1], ["2"])
+
+    # the relay of the only instance
+
+    def alone(self) -> None:
+        self.successResultOf(ensureDeferred(self.outbox.stop()))
+        self.outbox = Outbox(self.clock, self.table, self.bus, "auth", alone=True)  # type: ignore[arg-type]
+        self.successResultOf(ensureDeferred(self.outbox.start()))
+        self.clock.advance(1)
+        self.table.reads.clear()
+
+    def looks(self, seconds: int) -> int:
+        before = len(self.table.reads)
+        self.clock.pump([1] * seconds)
+        return len(self.table.reads) - before
+
+    def test_the_only_instance_looks_less_often_for_what_others_left(self) -> None:
+        self.alone()
+        self.assertEqual(self.looks(20), 4)
+        self.table.left = [("1", "s", b"")]
+        self.looks(5)
+        self.assertEqual(self.bus.ids, ["1"])
+
+    def test_the_only_instance_looks_each_second_while_something_of_its_own_waits(self) -> None:
+        self.alone()
+        self.send("1")
+        self.assertLess(self.looks(4), 4)  # on its way
+        self.bus.fail("1", BusAway("no answer"))
+        self.assertEqual(self.looks(4), 4)
+        self.looks(10)
+        self.assertEqual(self.looks(10), 2)
+        self.bus.connected = False
+        self.send("2")
+        self.assertEqual(self.looks(4), 4)
+
+    def test_the_only_instance_looks_where_a_commit_may_have_been_lost_or_the_table_is_not_read(self) -> None:
+        self.alone()
+        self.table.lost += 1
+        self.assertEqual(self.looks(4), 4)
+        self.looks(10)
+        self.table.read_error = unavailable("The database is away.")
+        self.looks(5)
+        self.assertEqual(self.looks(4), 4)
 
     # the relay
 

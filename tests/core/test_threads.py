@@ -1,14 +1,20 @@
 """Blocking calls: in threads, at most so many, and never a queue that grows."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from queue import Queue
 from typing import Any
+from unittest import skipUnless
+from unittest.mock import patch
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.threads import Threads
+from messenger.core.threads import NICE, Threads
 from messenger.wire.errors import Code, Problem
 
 LONG = 30  # seconds until a test that hangs gives up
@@ -161,4 +167,64 @@ class ThreadsTests(SynchronousTestCase):
         self.gate.set()
         while not stopped.called:
             self.reactor.turn()
+        self.successResultOf(stopped)
+
+    def test_a_system_without_threads_costs_one_call_and_no_place(self) -> None:
+        def none_left(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with patch.object(threading.Thread, "start", none_left):
+            for _ in range(2 * self.threads.limit):
+                self.refusal(self.ask("1"))
+        self.assertEqual(self.threads.taken, 0)
+        self.gate.set()
+        answer = self.ask("2")
+        self.reactor.turn()
+        self.assertEqual(self.successResultOf(answer), "2")
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.sampled_from(("ask", "fail", "cancel", "turn")), max_size=40))
+    def test_every_place_comes_back(self, steps: list[str]) -> None:
+        reactor = Reactor()
+        threads = Threads(reactor, "test", 2, 3)
+        self.successResultOf(ensureDeferred(threads.start()))
+        calls: list[Deferred[Any]] = []
+        answered = 0
+        for step in steps:
+            if step in ("ask", "fail"):
+                call = ensureDeferred(threads.run(int, "1" if step == "ask" else "x"))
+                call.addErrback(lambda why: why.trap(CancelledError, Problem, ValueError))
+                calls.append(call)
+            elif step == "cancel" and calls:
+                calls[-1].cancel()
+            elif step == "turn" and threads.taken:
+                reactor.turn()
+                answered += 1
+        while threads.taken:
+            reactor.turn()
+            answered += 1
+        self.assertEqual(answered + threads.refused, len(calls))
+        self.assertTrue(all(call.called for call in calls))
+        stopped = ensureDeferred(threads.stop())
+        while not stopped.called:
+            reactor.turn()
+
+
+@skipUnless(sys.platform == "linux", "elsewhere a thread has no priority of its own")
+class YieldingTests(SynchronousTestCase):
+    def test_only_these_threads_have_a_lower_priority(self) -> None:
+        reactor = Reactor()
+        threads = Threads(reactor, "test", 1, 1, yielding=True)
+        self.successResultOf(ensureDeferred(threads.start()))
+        before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        def priority() -> int:
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        asked = ensureDeferred(threads.run(priority))
+        reactor.turn()
+        self.assertEqual(self.successResultOf(asked), min(19, before + NICE))
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), before)
+        stopped = ensureDeferred(threads.stop())
+        reactor.turn()
         self.successResultOf(stopped)

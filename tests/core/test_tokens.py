@@ -1,107 +1,42 @@
 """Access tokens: only what auth signed, for us, for now; and no session that has ended."""
 
-import hmac
 import json
-from base64 import urlsafe_b64encode
-from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    generate_private_key,
-)
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core import tokens as module
 from messenger.core.identity import Identity
 from messenger.core.tokens import KEYS_SECONDS, MAX_TOKEN, Tokens
-from messenger.wire.codec import encode
 from messenger.wire.errors import Code, Problem, unavailable
-from messenger.wire.events import SESSION_ENDED, SessionEnded
-
-NOW = 1_800_000_000
-USER = "0190b5c2-7e1a-7c3d-8f21-000000000001"
-DEVICE = "0190b5c2-7e1a-7c3d-8f21-000000000002"
-SESSION = "0190b5c2-7e1a-7c3d-8f21-000000000003"
-OTHER = "0190b5c2-7e1a-7c3d-8f21-000000000004"
-KID = "key-1"
-
-OURS = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
-NEXT = Ed25519PrivateKey.from_private_bytes(b"\x02" * 32)
-THEIRS = Ed25519PrivateKey.from_private_bytes(b"\x03" * 32)
-CURVE = generate_private_key(SECP256R1())
-
-CLAIMS = {
-    "iss": "secure-messenger",
-    "aud": "messenger",
-    "sub": USER,
-    "did": DEVICE,
-    "sid": SESSION,
-    "auth_time": NOW - 100,
-    "iat": NOW - 10,
-    "exp": NOW + 890,
-    "jti": "j",
-}
-HEADER = {"alg": "EdDSA", "kid": KID, "typ": "JWT"}
-
-
-def raw_public(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def pem_public(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def part(value: Any) -> bytes:
-    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return urlsafe_b64encode(raw).rstrip(b"=")
-
-
-def token(
-    claims: Any = CLAIMS, header: Any = HEADER, sign: Callable[[bytes], bytes] = OURS.sign, **changes: Any
-) -> str:
-    """A compact JWS (RFC 7515 section 3.1). Our own key signs, unless told otherwise."""
-    if changes:
-        claims = {name: value for name, value in {**claims, **changes}.items() if value is not ...}
-    signed = part(header) + b"." + part(claims)
-    return (signed + b"." + part(sign(signed))).decode()
-
-
-def headed(**changes: Any) -> dict[str, Any]:
-    return {name: value for name, value in {**HEADER, **changes}.items() if value is not ...}
-
-
-def hs256(secret: bytes) -> Callable[[bytes], bytes]:
-    return lambda signed: hmac.new(secret, signed, sha256).digest()
-
-
-def unsigned(alg: Any, tail: str = "") -> str:
-    return ".".join(token(header=headed(alg=alg)).split(".")[:2]) + "." + tail
-
-
-def jwk(key: Ed25519PrivateKey) -> dict[str, str]:
-    return {"kty": "OKP", "crv": "Ed25519", "x": part(raw_public(key)).decode(), "kid": KID}
-
-
-def es256(signed: bytes) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    r, s = decode_dss_signature(CURVE.sign(signed, ECDSA(SHA256())))
-    return r.to_bytes(32) + s.to_bytes(32)
-
-
-GOOD = token()
-_head, _body, _signature = GOOD.split(".")
+from tests.core.token_world import (
+    BODY,
+    CLAIMS,
+    DEVICE,
+    GOOD,
+    HEAD,
+    HEADER,
+    KID,
+    NEXT,
+    NOW,
+    OTHER,
+    OURS,
+    SESSION,
+    SIGNATURE,
+    THEIRS,
+    USER,
+    World,
+    es256,
+    headed,
+    hs256,
+    jwk,
+    part,
+    pem_public,
+    raw_public,
+    token,
+    unsigned,
+)
 
 # Each is refused as `unauthorized`, by a word for why.
 FORGED: dict[str, str] = {
@@ -109,7 +44,7 @@ FORGED: dict[str, str] = {
     **{
         f"alg {alg!r}{' with a signature' if tail else ''}": unsigned(alg, tail)
         for alg in ("none", "None", "NONE", "nOnE", "none ", "", None, 0, [], ["EdDSA"], {"EdDSA": 1}, True)
-        for tail in ("", _signature)
+        for tail in ("", SIGNATURE)
     },
     "alg left out": token(header=headed(alg=...)),
     # our public key as somebody's secret
@@ -216,16 +151,16 @@ FORGED: dict[str, str] = {
     "header nested": token(header=b"[" * 2_000 + b"]" * 2_000),
     "header a number": token(header=b"9" * 2_000),
     "header no UTF-8": token(header=b'{"alg":"EdDSA","kid":"\xff"}'),
-    "signature left out": f"{_head}.{_body}.",
+    "signature left out": f"{HEAD}.{BODY}.",
     "signature cut": GOOD[:-2],
-    "signature of zeros": f"{_head}.{_body}.{part(bytes(64)).decode()}",
+    "signature of zeros": f"{HEAD}.{BODY}.{part(bytes(64)).decode()}",
     "signature longer": GOOD + "AA",
     "signature padded": GOOD + "==",
     "signature with bits to spare": GOOD[:-1] + chr(ord(GOOD[-1]) + 1),
-    "signature with a character of no alphabet": f"{_head}.{_body}.{_signature[:9]}~{_signature[9:]}",
+    "signature with a character of no alphabet": f"{HEAD}.{BODY}.{SIGNATURE[:9]}~{SIGNATURE[9:]}",
     "a fourth part": GOOD + ".",
-    "signature of another body": f"{_head}.{part({**CLAIMS, 'sub': OTHER}).decode()}.{_signature}",
-    "two parts": f"{_head}.{_body}",
+    "signature of another body": f"{HEAD}.{part({**CLAIMS, 'sub': OTHER}).decode()}.{SIGNATURE}",
+    "two parts": f"{HEAD}.{BODY}",
     "four parts": GOOD + ".x",
     "five parts (JWE)": "a.b.c.d.e",
     "empty": "",
@@ -239,89 +174,6 @@ FORGED: dict[str, str] = {
     "huge, signed": token(jti="j" * MAX_TOKEN),
     "many dots": "." * MAX_TOKEN,
 }
-
-
-class Bus:
-    """A bus that a test speaks on."""
-
-    def __init__(self) -> None:
-        self.connected = True
-        self.listeners: dict[str, Callable[[str, bytes], object]] = {}
-        self.gap: list[Callable[[], object]] = []
-
-    def on(self, subject: str, listener: Callable[[str, bytes], object]) -> None:
-        self.listeners[subject] = listener
-
-    def on_gap(self, listener: Callable[[], object]) -> None:
-        self.gap.append(listener)
-
-    def ended(self, session: str) -> None:
-        event = SessionEnded(session_id=session, user_id=USER, device_id=DEVICE)
-        self.listeners[SESSION_ENDED](SESSION_ENDED, encode(event))
-
-
-class Views:
-    """The two views of auth that every service reads."""
-
-    def __init__(self) -> None:
-        self.keys: list[tuple[str, bytes]] = [(KID, raw_public(OURS))]
-        self.ended: list[tuple[str, str, str]] = []
-        self.key_reads = 0
-        self.ended_reads = 0
-        self.error: Exception | None = None
-        self.hold: Deferred[None] | None = None
-
-    async def read(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
-        if "verification_keys" in sql:
-            self.key_reads += 1
-            found: list[Any] = self.keys
-        else:
-            assert "ended_sessions" in sql
-            self.ended_reads += 1
-            found = self.ended
-        found = list(found)
-        if self.hold is not None:
-            await self.hold
-        if self.error is not None:
-            raise self.error
-        return found
-
-
-class World:
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.clock.rightNow = float(NOW)
-        self.bus = Bus()
-        self.views = Views()
-        self.tokens = Tokens(
-            self.clock,
-            self.views,  # type: ignore[arg-type]
-            self.bus,  # type: ignore[arg-type]
-            issuer="secure-messenger",
-            audience="messenger",
-            lifetime=900,
-        )
-        self.heard: list[str] = []
-        self.tokens.on_ended(lambda event: self.heard.append(event.session_id))
-
-    def start(self) -> "World":
-        answer: list[object] = []
-        ensureDeferred(self.tokens.start()).addBoth(answer.append)
-        assert answer == [None]
-        return self
-
-    def identify(self, text: str) -> Identity:
-        answer: list[Any] = []
-        ensureDeferred(self.tokens.identify(text)).addBoth(answer.append)
-        [found] = answer
-        if isinstance(found, Identity):
-            return found
-        raise found.value
-
-    def refusal(self, text: str) -> Code:
-        with pytest.raises(Problem) as caught:
-            self.identify(text)
-        return caught.value.code
 
 
 @pytest.fixture
@@ -497,137 +349,3 @@ def test_a_key_that_was_taken_back_is_refused(world: World) -> None:
     world.clock.advance(60)
     world.identify(token(header=headed(kid="key-2"), sign=NEXT.sign))
     assert world.refusal(GOOD) is Code.unauthorized
-
-
-# sessions that have ended
-
-
-def test_an_ended_session_is_refused_at_once(world: World) -> None:
-    world.identify(GOOD)
-    world.bus.ended(SESSION)
-    assert world.refusal(GOOD) is Code.unauthorized
-    assert world.refusal(token(jti="another of the session")) is Code.unauthorized
-    assert world.identify(token(sid=OTHER)).session_id == OTHER
-    assert world.heard == [SESSION]
-
-
-def test_an_end_is_told_once(world: World) -> None:
-    world.bus.ended(SESSION)
-    world.bus.ended(SESSION)
-    assert world.heard == [SESSION]
-
-
-def test_sessions_that_had_ended_before_the_start() -> None:
-    world = World()
-    world.views.ended = [(SESSION, USER, DEVICE)]
-    world.start()
-    assert world.refusal(GOOD) is Code.unauthorized
-
-
-def test_an_ended_session_is_forgotten_when_its_last_token_has_expired(world: World) -> None:
-    world.bus.ended(SESSION)
-    world.clock.pump([1] * 899)
-    assert len(world.tokens._ended) == 1
-    world.clock.pump([1] * 2)
-    assert len(world.tokens._ended) == 0
-    assert world.refusal(GOOD) is Code.token_expired
-
-
-def test_while_the_bus_is_away_the_view_is_read_each_second(world: World) -> None:
-    reads = world.views.ended_reads
-    world.clock.pump([1] * 5)
-    assert world.views.ended_reads == reads
-    world.bus.connected = False
-    world.views.ended = [(SESSION, USER, DEVICE)]
-    world.clock.advance(1)
-    assert world.views.ended_reads == reads + 1
-    assert world.refusal(GOOD) is Code.unauthorized
-    world.clock.pump([1] * 3)
-    assert world.views.ended_reads == reads + 4
-
-
-def test_after_a_gap_the_view_is_read_once(world: World) -> None:
-    reads = world.views.ended_reads
-    world.bus.gap[0]()
-    world.views.ended = [(SESSION, USER, DEVICE)]
-    world.clock.pump([1] * 5)
-    assert world.views.ended_reads == reads + 1
-    assert world.heard == [SESSION]
-
-
-def test_a_gap_during_the_read_makes_another(world: World) -> None:
-    world.bus.gap[0]()
-    world.views.hold = held = Deferred()
-    world.clock.advance(1)
-    world.bus.gap[0]()
-    world.views.ended = [(SESSION, USER, DEVICE)]  # too late for the read that is under way
-    held.callback(None)
-    world.views.hold = None
-    world.clock.advance(1)
-    assert world.heard == [SESSION]
-
-
-class PollingTests(SynchronousTestCase):
-    """What fails on the way must not end the polling: sessions would live on for as long as NATS is away."""
-
-    def setUp(self) -> None:
-        self.world = World().start()
-        self.world.bus.connected = False
-
-    def test_a_database_that_is_away(self) -> None:
-        self.world.views.error = unavailable("The database is away.")
-        self.world.clock.pump([1] * 3)
-        self.world.views.error = None
-        self.world.bus.ended(SESSION)
-        self.assertEqual(self.world.heard, [SESSION])
-
-    def test_a_gap_is_not_forgotten_while_the_database_is_away(self) -> None:
-        self.world.bus.connected = True
-        self.world.bus.gap[0]()
-        self.world.views.error = unavailable("The database is away.")
-        self.world.clock.advance(1)
-        self.world.views.error = None
-        self.world.views.ended = [(SESSION, USER, DEVICE)]
-        self.world.clock.advance(1)
-        self.assertEqual(self.world.heard, [SESSION])
-
-    def test_what_nobody_foresaw(self) -> None:
-        self.world.views.error = RuntimeError("permission denied")
-        self.world.clock.advance(1)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.world.views.error = None
-        self.world.views.ended = [(SESSION, USER, DEVICE)]
-        self.world.clock.advance(1)
-        self.assertEqual(self.world.heard, [SESSION])
-
-    def test_a_listener_that_fails_does_not_keep_the_others(self) -> None:
-        later: list[str] = []
-
-        def fail(event: SessionEnded) -> None:
-            raise RuntimeError("a bug in a listener")
-
-        self.world.tokens.on_ended(fail)
-        self.world.tokens.on_ended(lambda event: later.append(event.session_id))
-        self.world.views.ended = [(SESSION, USER, DEVICE), (OTHER, USER, DEVICE)]
-        self.world.clock.advance(1)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
-        self.assertEqual((self.world.heard, later), ([SESSION, OTHER], [SESSION, OTHER]))
-
-    def test_stop(self) -> None:
-        answer: list[object] = []
-        ensureDeferred(self.world.tokens.stop()).addBoth(answer.append)
-        self.assertEqual(answer, [None])
-        self.assertEqual(self.world.clock.getDelayedCalls(), [])
-
-
-class StartTests(SynchronousTestCase):
-    def test_a_key_that_is_none_leaves_the_others(self) -> None:
-        world = World()
-        world.views.keys = [("short", b"\x00"), (KID, raw_public(OURS))]
-        world.start()
-        self.assertEqual(world.identify(GOOD).user_id, USER)
-
-    def test_start_says_when_the_views_can_not_be_read(self) -> None:
-        world = World()
-        world.views.error = unavailable("The database is away.")
-        self.failureResultOf(ensureDeferred(world.tokens.start()), Problem)

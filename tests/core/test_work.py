@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -153,6 +153,25 @@ class WorkTests(SynchronousTestCase):
         self.queue.give(BusAway("away"))
         self.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_one_piece_whose_end_can_not_be_told_does_not_end_the_work(self) -> None:
+        class Deaf(Piece):
+            async def done(self) -> None:
+                raise OSError("the answer is on nobody's wire")
+
+        self.start()
+        self.queue.give(Deaf("alice"), Piece("bob"))
+        self.assertEqual(self.did, ["alice", "bob"])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.stop()
+
+    def test_a_question_that_the_bus_breaks_off_is_not_asked_without_end(self) -> None:
+        self.queue.pieces = [CancelledError()] * 50
+        self.start()
+        self.assertEqual(self.queue.asked, 1)
+        self.clock.advance(AWAY_SECONDS)
+        self.assertEqual(self.queue.asked, 2)
+        self.stop()
 
 
 class PeriodicTests(SynchronousTestCase):

@@ -175,7 +175,7 @@ def destinations(name: str, settings: Settings, environment: Mapping[str, str]) 
     if "MESSENGER_DATABASE__HOST" in environment:
         yield settings.database.host, settings.database.port
     for variable, url in (
-        ("MESSENGER_NATS__URL", settings.nats.url),
+        *(("MESSENGER_NATS__URL", url) for url in settings.nats.urls),
         ("MESSENGER_REDIS__URL", settings.redis.url),
         ("MESSENGER_S3__ENDPOINT", settings.s3.endpoint),
     ):

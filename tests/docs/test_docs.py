@@ -42,3 +42,21 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     ] == []
     services = set(re.findall(r"twist messenger-(\w+)", text))
     assert services <= {"gateway", "auth", "key", "message", "file"}
+
+
+def test_no_page_takes_a_name_that_an_earlier_one_has_taken() -> None:
+    """A name is given out once; who follows README.md and the pages on one server meets none that is
+    taken."""
+    order = ["README.md", "docs/install.md", "docs/first-conversation.md", "docs/api.md", "docs/client.md"]
+    taken: dict[str, str] = {}
+    for page in order:
+        code = "\n".join(
+            re.findall(r"^```(?:sh|python|js)\n(.*?)^```$", (ROOT / page).read_text(), re.S | re.M)
+        )
+        names = re.findall(
+            r"(?:register (?!\w+\(\))|register\(\"|person\(\"|users create )([a-z][\w.-]{2,})(?!\w*\()", code
+        )
+        for name in names:
+            assert name not in taken, f"{page} takes {name}, which {taken.get(name)} has taken"
+            taken[name] = page
+    assert {"alice", "bob", "alice-curl", "alice-python", "alice-js", "ben"} <= set(taken)

@@ -52,6 +52,7 @@ class MemoryStore:
         self.members: dict[str, set[str]] = {}
         self.ttls: dict[str, int | None] = {}
         self.deleted_users: set[str] = set()
+        self.blocked: set[str] = set()
         self.before_call: Callable[[str], None] = lambda name: None
         self.after_call: Callable[[str], None] = lambda name: None
 
@@ -64,6 +65,8 @@ class MemoryStore:
         shared = draft.conversation_id
         if shared is not None and draft.uploader_id not in self.members.get(shared, ()):
             return Reserved.no_conversation
+        if shared in self.blocked:
+            return Reserved.blocked
         files = sum(row.draft.uploader_id == draft.uploader_id for row in self.rows.values())
         used = self.used.get(draft.uploader_id, 0)
         if used + draft.reserved > self.bounds.quota or files >= self.bounds.files:
@@ -97,11 +100,13 @@ class MemoryStore:
         if file_id in self.rows:
             self.rows[file_id].upload_id = upload_id
 
-    async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | None:
+    async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | Reserved:
         self.before_call("finish")
         row = self.rows.get(file_id)
         if row is None:
-            return None
+            return Reserved.gone
+        if row.shares & self.blocked:
+            return Reserved.blocked
         self.used[row.draft.uploader_id] += size - row.size
         row.size, row.sha256 = size, sha256
         self.after_call("finish")

@@ -6,7 +6,7 @@ import pytest
 
 from messenger.files.domain import MAX_METADATA
 from messenger.files.measured import RESERVE
-from messenger.files.model import Bounds
+from messenger.files.model import BlobLost, Bounds
 from messenger.wire.errors import Code, Problem, unavailable
 from tests.fakes import run
 from tests.files.file_fakes import BOUNDS, LATE, Body, World
@@ -50,6 +50,15 @@ def test_a_body_of_unknown_length_may_fill_the_quota_to_the_last_byte() -> None:
     world = World(Bounds(size=10_000_000, quota=RESERVE + 10, files=5, unshared=1, abandoned=600))
     assert run(world.files.upload("ada", Body(bytes(RESERVE), bytes(10)), None)).size == RESERVE + 10
     refused(Code.too_large, world.files.upload("ada", Body(b"x"), None))
+
+
+@pytest.mark.parametrize("length", [6, None])
+def test_a_block_that_is_set_while_the_bytes_come_leaves_nothing(world: World, length: int | None) -> None:
+    body = Body(b"abc", b"def", each=lambda: world.store.blocked.add("family"))
+    refused(Code.blocked, world.files.upload("ada", body, length, "family"))
+    world.clock.now += LATE
+    run(world.files.sweep())
+    assert world.empty()
 
 
 @pytest.mark.parametrize("length", [7, None])
@@ -285,5 +294,5 @@ def test_a_file_deleted_while_somebody_begins_to_fetch_it_is_not_found(world: Wo
 def test_a_lost_blob_is_an_error_of_ours(world: World) -> None:
     found = world.upload(conversation="family")
     world.blobs.blobs.clear()
-    with pytest.raises(LookupError):
+    with pytest.raises(BlobLost):
         run(world.files.body(found, "ben", 0, 1))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messenger.files.conditions import Verdict, entity_tag, judge, range_holds
+from messenger.core.http.conditions import Verdict, entity_tag, judge, range_holds
 from messenger.files.ranges import Span, Unsatisfiable, span_of
 
 SIZES = st.integers(0, 50) | st.integers(0, 1 << 40)
@@ -100,6 +100,15 @@ OTHER = entity_tag(bytes(31) + b"\x01")
 )
 def test_conditions(if_match: str | None, if_none_match: str | None, safe: bool, verdict: Verdict) -> None:
     assert judge(TAG, if_match, if_none_match, safe=safe) is verdict
+
+
+@pytest.mark.parametrize("safe", [False, True])
+def test_what_is_not_there_matches_nothing(safe: bool) -> None:
+    assert judge(None, None, None, safe=safe) is Verdict.proceed
+    assert judge(None, None, "*", safe=safe) is Verdict.proceed
+    assert judge(None, None, TAG, safe=safe) is Verdict.proceed
+    for tag in ("*", TAG, '""', "None"):
+        assert judge(None, tag, None, safe=safe) is Verdict.failed
 
 
 @given(st.text(max_size=40))

@@ -17,8 +17,11 @@ from messenger.gateway.routes import service_of
         ("/api/v1/conversations", "message"),
         ("/api/v1/blocks/x", "message"),
         ("/api/v1/push", "message"),
+        ("/api/v1/preferences", "message"),
         ("/api/v1/files/uploads/x/y", "file"),
         ("/api/v1/keys/claim", "key"),
+        ("/api/v1/vault", "key"),
+        ("/api/v1/vault/.hidden", "key"),
     ],
 )
 def test_services(path, service):
@@ -39,7 +42,10 @@ OTHER = [
     "/api/v1/auth/../keys",
     "/api/v1/auth/..",
     "/api/v1/auth/.",
-    "/api/v1/auth/.hidden",
+    "/api/v1/vault/..",
+    "/api/v1/vault/../keys",
+    "/api/v1/vault/./a",
+    "/api/v1/vaults/a",
     "/api/v1/auth/%2e%2e/keys",
     "/api/v1/auth%2flogin",
     "/api/v1/%61uth/login",
@@ -181,7 +187,7 @@ class TestCors:
         assert "access-control-allow-credentials" not in reply.headers
         assert self.bench.network.tried == []
 
-    @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/.well-known/jwks.json"])
+    @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/.well-known/jwks.json", "/ws"])
     def test_preflight_of_what_is_no_api(self, path):
         asked = "Origin: https://app.example", "Access-Control-Request-Method: GET"
         self.ask("OPTIONS", *asked, path=path)

@@ -9,21 +9,23 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
-from messenger.keys.domain import Keys, certified_bytes
-from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Outgoing
-from messenger.wire.codec import Binary
+from messenger.keys.domain import Keys, list_bytes
+from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Outgoing, StandingList
+from messenger.wire.codec import Binary, Uuid
 from messenger.wire.events import DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
     Bundle,
     BundleOneTimePrekey,
     BundleSignedPrekey,
-    Certificate,
     DeviceIdentity,
+    DeviceList,
     Identities,
     IdentityKey,
     KemPrekey,
+    ListedDevice,
     OneTimePrekey,
     OneTimePrekeys,
+    PendingDevice,
     SignedPrekey,
 )
 from tests.fakes import Told, outgoing, run
@@ -55,9 +57,23 @@ class Device:
         public = bytes([key_id % 256]) + bytes(1567)
         return KemPrekey(key_id, Binary(public), Binary(self.identity.sign(public)))
 
-    def certificate(self, account: Ed25519PrivateKey) -> Certificate:
-        key = self.identity.public_key().public_bytes_raw()
-        return Certificate(Binary(account.sign(certified_bytes(self.who.user_id, self.who.device_id, key))))
+    def listed(self) -> ListedDevice:
+        return ListedDevice(Uuid(self.who.device_id), Binary(self.identity.public_key().public_bytes_raw()))
+
+
+def signed_list(account: Ed25519PrivateKey, version: int, *devices: Device, user_id: str = "") -> DeviceList:
+    """A user's list of these devices."""
+    listed = [one.listed() for one in devices]
+    return signed_names(account, version, user_id or devices[0].who.user_id, listed)
+
+
+def signed_names(
+    account: Ed25519PrivateKey, version: int, user_id: str, listed: list[ListedDevice]
+) -> DeviceList:
+    """A list that says just this, with a signature that holds."""
+    key = Binary(account.public_key().public_bytes_raw())
+    unsigned = DeviceList(key, version, listed, Binary(b""))
+    return DeviceList(key, version, listed, Binary(account.sign(list_bytes(user_id, unsigned))))
 
 
 def x25519_key() -> bytes:
@@ -72,23 +88,26 @@ class MemoryStore:
         self.signed: dict[str, SignedPrekey] = {}
         self.one_time: dict[str, list[OneTimePrekey]] = {}
         self.last_resort: dict[str, KemPrekey] = {}
-        self.accounts: dict[str, bytes] = {}
+        self.lists: dict[str, DeviceList] = {}
         self.live: set[str] = set()
         self.spent: int | None = None
 
     async def device(self, device_id: str) -> DeviceKeys | None:
         found = self.keys.get(device_id)
         left = len(self.one_time.get(device_id, []))
-        return found and replace(found, account_key=self.accounts.get(found.user_id), one_time_prekeys=left)
+        return found and replace(self._listed(found), one_time_prekeys=left)
+
+    def _listed(self, device: DeviceKeys) -> DeviceKeys:
+        given = self.lists.get(device.user_id)
+        keys = {str(one.device_id): bytes(one.identity_key) for one in given.devices} if given else {}
+        return replace(device, has_list=given is not None, listed_key=keys.get(device.device_id))
 
     async def alter(
         self, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
     ) -> list[Outgoing] | None:
         if device_id not in self.live:
             return None
-        found = await self.device(device_id) or DeviceKeys(
-            user_id=user_id, device_id=device_id, account_key=self.accounts.get(user_id)
-        )
+        found = await self.device(device_id) or self._listed(DeviceKeys(user_id=user_id, device_id=device_id))
         if found.user_id != user_id:
             return None
         change = rule(found)
@@ -102,7 +121,6 @@ class MemoryStore:
             found,
             identity_key=change.identity_key or found.identity_key,
             signed_prekey_id=change.signed_prekey.key_id if change.signed_prekey else found.signed_prekey_id,
-            certificate=change.certificate or found.certificate,
             one_time_prekeys=found.one_time_prekeys + len(change.one_time),
             kem_prekeys=found.kem_prekeys + len(change.kem),
             highest_one_time_id=max(
@@ -114,39 +132,46 @@ class MemoryStore:
             return []
         return _outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
 
-    async def set_account_key(
-        self, user_id: str, account_key: bytes, rule: Callable[[bytes], None]
-    ) -> list[Outgoing]:
-        standing = self.accounts.get(user_id)
-        if standing == account_key:
-            return []
+    async def set_list(
+        self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+    ) -> list[Outgoing] | None:
+        if not self.live:
+            return None
+        standing = self.lists.get(user_id)
         if standing is not None:
-            rule(standing)
-        self.accounts[user_id] = account_key
-        for device_id, device in self.keys.items():
-            if device.user_id == user_id:
-                self.keys[device_id] = replace(device, certificate=None)
-        return []
+            rule(StandingList(bytes(standing.account_key), standing.version))
+        before = await self._published(user_id)
+        self.lists[user_id] = given
+        after = await self._published(user_id)
+        return _outgoing(
+            [
+                DeviceChanged(
+                    event="published" if one in after else "removed", user_id=user_id, device_id=one
+                )
+                for one in sorted(before ^ after)
+            ]
+        )
+
+    async def _published(self, user_id: str) -> set[str]:
+        found = [await self.device(one) for one in self.keys]
+        return {one.device_id for one in found if one and one.user_id == user_id and one.published}
 
     async def identities(self, user_id: str) -> Identities | None:
         if not await self.user_exists(user_id):
             return None
         items = [
-            DeviceIdentity(device_id=key, identity_key=one.identity_key, certificate=one.certificate)
-            for key in self.keys
-            if (one := await self.device(key)) and one.user_id == user_id and one.published
+            DeviceIdentity(device_id=key, identity_key=self.keys[key].identity_key or b"")
+            for key in sorted(await self._published(user_id))
         ]
-        return Identities(account_key=self.accounts.get(user_id), items=items)
-
-    async def pending(self, user_id: str) -> list[DeviceIdentity]:
-        return [
-            DeviceIdentity(device_id=key, identity_key=one.identity_key, certificate=None)
-            for key in self.keys
-            if (one := await self.device(key))
-            and one.user_id == user_id
-            and one.identity_key
-            and not one.published
+        found = [await self.device(one) for one in self.keys]
+        pending = [
+            PendingDevice(
+                device_id=one.device_id, identity_key=one.identity_key, device_name=None, created_at=""
+            )
+            for one in found
+            if one and one.user_id == user_id and one.identity_key and one.listed_key != one.identity_key
         ]
+        return Identities(device_list=self.lists.get(user_id), items=items, pending=pending)
 
     async def user_exists(self, user_id: str) -> bool:
         return any(one.user_id == user_id for one in self.keys.values())
@@ -177,8 +202,7 @@ class MemoryStore:
                     ),
                     one_time_prekey=taken and BundleOneTimePrekey(taken.key_id, bytes(taken.public_key)),
                     kem_prekey=None,
-                    account_key=one.account_key,
-                    certificate=one.certificate,
+                    list_version=self.lists[one.user_id].version if one.has_list else None,
                 )
             )
         return Claimed(bundles, None, _outgoing(events))
@@ -188,7 +212,7 @@ class MemoryStore:
             self.keys.pop(device_id, None)
 
     async def forget_user(self, user_id: str) -> None:
-        self.accounts.pop(user_id, None)
+        self.lists.pop(user_id, None)
         await self.forget_devices([key for key, one in self.keys.items() if one.user_id == user_id])
 
     async def forget_deleted(self) -> bool:

@@ -6,8 +6,12 @@ from hashlib import sha512
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from messenger.keys.points import ORDER, PRIME, _add, _decoded, _times, ed25519_flaw, kem_flaw, x25519_flaw
+from messenger.keys.points import PRIME, ed25519_flaw, kem_flaw, x25519_flaw
+from tests.keys import plain_points
+from tests.keys.plain_points import ORDER, Point, add, decoded, encoded, times
 
 # The eight points of small order in their canonical encodings, and the other encodings that decoders which
 # don't look take for them or for others.
@@ -32,19 +36,12 @@ ODD_ED25519 = [
 ]
 
 
-def encoded(point: tuple[int, int, int, int]) -> bytes:
-    x, y, z, _ = point
-    inverse = pow(z, -1, PRIME)
-    x, y = x * inverse % PRIME, y * inverse % PRIME
-    return (y | (x & 1) << 255).to_bytes(32, "little")
-
-
 def ed25519_key() -> bytes:
     return Ed25519PrivateKey.generate().public_key().public_bytes_raw()
 
 
-def point_of(key: bytes) -> tuple[int, int, int, int]:
-    point = _decoded(key)
+def point_of(key: bytes) -> Point:
+    point = decoded(key)
     assert not isinstance(point, str)
     return point
 
@@ -67,7 +64,7 @@ def test_ed25519_encodings_that_are_not_canonical(text: str) -> None:
 
 @pytest.mark.parametrize("text", SMALL_ED25519[1:])
 def test_a_good_point_plus_one_of_small_order_is_outside_the_subgroup(text: str) -> None:
-    mixed = encoded(_add(point_of(ed25519_key()), point_of(bytes.fromhex(text))))
+    mixed = encoded(add(point_of(ed25519_key()), point_of(bytes.fromhex(text))))
     # The library takes it as a key: nobody else would notice.
     Ed25519PublicKey.from_public_bytes(mixed)
     assert ed25519_flaw(mixed) == "is outside the prime-order subgroup"
@@ -78,14 +75,25 @@ def test_about_half_of_all_strings_are_no_point() -> None:
     assert 25 < flaws.count("is no point of the curve") < 75
 
 
+@given(key=st.binary(min_size=32, max_size=32), small=st.sampled_from(SMALL_ED25519), how=st.integers(0, 2))
+@settings(max_examples=150, deadline=None)
+def test_each_reason_is_what_plain_arithmetic_finds(key: bytes, small: str, how: int) -> None:
+    raw = key
+    if how:
+        hashed = int.from_bytes(sha512(key).digest(), "little") % ORDER or 1
+        point = times(hashed, point_of(bytes.fromhex("58" + "66" * 31)))
+        raw = encoded(point if how == 1 else add(point, point_of(bytes.fromhex(small))))
+    assert ed25519_flaw(raw) == plain_points.ed25519_flaw(raw)
+
+
 def test_the_arithmetic_is_the_librarys() -> None:
     """A public key is the clamped hash of the private one times the base point (RFC 8032 section 5.1.5)."""
     base = point_of(bytes.fromhex("58" + "66" * 31))
     private = Ed25519PrivateKey.generate()
     half = int.from_bytes(sha512(private.private_bytes_raw()).digest()[:32], "little")
     scalar = half & (1 << 254) - 8 | 1 << 254
-    assert encoded(_times(scalar, base)) == private.public_key().public_bytes_raw()
-    assert encoded(_times(ORDER + 1, base)) == encoded(base)
+    assert encoded(times(scalar, base)) == private.public_key().public_bytes_raw()
+    assert encoded(times(ORDER + 1, base)) == encoded(base)
 
 
 @pytest.mark.parametrize("length", [0, 31, 33, 64])

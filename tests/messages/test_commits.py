@@ -1,8 +1,11 @@
 """Group commit: batches, order, repeats, busy conversations, failures."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -213,3 +216,68 @@ class CommitsTests(SynchronousTestCase):
         answer.addCallback(lambda _: told.append(list(self.committed)))
         self.log.answer(0)
         self.assertEqual(told, [[[("1", 1)]]])
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(("send", "send", "store", "busy", "short", "refuse", "away", "cancel")),
+                st.integers(0, 9),
+            ),
+            max_size=60,
+        ),
+        st.sampled_from(("none", "observe", "committed", "took")),
+    )
+    def test_every_draft_is_answered(self, steps: list[tuple[str, int]], broken: str) -> None:
+        def fault(name: str) -> Callable[..., None]:
+            def run(*_: object) -> None:
+                if name == broken:
+                    raise ZeroDivisionError(name)
+
+            return run
+
+        log = Log()
+        queue = Commits(log, fault("committed"), fault("observe"), fault("took"))
+        calls: list[Deferred[Outcome]] = []
+        ends: list[object] = []
+        for step, number in steps:
+            open_ones = [one for one in log.calls if not one[2].called]
+            if step == "send":
+                call = ensureDeferred(queue.append(draft("abc"[number % 3], str(number))))
+                call.addBoth(ends.append)
+                calls.append(call)
+            elif step == "cancel" and calls:
+                calls[number % len(calls)].cancel()
+            elif open_ones:
+                drafts, _, answer = open_ones[number % len(open_ones)]
+                if step == "store":
+                    answer.callback(log.number(drafts))
+                elif step == "busy":
+                    answer.callback([Outcome("busy", 0, 0, 0, None)] * len(drafts))
+                elif step == "short":
+                    answer.callback([])
+                elif step == "refuse":
+                    answer.errback(ValueError("PostgreSQL did not like it"))
+                elif step == "away":
+                    answer.errback(unavailable("The database went away."))
+        while left := [one for one in log.calls if not one[2].called]:
+            left[0][2].callback(log.number(left[0][0]))
+        self.assertEqual(len(ends), len(calls))
+        self.assertEqual((queue.waiting, queue._running, queue._held, queue._queue), (0, 0, set(), deque()))
+        self.successResultOf(ensureDeferred(queue.stop()))
+        self.flushLoggedErrors()
+
+    def test_a_long_queue_that_fails_at_once_does_not_nest(self) -> None:
+        calls = [self.append("a", "0"), self.append("b", "0")]
+        calls += [self.append(str(number), "1") for number in range(3_000)]
+        self.patch(commits, "BATCH", 1)  # as drafts of 64 KiB come close to
+
+        async def away(*_: object, **__: object) -> list[Outcome]:
+            raise unavailable("The database is away.")
+
+        self.log.commit = away  # type: ignore[method-assign]
+        self.log.answer(0)
+        self.log.answer(1)
+        self.assertEqual(self.commits.waiting, 0)
+        for call in calls[2:]:
+            self.failureResultOf(call, Problem)

@@ -3,16 +3,20 @@
 import json
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
 from messenger.core.limits import Limits, LocalCounts
 from messenger.core.settings import Limits as LimitSettings
-from messenger.messages.session import REFUSALS, Parts, Session
+from messenger.messages.charging import FREE_BYTES, REFUSALS, Charges
+from messenger.messages.session import SLICE, Parts, Session
+from messenger.messages.store.places import Ack
 from messenger.wire import frames
 from messenger.wire.codec import encode
 from messenger.wire.conversations import Sent
+from messenger.wire.errors import Code, Problem
 
 CONVERSATION = "01900000-0000-7000-8000-00000000abcd"
 
@@ -34,10 +38,42 @@ class Connection:
 
 
 class Hub:
-    """Lets everybody in."""
+    """Lets everybody in; what is to be sent again is looked up when the test says so."""
+
+    def __init__(self) -> None:
+        self.resends: list[tuple[str, int]] = []
+        self.looking: list[Deferred[None]] = []
 
     def attach(self, channel: object, identity: Identity) -> Connection:
         return Connection(identity)
+
+    async def resend(self, _connection: object, conversation_id: str, after: int) -> None:
+        self.resends.append((conversation_id, after))
+        self.looking.append(Deferred())
+        await self.looking[-1]
+
+
+class Progress:
+    """Notes acknowledgements."""
+
+    def __init__(self) -> None:
+        self.acks: list[Ack] = []
+
+    def ack(self, ack: Ack) -> None:
+        self.acks.append(ack)
+
+
+class Reading:
+    """A channel that notes whether it is read."""
+
+    def __init__(self) -> None:
+        self.paused = False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
 
 
 class Messages:
@@ -72,27 +108,33 @@ class SessionCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.build("3/s")
 
-    def build(self, send: str) -> None:
+    def build(self, send: str, frame: str = "off") -> None:
         self.clock = Clock()
         self.messages = Messages()
-        limits = Limits(LimitSettings(send=send), self.clock.seconds)
+        limits = Limits(LimitSettings(send=send, frame=frame), self.clock.seconds)
         nothing: Any = None
+        self.hub: Any = Hub()
+        self.progress: Any = Progress()
         self.parts = Parts(
             self.clock,
-            Hub(),  # type: ignore[arg-type]
+            self.hub,
+            self.hub,
             nothing,
             self.messages,  # type: ignore[arg-type]
-            nothing,
+            self.progress,
             Presence(),  # type: ignore[arg-type]
             Authenticator(),  # type: ignore[arg-type]
             45,
-            limits.of("send"),
-            LocalCounts(self.clock.seconds),
+            Charges(limits.of("send"), limits.of("frame"), LocalCounts(self.clock.seconds)),
         )
 
     def session(self, user: str = "alice", device: str = "phone") -> Session:
-        nothing: Any = None
-        return Session(self.parts, nothing, Identity(user, device, "session", 0, 10**10))
+        self.channel: Any = Reading()
+        return Session(self.parts, self.channel, Identity(user, device, "session", 0, 10**10))
+
+    def turn(self, frames_: int) -> None:
+        """Let the event loop turn as often as it takes to judge so many."""
+        self.clock.pump([0] * (frames_ // SLICE + 1))
 
     def send(self, session: Session, count: int = 1) -> list[str]:
         """Send so many messages in one frame; what was said."""
@@ -108,8 +150,15 @@ class SessionCase(SynchronousTestCase):
         for start in range(0, count, frames.MAX_FRAMES):
             part = min(frames.MAX_FRAMES, count - start)
             session.receive(json.dumps([frame] * part).encode())
+            self.turn(part)
         said, connection.said = connection.said, []
         return [one.get("code", one["type"]) for one in said]
+
+    def test_a_ping_is_answered_at_once(self) -> None:
+        session = self.session()
+        session.receive(b'{"type":"ping","ref":"r"}')
+        connection: Any = session.connection
+        assert connection.said == [{"type": "pong", "ref": "r"}]
 
     def test_one_too_many_is_refused_and_not_stored(self) -> None:
         session = self.session()
@@ -117,6 +166,31 @@ class SessionCase(SynchronousTestCase):
         assert self.messages.admitted == 3
         self.clock.advance(1)
         assert self.send(session) == ["sent"]
+
+    def test_others_have_their_turn_between_many_frames(self) -> None:
+        self.build("off")
+        session = self.session()
+        connection: Any = session.connection
+        others: list[int] = []
+        self.clock.callLater(0, lambda: others.append(len(connection.said)))
+        session.receive(json.dumps([{"type": "ping", "ref": "r"}] * (2 * SLICE + 1)).encode())
+        self.clock.callLater(0, lambda: others.append(len(connection.said)))
+        assert (len(connection.said), self.channel.paused) == (SLICE, True)
+        session.receive(b'{"type":"ping","ref":"last"}')
+        self.clock.advance(0)
+        assert others == [SLICE, 2 * SLICE]
+        assert [one["ref"] for one in connection.said[2 * SLICE :]] == ["r", "last"]
+        assert not self.channel.paused
+
+    def test_what_is_closed_in_between_is_judged_no_further(self) -> None:
+        self.build("off")
+        session = self.session()
+        connection: Any = session.connection
+        session.receive(json.dumps([{"type": "ping", "ref": "r"}] * (SLICE + 1)).encode())
+        connection.closed = True
+        self.clock.advance(0)
+        assert len(connection.said) == SLICE
+        assert self.clock.getDelayedCalls() == []
 
     def test_a_refusal_says_when_to_come_again(self) -> None:
         session = self.session()
@@ -149,13 +223,92 @@ class SessionCase(SynchronousTestCase):
         later = self.session()
         assert self.send(later, 4) == ["sent"] * 3 + ["rate_limited"]
 
-    def test_other_frames_do_not_count(self) -> None:
-        session = self.session()
-        assert self.send(session, 3) == ["sent"] * 3
-        assert self.send(session) == ["rate_limited"]
+    def say(self, session: Session, *several: dict[str, Any]) -> list[str]:
+        """Send these frames in one array; what was said."""
         connection: Any = session.connection
-        session.receive(b'{"type":"nonsense"}')
-        assert connection.said[-1]["code"] == "bad_request"
+        session.receive(json.dumps([*several]).encode())
+        self.turn(len(several))
+        said, connection.said = connection.said, []
+        return [one.get("code", one["type"]) for one in said]
+
+    def test_other_frames_count_by_themselves(self) -> None:
+        self.build("3/s", "2/s")
+        session = self.session()
+        assert self.send(session, 4) == ["sent"] * 3 + ["rate_limited"]
+        ping = {"type": "ping", "ref": "r"}
+        assert self.say(session, {"type": "nonsense"}, ping, ping) == ["bad_request", "pong", "rate_limited"]
+        assert self.say(self.session(device="laptop"), ping) == ["rate_limited"]
+        assert self.say(self.session("bob", "other"), ping) == ["pong"]
+
+    def test_a_message_that_is_no_frame_counts(self) -> None:
+        self.build("off", "4/s")
+        session = self.session()
+        nonsense = {"type": "nonsense", "text": "x" * 2 * FREE_BYTES}
+        assert self.say(session, nonsense) == ["bad_request"]
+        assert self.say(session, nonsense) == ["rate_limited"]
+
+    def test_repeats_in_one_array_count_once(self) -> None:
+        self.build("off", "4/s")
+        session = self.session()
+        mine, other = CONVERSATION, CONVERSATION.replace("a", "b")
+        acks = [{"type": "ack", "conversation_id": mine, "seq": seq} for seq in (1, 7, 3)]
+        acks.append({"type": "ack", "conversation_id": mine, "change": 2})
+        resends = [{"type": "resend", "conversation_id": mine, "after": after} for after in range(9_000)]
+        resends.append({"type": "resend", "conversation_id": other, "after": 0})
+        assert self.say(session, *acks, *resends) == []
+        self.hub.looking[0].callback(None)
+        assert self.hub.resends == [(mine, 8_999), (other, 0)]
+        [ack] = self.progress.acks
+        assert (ack.seq, ack.change) == (7, 2)
+        self.hub.looking[1].callback(None)
+        ping = {"type": "ping", "ref": "r"}
+        assert self.say(session, ping, ping) == ["pong", "rate_limited"]
+
+    def test_one_thing_at_a_time_is_asked_and_the_socket_not_read_meanwhile(self) -> None:
+        session = self.session()
+        for after in (5, 6, 7):
+            session.receive(
+                json.dumps({"type": "resend", "conversation_id": CONVERSATION, "after": after}).encode()
+            )
+        assert self.hub.resends == [(CONVERSATION, 5)]
+        assert self.channel.paused
+        self.hub.looking[0].callback(None)
+        self.hub.looking[1].callback(None)
+        assert [after for _, after in self.hub.resends] == [5, 6, 7]
+        self.hub.looking[2].callback(None)
+        assert not self.channel.paused
+
+    def test_a_socket_rests_after_a_large_message(self) -> None:
+        session = self.session()
+        resends = [{"type": "resend", "conversation_id": CONVERSATION, "after": 0}] * 9_000
+        self.say(session, *resends)
+        self.hub.looking[0].callback(None)
+        assert self.channel.paused
+        self.clock.advance(0.1)
+        assert self.channel.paused
+        self.clock.advance(0.3)
+        assert not self.channel.paused
+
+    def test_who_was_cut_off_is_not_even_listened_to(self) -> None:
+        self.build("off", "1/s")
+        ping = {"type": "ping", "ref": "r"}
+        session = self.session()
+        assert self.say(session, *[ping] * 200) == ["pong"] + ["rate_limited"] * REFUSALS.count
+        assert session.connection.closed
+        again = self.session()
+        self.patch(frames, "split", lambda _: self.fail("it was read"))
+        again.receive(b"[]")
+        connection: Any = again.connection
+        assert connection.code == frames.TOO_FAST
+
+    def test_no_socket_is_opened_for_who_was_cut_off_until_half_is_forgotten(self) -> None:
+        self.parts.charges.open("phone")
+        self.send(self.session(), 4 + REFUSALS.count)
+        refused = self.assertRaises(Problem, self.parts.charges.open, "phone")
+        self.assertEqual((refused.code, refused.retry_after), (Code.rate_limited, REFUSALS.period // 2))
+        self.parts.charges.open("laptop")
+        self.clock.advance(REFUSALS.period / 2)
+        self.parts.charges.open("phone")
 
     def test_off(self) -> None:
         self.build("off")

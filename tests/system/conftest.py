@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.engine_faults import OTHER_S3
 from tests.system.people import Person
-from tests.system.stack import OTHER_S3, Stack, running
+from tests.system.stack import Stack, running
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ import httpx
 from messenger.standalone.engines.wheels import find_programs
 from tests.system.people import Person
 from tests.system.process import Process
-from tests.system.stack import OPEN, Stack, free_ports, until
+from tests.system.stack import OPEN, Stack, free_ports
+from tests.system.waiting import until
 
 BIN = Path(sys.executable).parent
 STANDARD = {"auth": 8081, "message": 8082, "file": 8083, "key": 8084}

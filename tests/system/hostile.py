@@ -1,7 +1,8 @@
 """A hostile server: a proxy between one client and the real one that changes what it likes.
 
 `rewrite` sees each JSON answer (method, path, value) and gives what the client gets instead; `blob` sees each
-downloaded file; `frames` sees each frame for the client and gives those that it gets instead.
+downloaded file; `frames` sees each frame for the client and gives those that it gets instead. `requests` has
+all that the client asked.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ class Hostile:
         self.url = ""
         self.rewrite: Callable[[str, str, Json], Json] = lambda _method, _path, value: value
         self.blob: Callable[[bytes], bytes] = lambda raw: raw
+        self.requests: list[tuple[str, str, bytes]] = []  # method, path with query, headers and body
         self.frames: Callable[[dict[str, Json]], list[dict[str, Json]]] = lambda frame: [frame]
         self._sockets: set[ServerConnection] = set()
 
@@ -80,6 +82,7 @@ def _handler(hostile: Hostile) -> type[BaseHTTPRequestHandler]:
 
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            hostile.requests.append((self.command, self.path, bytes(self.headers) + body))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
             answer = httpx.request(
                 self.command, hostile.upstream + self.path, content=body, headers=headers, timeout=60

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 from nacl.public import PrivateKey
@@ -109,6 +109,20 @@ class Person:
     def socket(self, url: str | None = None) -> "Socket":
         """An open WebSocket that has said hello."""
         return Socket(url or self.url, self.token)
+
+
+def device_list(account: SigningKey, version: int, user_id: str, *devices: Person) -> dict[str, Any]:
+    """The body of a device list of these devices, which have published keys, signed as the contract says."""
+    named = sorted((UUID(one.device_id).bytes, bytes(one.identity.verify_key)) for one in devices)
+    text = b"messenger-device-list-1\0" + UUID(user_id).bytes + version.to_bytes(8, "big")
+    return {
+        "account_key": b64(bytes(account.verify_key)),
+        "version": version,
+        "devices": [
+            {"device_id": str(UUID(bytes=device_id)), "identity_key": b64(key)} for device_id, key in named
+        ],
+        "signature": b64(account.sign(text + b"".join(one + key for one, key in named)).signature),
+    }
 
 
 class Socket:

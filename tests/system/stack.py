@@ -10,27 +10,25 @@ keeps their data clean on a stack that is started once.
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import httpx
-import psutil
-import pytest
+import psycopg2
 
+from tests.system.engine_faults import OTHER_S3, EngineFaults
 from tests.system.process import Process
+from tests.system.waiting import until
 
 READY_SECONDS = 90.0
 SERVICES = ("auth", "message", "key", "file")
-OTHER_S3 = os.environ.get("MESSENGER_TEST_S3_ENDPOINT", "")
 ENGINES = ("postgres", "nats", "valkey", "seaweedfs")
 
 # What would make a test slow or stop it short; a test of the limits sets them again.
@@ -40,8 +38,11 @@ OPEN = {
     "MESSENGER_LIMITS__LOGIN": "off",
     "MESSENGER_LIMITS__CLAIM": "off",
     "MESSENGER_LIMITS__SEND": "off",
+    "MESSENGER_LIMITS__FRAME": "off",
     "MESSENGER_LIMITS__UPLOAD": "off",
     "MESSENGER_LIMITS__OTHER": "off",
+    "MESSENGER_LIMITS__GROUP": "off",
+    "MESSENGER_LIMITS__STRANGER": "off",
     "MESSENGER_LIMITS__GUESS": "off",
     "MESSENGER_LIMITS__GUESS_ADDRESS": "off",
 }
@@ -59,18 +60,7 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def until(check: Callable[[], Any], seconds: float = 10.0, every: float = 0.05) -> Any:
-    """What `check` gives once that is true; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {check}"
-        time.sleep(every)
-
-
-class Stack:
+class Stack(EngineFaults):
     """A whole system. `settings` are environment variables on top of what the form needs.
 
     In the form `apart` there are `instances` of the gateway and of the message service, one of the others;
@@ -163,6 +153,11 @@ class Stack:
         """Return once everything is ready to be used."""
         if self.form == "apart":
             self.start_engines()
+        self.start_services()
+
+    def start_services(self) -> None:
+        """Start all but the engines of the form `apart`, which run; returns once everything is ready."""
+        if self.form == "apart":
             self.run_admin("migrate")
         for name, process in self.processes.items():
             if name != "engines":
@@ -227,6 +222,19 @@ class Stack:
             "s3_secret_key": os.environ["MESSENGER_TEST_S3_SECRET_KEY"],
         }
 
+    def database(self) -> psycopg2.extensions.connection:
+        """A connection of PostgreSQL's administrator, on which each statement is committed by itself."""
+        found = self.admin_environment
+        connection = psycopg2.connect(
+            host=found["MESSENGER_DATABASE__HOST"],
+            port=found["MESSENGER_DATABASE__PORT"],
+            dbname=found["MESSENGER_DATABASE__NAME"],
+            user=found["MESSENGER_DATABASE__ADMIN_USER"],
+            password=found["MESSENGER_DATABASE__ADMIN_PASSWORD"],
+        )
+        connection.autocommit = True
+        return connection
+
     def run_admin(self, *arguments: str) -> str:
         """What `messenger-admin` prints."""
         done = subprocess.run(
@@ -288,52 +296,6 @@ class Stack:
         """Start a service that has ended."""
         self.processes[name].start()
 
-    def kill_engine(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Send an engine a signal; it comes back by itself after a SIGKILL."""
-        os.kill(self._engine_pid(name), number)
-
-    def _engine_pid(self, name: str) -> int:
-        path = self.data / "run" / f"{name}.pid"
-        if name == "seaweedfs" and OTHER_S3 and self.form == "apart":
-            given = os.environ.get("MESSENGER_TEST_S3_PID_FILE")
-            if not given:
-                pytest.skip("this S3 is not ours to stop: MESSENGER_TEST_S3_PID_FILE names none")
-            path = Path(given)
-        found: int = json.loads(path.read_text())["pid"]
-        return found
-
-    def engine(self, name: str) -> psutil.Process:
-        """An engine's main process."""
-        return psutil.Process(self._engine_pid(name))
-
-    def freeze_engine(self, name: str) -> Callable[[], None]:
-        """Stop an engine and all of its processes by SIGSTOP; gives what lets them go on."""
-        main = self.engine(name)
-        main.suspend()
-        frozen = [main, *main.children(recursive=True)]
-        for process in frozen[1:]:
-            process.suspend()
-
-        def thaw() -> None:
-            for process in reversed(frozen):
-                with suppress(psutil.NoSuchProcess):
-                    process.resume()
-
-        return thaw
-
-    def wipe_engine(self, name: str) -> None:
-        """Kill an engine and delete all its data before it comes back."""
-        supervisor = self.processes["messenger" if self.form == "one" else "engines"]
-        supervisor.send(signal.SIGSTOP)  # or it would be back before its data is gone
-        try:
-            process = self.engine(name)
-            process.kill()
-            until(lambda: process.status() == psutil.STATUS_ZOMBIE, every=0.01)
-            for entry in (self.data / name).iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        finally:
-            supervisor.send(signal.SIGCONT)
-
     # addresses
 
     @property
@@ -348,7 +310,7 @@ class Stack:
         return self.urls[0]
 
     def service_url(self, service: str) -> str:
-        """A service's own port, which the gateway hides."""
+        """A service's own port, which the gateway hides: of its first instance, or of the one named."""
         return f"http://127.0.0.1:{self.ports.get(service) or self.ports[f'{service}-1']}"
 
     def log_text(self) -> str:

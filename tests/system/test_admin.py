@@ -9,7 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.system.people import PASSWORD, Person, unique
-from tests.system.stack import SERVICES, Stack, running, until
+from tests.system.stack import SERVICES, Stack, running
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

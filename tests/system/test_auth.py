@@ -10,7 +10,8 @@ import jwt
 import pytest
 
 from tests.system.people import TRUST
-from tests.system.stack import Stack, until
+from tests.system.stack import Stack
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -29,6 +29,7 @@ from messenger.client import (
     UsernameTaken,
     WrongCode,
     WrongPassphrase,
+    WrongSafetyNumber,
 )
 from tests.system.people import PASSWORD, Person, Socket, unique
 from tests.system.stack import Stack
@@ -72,7 +73,10 @@ def test_two_people_with_two_devices_each(one: Stack, tmp_path: Path) -> None:
             for device, peer in ((ann, bob), (ann2, bob), (bob, ann), (bob2, ann))
         ]
         assert len(set(numbers)) == 1
-        await ann.client.set_verified(bob.name)
+        with pytest.raises(WrongSafetyNumber):
+            await ann.client.set_verified(bob.name, numbers[0][::-1])
+        assert not (await to_bob.refresh()).verified
+        await ann.client.set_verified(bob.name, numbers[0])
         assert (await to_bob.refresh()).verified
         ann3 = await people.another_device(ann, approved=False)
         await ann3.client.device_code()

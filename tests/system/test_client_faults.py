@@ -67,7 +67,7 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, form: str) -> Non
         children = [start(profiles[n], names[1 - n], mark) for n in range(2)]
         deadline = time.monotonic() + SECONDS
         # A kill when so many messages were heard on both sides together: wherever that finds them.
-        kills = sorted(dice.sample(range(20, 2 * MESSAGES - 20), KILLS))
+        kills = sorted(dice.sample(range(20, 2 * MESSAGES - 200), KILLS))
         victims: list[str] = []
         try:
             while min(counts := [len(heard(profile)) for profile in profiles]) < MESSAGES:

@@ -89,9 +89,29 @@ def test_a_group_and_a_file(pair: tuple[User, User], tmp_path: Path) -> None:
 
 def test_safety_numbers_are_the_same_on_both_sides(pair: tuple[User, User]) -> None:
     ann, bob = pair
-    [hers], [his] = ann.json("verify", bob.name, "--yes"), bob.json("verify", ann.name)
+    [his] = bob.json("verify", ann.name)
+    wrong = ann.run("verify", bob.name, *reversed(his["digits"].split()), status=5)
+    assert "not what this device sees" in wrong
+    assert not ann.json("verify", bob.name)[0]["verified"]
+    [hers] = ann.json("verify", bob.name, *his["digits"].split())
     assert hers["digits"] == his["digits"]
     assert (hers["verified"], his["verified"]) == (True, False)
+    # Nothing of one's own devices' talk shows as a conversation.
+    assert all(one["title"] for one in ann.json("conversations"))
+    assert "group" not in {one["type"] for one in ann.json("conversations") if not one["title"].strip()}
+
+
+def test_a_contact_link_verifies_at_once(pair: tuple[User, User]) -> None:
+    ann, bob = pair
+    [link] = bob.json("contact", "link")
+    assert "/#contact=" in link["link"]
+    damaged = link["link"][:-6]
+    assert "damaged" in ann.run("contact", "add", damaged, status=1)
+    assert ann.json("contact", "add", link["link"])[0]["username"] == bob.name
+    found = {one["username"]: one for one in ann.json("contact", "list")}
+    assert (found[bob.name]["verified"], found[bob.name]["changed"]) == (True, False)
+    elsewhere = link["link"].replace("http://", "https://other.example/", 1)
+    assert "for the server" in ann.run("contact", "add", elsewhere, status=1)
 
 
 def test_what_can_not_be_done_says_so_in_a_line(pair: tuple[User, User], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.system.people import PASSWORD, Person, b64
-from tests.system.stack import until
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

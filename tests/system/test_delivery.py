@@ -4,12 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.system.people import Person, Socket, b64
-from tests.system.stack import Stack
+from tests.system.stack import Stack, running
 
 pytestmark = pytest.mark.system
 
@@ -107,3 +108,19 @@ def many_sockets(stack: Stack, person: Person, count: int) -> Iterator[list[Sock
         for socket in sockets:
             socket.until("synced")
         yield sockets
+
+
+def test_what_the_bus_has_lost_is_missed_by_its_number(tmp_path: Path) -> None:
+    """Every event is lost, and its publisher believes it went out: who hears of its number looks."""
+    program = {"message": ["-m", "tests.system.checker.sabotage", "news-lost"]}
+    with running(Stack(tmp_path, "apart", programs=program)) as stack:
+        ann, ben = Person(stack.urls[0], "ann"), Person(stack.urls[0], "ben")
+        conversation_id = ann.direct(ben)
+        with many_sockets(stack, ben, 4) as others:
+            for seq in (1, 2):
+                ann.send(conversation_id)
+                for other in others:
+                    assert other.until("message", 30)["seq"] == seq
+            group_id = ann.group(ben)
+            for other in others:
+                assert other.until("change", 30)["conversation_id"] == group_id

@@ -17,7 +17,8 @@ import pytest
 from tests.deploy import compose
 from tests.deploy.facts import ROOT
 from tests.system.deployed import Places, engines, launch, programs, round_trip, run, until_well
-from tests.system.stack import Stack, free_ports, until
+from tests.system.stack import Stack, free_ports
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -19,7 +19,8 @@ import pytest
 
 from tests.deploy.facts import ROOT
 from tests.system.process import Process
-from tests.system.stack import free_ports, until
+from tests.system.stack import free_ports
+from tests.system.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 

@@ -19,7 +19,8 @@ from tests.deploy import units
 from tests.deploy.facts import ROOT
 from tests.system.deployed import Places, engines, launch, programs, round_trip, run
 from tests.system.process import Process
-from tests.system.stack import Stack, until
+from tests.system.stack import Stack
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

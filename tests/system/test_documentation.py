@@ -18,10 +18,10 @@ from tests.system.stack import Stack
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def blocks(page: str, language: str, url: str) -> list[str]:
+def blocks(page: str, language: str, url: str, least: int = 3) -> list[str]:
     """A page's blocks of `language`, for the server at `url`."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
-    assert len(found) >= 3
+    assert len(found) >= least
     return [block.replace("127.0.0.1:8080", url.removeprefix("http://")) for block in found]
 
 
@@ -110,3 +110,16 @@ def test_the_first_conversation_goes_as_the_page_says(one: Stack, tmp_path: Path
     assert '"seq":1' in out
     assert '"content":"aGVsbG8="' in out
     assert out.rstrip().endswith("the same")
+
+
+@pytest.mark.system
+def test_the_command_line_goes_as_the_page_says(one: Stack, tmp_path: Path) -> None:
+    (page,) = [block for block in blocks("client.md", "sh", one.url, 2) if "MESSENGER_SERVER" in block]
+    page = page.replace("build/client/bin/messenger", f"{sys.executable} -m messenger.client.cli.main")
+    for name in ("ann", "ben"):
+        page = re.sub(rf"(register|send|history|verify) {name}\b", rf"\1 {name}$RUN", page)
+    # Aliases are for people; a script has to ask for them.
+    script = f"shopt -s expand_aliases\nRUN={unique('')}\nexport MESSENGER_PASSWORD='umbrella kettle'\n{page}"
+    root = str(DOCS.parent)
+    out = printed(["env", f"PYTHONPATH={root}", "bash", "-eu", "-o", "pipefail"], script, tmp_path)
+    assert out.count("Hello!") >= 2

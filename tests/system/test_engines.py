@@ -22,7 +22,8 @@ import redis
 from minio import Minio
 
 from messenger.standalone.engines.account import Account, closed_to
-from tests.system.stack import free_ports, until
+from tests.system.stack import free_ports
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -206,7 +207,7 @@ def test_no_part_of_seaweedfs_lists_blobs_by_plain_http(server: Server) -> None:
             return b""
 
     ports = json.loads((server.data / "ports.json").read_text())
-    for name in ("s3", "master", "volume", "filer", "admin"):
+    for name in ("s3", "master", "volume", "filer"):
         said = until(lambda port=ports[name]: answer(port))
         assert said.startswith(b"HTTP/1.0 ")
         assert not said.startswith(b"HTTP/1.0 2")
@@ -284,6 +285,7 @@ def test_a_restart_finds_data_and_ports_as_they_were(started: Callable[..., Serv
     second.check()
 
 
+@pytest.mark.long
 def test_no_engine_outlives_its_server(started: Callable[..., Server], tmp_path: Path) -> None:
     first = started(tmp_path / "data").ready()
     first.fill()
@@ -324,6 +326,7 @@ def test_what_hangs_is_ended_by_the_next_start(started: Callable[..., Server], t
     second.check()
 
 
+@pytest.mark.long
 def test_a_stranger_with_an_engines_number_is_left_alone(
     started: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -431,6 +434,7 @@ def python_for(account: Account) -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can be someone else")
+@pytest.mark.long
 def test_an_ordinary_user_can_do_all_this(started: Callable[..., Server]) -> None:
     options = {
         "python": python_for(NOBODY),

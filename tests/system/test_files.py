@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tests.system.people import Person, b64
-from tests.system.stack import Stack, until
+from tests.system.stack import Stack
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -17,7 +17,8 @@ import pytest
 from minio import Minio
 
 from tests.system.people import Person
-from tests.system.stack import Stack, running, until
+from tests.system.stack import Stack, running
+from tests.system.waiting import until
 
 # Faults of engines take minutes and a machine to themselves.
 pytestmark = [pytest.mark.system, pytest.mark.long]
@@ -43,17 +44,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def query(stack: Stack, statement: str) -> list[Any]:
     """Rows of the database, as its administrator sees them."""
-    environment = stack.admin_environment
 
     def connected() -> Any:
         try:
-            return psycopg2.connect(
-                host=environment["MESSENGER_DATABASE__HOST"],
-                port=environment["MESSENGER_DATABASE__PORT"],
-                dbname=environment["MESSENGER_DATABASE__NAME"],
-                user=environment["MESSENGER_DATABASE__ADMIN_USER"],
-                password=environment["MESSENGER_DATABASE__ADMIN_PASSWORD"],
-            )
+            return stack.database()
         except psycopg2.OperationalError:
             return None  # it was killed a moment ago
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import jwt
-import psycopg2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -44,13 +43,7 @@ def token(header: Any, claims: Any, sign: Sign) -> str:
 def signing_key(stack: Stack, kid: str) -> Ed25519PrivateKey:
     """The private key itself, as only PostgreSQL's superuser with the signing secret can have it."""
     found = stack.admin_environment
-    connection = psycopg2.connect(
-        host=found["MESSENGER_DATABASE__HOST"],
-        port=found["MESSENGER_DATABASE__PORT"],
-        dbname=found["MESSENGER_DATABASE__NAME"],
-        user=found["MESSENGER_DATABASE__ADMIN_USER"],
-        password=found["MESSENGER_DATABASE__ADMIN_PASSWORD"],
-    )
+    connection = stack.database()
     with connection, connection.cursor() as cursor:
         cursor.execute("select private_key from auth.signing_keys where kid = %s", (kid,))
         row = cursor.fetchone()

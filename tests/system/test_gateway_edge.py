@@ -17,7 +17,8 @@ from websockets.sync.client import connect
 sys.path.insert(0, str(Path(__file__).parents[1] / "core" / "http"))
 from test_http_listen import child, pair
 
-from tests.system.stack import free_ports, until
+from tests.system.stack import free_ports
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -1,4 +1,4 @@
-"""Two auth and two key services: what has to hold across instances, while they come and go."""
+"""Two auth, key or message services: what has to hold across instances, while they come and go."""
 
 import signal
 import threading
@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import jwt
-import psycopg2
 import pytest
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
-from tests.system.people import PASSWORD, Person, b64
-from tests.system.stack import Stack, until
+from tests.system.people import PASSWORD, Person, b64, device_list
+from tests.system.stack import Stack
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -27,16 +27,8 @@ def instances(stack: Stack, service: str) -> list[str]:
 
 def query(stack: Stack, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
     """What PostgreSQL's superuser reads."""
-    found = stack.admin_environment
-    connection = psycopg2.connect(
-        host=found["MESSENGER_DATABASE__HOST"],
-        port=found["MESSENGER_DATABASE__PORT"],
-        dbname=found["MESSENGER_DATABASE__NAME"],
-        user=found["MESSENGER_DATABASE__ADMIN_USER"],
-        password=found["MESSENGER_DATABASE__ADMIN_PASSWORD"],
-    )
+    connection = stack.database()
     try:
-        connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(sql, arguments)
             return list(cursor.fetchall()) if cursor.description else []
@@ -133,7 +125,7 @@ def test_no_prekey_twice_though_a_key_service_dies_between_claim_and_answer(twin
 def test_keys_rotate_without_downtime(twins: Stack) -> None:
     alice = Person(twins.url)
     old = jwt.get_unverified_header(alice.token)["kid"]
-    printed = twins.run_admin("keys", "rotate", "--announce", "3")
+    printed = twins.run_admin("keys", "rotate", "--announce", "8")
     new = printed.split()[2]
     assert new != old
     urls = [*instances(twins, "auth"), *instances(twins, "key")]
@@ -156,7 +148,7 @@ def test_keys_rotate_without_downtime(twins: Stack) -> None:
                 answer = httpx.get(f"{twins.url}/api/v1{path}", headers=headers)
                 assert answer.status_code in (200, 404), answer.text
         time.sleep(0.3)
-    assert kids[old] >= 2
+    assert kids[old] >= 1
     published = {key["kid"] for key in httpx.get(f"{twins.url}/.well-known/jwks.json").json()["keys"]}
     assert published == {old, new}
     (until_then,) = query(
@@ -170,16 +162,16 @@ def test_keys_rotate_without_downtime(twins: Stack) -> None:
 def test_a_deletion_reaches_a_service_that_was_down(twins: Stack) -> None:
     bob = Person(twins.url)
     bob.publish(3)
-    account = {"account_key": _ed25519()}
-    bob.ok("PUT", "/keys/account", json=account)
+    bob.ok("PUT", "/keys/device-list", 204, json=device_list(SigningKey.generate(), 1, bob.user_id, bob))
+    bob.ok("PUT", "/vault/seed", 200, json={"content": b64(b"sealed")})
     for name in ("key-1", "key-2"):
         twins.processes[name].terminate()
         twins.processes[name].ended()
     bob.ok("DELETE", "/auth/me", 204, json={"password": PASSWORD})
-    assert _kept(twins, bob) == (1, 1)
+    assert _kept(twins, bob) == (1, 1, 1)
     time.sleep(3)  # the outbox hands it to NATS meanwhile
     twins.restart("key-1")
-    until(lambda: _kept(twins, bob) == (0, 0), 10)
+    until(lambda: _kept(twins, bob) == (0, 0, 0), 10)
     twins.restart("key-2")
     twins.wait_ready()
 
@@ -204,21 +196,76 @@ def test_a_deletion_shows_though_nats_was_wiped(twins: Stack) -> None:
     until(lambda: _kept(twins, alice)[0] == 0, 10)
 
 
-def _kept(stack: Stack, person: Person) -> tuple[int, int]:
-    """How many devices and account keys of a person the key service has."""
+def _sockets(stack: Stack) -> dict[str, int]:
+    """How many sockets each message instance has that is there."""
+    found = {}
+    for number in (1, 2):
+        name = f"message-{number}"
+        try:
+            text = httpx.get(f"http://127.0.0.1:{stack.ports[name]}/metrics", timeout=5).text
+        except httpx.TransportError:
+            continue
+        (line,) = [line for line in text.splitlines() if line.startswith("messenger_sockets ")]
+        found[name] = int(float(line.split()[1]))
+    return found
+
+
+def _instance_of(stack: Stack, person: Person, url: str) -> str:
+    """On which message instance a socket of the person is, if it is opened at this gateway."""
+    until(lambda: sum(_sockets(stack).values()) == 0)
+    with person.socket(url) as socket:
+        socket.until("synced")
+        (name,) = [name for name, count in _sockets(stack).items() if count]
+    return name
+
+
+def _none_rests(stack: Stack) -> bool:
+    """Whether both gateways ask all instances: what was not there yet when they began rests for a while."""
+    for number in (1, 2):
+        text = httpx.get(f"http://127.0.0.1:{stack.ports[f'gateway-metrics-{number}']}/metrics").text
+        if 'messenger_gateway_upstream_resting{service="message"} 0.0' not in text:
+            return False
+    return True
+
+
+def test_both_gateways_prefer_the_same_instance_and_pass_by_one_that_is_away(apart: Stack) -> None:
+    until(lambda: _none_rests(apart), 40)
+    people = [Person(apart.url) for _ in range(4)]
+    where = {}
+    for person in people:
+        first, second = (_instance_of(apart, person, url) for url in apart.urls)
+        assert first == second
+        where[person] = first
+    # Whose instance goes is on another at once, at either gateway, and hears all, until it is back.
+    person, name = next(iter(where.items()))
+    apart.processes[name].terminate()
+    apart.processes[name].ended()
+    (other,) = {"message-1", "message-2"} - {name}
+    for url in apart.urls:
+        with person.socket(url) as socket:
+            socket.until("synced")
+            assert _sockets(apart) == {other: 1}
+            conversation = person.direct(people[1])
+            people[1].send(conversation)
+            assert socket.until("message")["conversation_id"] == conversation
+    apart.restart(name)
+    apart.wait_ready()
+    until(lambda: _is_ready(f"http://127.0.0.1:{apart.ports[name]}"), 30)
+    for url in apart.urls:
+        until(lambda url=url: _instance_of(apart, person, url) == name, 40, every=0.5)  # type: ignore[misc]
+
+
+def _kept(stack: Stack, person: Person) -> tuple[int, int, int]:
+    """How many devices, device lists and names in the vault the key service has of a person."""
     (found,) = query(
         stack,
         "select (select count(*) from key.devices where user_id = %s),"
-        " (select count(*) from key.accounts where user_id = %s)",
-        person.user_id,
-        person.user_id,
+        " (select count(*) from key.lists where user_id = %s),"
+        " (select count(*) from key.vault where user_id = %s)",
+        *[person.user_id] * 3,
     )
-    return found[0], found[1]
+    return found[0], found[1], found[2]
 
 
 def _x25519() -> str:
     return b64(bytes(PrivateKey.generate().public_key))
-
-
-def _ed25519() -> str:
-    return b64(bytes(SigningKey.generate().verify_key))

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +20,14 @@ import httpx
 import psycopg2
 import pytest
 from nacl.public import PrivateKey
+from nacl.signing import SigningKey
 
-from tests.system.people import PASSWORD, Person, b64
+from messenger.admin.backup.tables import KEPT
+from tests.system.people import PASSWORD, Person, b64, device_list
 from tests.system.spoiled import NEVER, SPOILED
-from tests.system.stack import Stack, running, until
+from tests.system.stack import Stack, running
 from tests.system.test_second_factor import Owner, answer
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -73,6 +77,8 @@ class Story:
     owner: Owner
     files: dict[str, bytes] = field(default_factory=dict)
     claimed: set[int] = field(default_factory=set)
+    listed: dict[str, Any] = field(default_factory=dict)
+    sealed: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,10 @@ def story(one: Stack, tmp_path_factory: pytest.TempPathFactory) -> Story:
         person.publish(10)
     other = ben.another_device()
     story = Story(one, folder, ann, ben, other, ann.direct(ben), ann.group(ben), Owner(one.url))
+    story.listed = device_list(SigningKey.generate(), 7, ben.user_id, ben)
+    ben.ok("PUT", "/keys/device-list", 204, json=story.listed)
+    story.sealed = b64(secrets.token_bytes(65_536))
+    ben.ok("PUT", "/vault/seed", json={"content": story.sealed})
     with ben.socket() as socket:
         socket.until("synced")
         for _ in range(10):
@@ -184,6 +194,18 @@ def test_the_story_goes_on(story: Story, restored: Stack) -> None:
     ann.ok("DELETE", f"/files/{stored['file_id']}", 204)
 
 
+def test_the_device_list_and_the_vault_are_there(story: Story, restored: Stack) -> None:
+    ann, ben = login(restored, story.ann), login(restored, story.ben)
+    found = ann.ok("GET", f"/keys/identity/{ben.user_id}")
+    assert found["device_list"] == story.listed
+    assert [one["device_id"] for one in found["items"]] == [ben.device_id]
+    assert ben.http.put("/keys/device-list", json=story.listed).json()["version"] == 7
+    kept = ben.ok("GET", "/vault/seed")
+    assert kept["content"] == story.sealed
+    headers = {"If-Match": f'"{kept["version"]}"'}
+    assert ben.ok("PUT", "/vault/seed", json={"content": ""}, headers=headers)["version"] > kept["version"]
+
+
 def test_no_prekey_comes_twice(story: Story, restored: Stack) -> None:
     ann, ben = login(restored, story.ann), login(restored, story.ben)
 
@@ -232,7 +254,7 @@ def test_wrong_input_is_told_in_a_line(story: Story, tmp_path: Path) -> None:
 
 def test_a_backup_is_verified_without_any_engine(story: Story) -> None:
     said = done(None, "restore", "--verify-only", str(story.folder))
-    whole = re.search(r"is whole: 18 tables, (\d+) blobs", said)  # other tests' files among them
+    whole = re.search(rf"is whole: {len(KEPT)} tables, (\d+) blobs", said)  # other tests' files among them
     assert whole, said
     assert int(whole[1]) >= len(story.files)
     assert len(list((story.folder / "sets").iterdir())) == 2
@@ -349,13 +371,52 @@ def test_a_full_disk_is_told_and_leaves_the_last_backup(story: Story) -> None:
     done(None, "restore", "--verify-only", str(story.folder))
 
 
+def test_a_restore_looks_at_all_before_it_makes_anything(story: Story, tmp_path: Path) -> None:
+    new, secrets_file = tmp_path / "new", story.source.data / "secrets.json"
+    damaged = tmp_path / "damaged"
+    shutil.copytree(story.folder, damaged)
+    (newest,) = sorted((damaged / "sets").iterdir())[-1:]
+    (newest / "auth.users.copy.gz").write_bytes(b"")
+    (tmp_path / "other.json").write_text(
+        secrets_file.read_text().replace('"token_secret": "', '"token_secret": "x')
+    )
+    (tmp_path / "no.json").write_text("{}")
+    (tmp_path / "file").write_text("")
+    for word, arguments, data in [
+        ("is damaged", ["--secrets", str(secrets_file), str(damaged)], new),
+        ("Give --secrets FILE", [str(story.folder)], new),
+        ("can't be read", ["--secrets", str(tmp_path / "none.json"), str(story.folder)], new),
+        ("is damaged", ["--secrets", str(tmp_path / "no.json"), str(story.folder)], new),
+        (
+            "signing_secret is not the one",
+            ["--secrets", str(tmp_path / "other.json"), str(story.folder)],
+            new,
+        ),
+        ("holds no set x", ["--secrets", str(secrets_file), "--set", "x", str(story.folder)], new),
+        ("holds something else", ["--secrets", str(secrets_file), str(story.folder)], tmp_path),
+        ("can't be made", ["--secrets", str(secrets_file), str(story.folder)], tmp_path / "file" / "new"),
+    ]:
+        line = refused(data, "restore", *arguments)
+        assert word in line
+        # What ruins something is never what is offered.
+        assert "--other-secrets" not in line
+        assert not new.exists(), line
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["damaged", "file", "no.json", "other.json"]
+    other = refused(
+        story.source.data, "restore", "--secrets", str(tmp_path / "other.json"), str(story.folder)
+    )
+    assert "is there already" in other
+
+
+def test_a_quiet_backup_says_nothing(story: Story, tmp_path: Path) -> None:
+    assert done(story.source.data, "backup", "--quiet", str(tmp_path / "quiet")) == ""
+    done(None, "restore", "--verify-only", str(tmp_path / "quiet"))
+
+
 @pytest.mark.long
 def test_other_secrets_and_engines_that_are_not_empty(story: Story, tmp_path: Path) -> None:
     assert "holds no set x" in refused(None, "restore", "--verify-only", "--set", "x", str(story.folder))
     assert "--secrets goes with --data" in refused(None, "restore", "--secrets", "x", str(story.folder))
-    missing = ("--secrets", str(tmp_path / "none.json"))
-    assert "can't be used" in refused(tmp_path / "new", "restore", *missing, str(story.folder))
-    assert "signing_secret is not the one" in refused(tmp_path / "new", "restore", str(story.folder))
     said = done(tmp_path / "new", "restore", "--other-secrets", str(story.folder))
     assert "restored: " in said
     again = refused(tmp_path / "new", "restore", "--other-secrets", str(story.folder))

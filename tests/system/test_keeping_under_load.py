@@ -15,8 +15,9 @@ import pytest
 
 from messenger.admin.backup.folder import Folder
 from tests.system.people import PASSWORD, Person
-from tests.system.stack import Stack, running, until
+from tests.system.stack import Stack, running
 from tests.system.test_instances import query
+from tests.system.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.system.people import Person, b64
-from tests.system.stack import Stack, running, until
+from tests.system.stack import Stack, running
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -10,7 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.system.people import Person, b64
-from tests.system.stack import Stack, until
+from tests.system.stack import Stack
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.push_receiver import Device, PushService, claims_of
 from tests.system.people import Person
-from tests.system.stack import Stack, running, until
+from tests.system.stack import Stack, running
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -96,6 +97,23 @@ def test_a_device_that_is_away_is_woken_once(waking: Stack, service: PushService
     later.subscribe(service.origin + later.path)
     alice.send(name)
     later.wakes(1)
+    bob.wakes(1)
+
+
+def test_only_what_another_user_said_wakes(waking: Stack, service: PushService) -> None:
+    alice, bob, carol = Person(waking.url), Sleeper(waking, service), Sleeper(waking, service)
+    name = alice.group(bob, carol)
+    other = bob.another_device()
+    alice.send(name, kind="control")
+    other.send(name)
+    # Who is woken by that shows that all devices have been looked at.
+    carol.wakes(1)
+    assert service.at(bob.path) == []
+    for _ in range(30):
+        other.send(name)
+    alice.send(name)
+    for _ in range(30):
+        alice.send(name, kind="control")
     bob.wakes(1)
 
 

@@ -20,7 +20,7 @@ class Owner(Person):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        made = self.ok("POST", "/auth/totp", 201)
+        made = self.ok("POST", "/auth/totp", 201, json={"password": PASSWORD})
         assert made["uri"].startswith("otpauth://totp/")
         self.secret = base64.b32decode(made["secret"])
         # The code of the step before: this one's stays for the first login.
@@ -46,7 +46,8 @@ def answer(url: str, challenge: str, code: str) -> httpx.Response:
 def test_a_login_asks_for_a_code(stack: Stack) -> None:
     owner = Owner(stack.url)
     assert len(owner.codes) == 10
-    assert owner.http.post("/auth/totp").status_code == 409
+    assert owner.http.post("/auth/totp", json={"password": "wrong password"}).status_code == 403
+    assert owner.http.post("/auth/totp", json={"password": PASSWORD}).status_code == 409
     challenge = owner.challenge()
     wrong = answer(stack.url, challenge, "000000")
     assert (wrong.status_code, wrong.json()["code"], wrong.json()["tries_left"]) == (401, "unauthorized", 4)

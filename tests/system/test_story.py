@@ -19,7 +19,8 @@ from websockets.sync.client import connect
 
 from tests.system.encryption import Cipher
 from tests.system.people import PASSWORD, Person, Socket, b64
-from tests.system.stack import ENGINES, Stack, running, until
+from tests.system.stack import ENGINES, Stack, running
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

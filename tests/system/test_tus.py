@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from tests.system.people import Person, b64
-from tests.system.stack import Stack, running, until
+from tests.system.stack import Stack, running
+from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -17,15 +17,17 @@ import bcrypt
 import httpx
 import psycopg2
 import pytest
+from nacl.signing import SigningKey
 
 from messenger.core.config import load
 from messenger.core.migrate import migrate
 from messenger.core.schemas import SCHEMAS, newest
 from tests.system.checker.faults import Fault
 from tests.system.checker.trial import SETTINGS, Size, Trial
-from tests.system.people import PASSWORD, Person
-from tests.system.stack import Stack, running, until
+from tests.system.people import PASSWORD, Person, device_list
+from tests.system.stack import Stack, running
 from tests.system.test_instances import query
+from tests.system.waiting import until
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
@@ -74,6 +76,18 @@ class FirstVersion:
                 )
                 cursor.execute(
                     "insert into auth.devices (device_id, user_id) values (%s, %s)", (device, user)
+                )
+        with closing(self.service("key")) as key, key.cursor() as cursor:
+            for user, device in zip(self.users, self.devices, strict=True):
+                cursor.execute(
+                    "insert into key.devices (device_id, user_id, identity_key, signed_prekey_id,"
+                    " signed_prekey, signed_prekey_signature, signed_prekey_created_at)"
+                    " values (%s, %s, %s, 0, %s, %s, now())",
+                    (device, user, bytes(32), bytes(32), bytes(64)),
+                )
+                # An account key, which has certified nothing.
+                cursor.execute(
+                    "insert into key.accounts (user_id, account_key) values (%s, %s)", (user, bytes(32))
                 )
         with closing(self.service("message")) as message, message.cursor() as cursor:
             cursor.execute(
@@ -218,6 +232,7 @@ def _go_on_with_this_version(stack: Stack, clients: FirstVersion) -> None:
     assert person.send(clients.conversation)["seq"] == len(clients.sent) + 1
     page = person.ok("GET", f"/conversations/{clients.conversation}/messages?after=0&limit=200")
     assert [one["seq"] for one in page["items"]] == list(range(1, 201))
+    _list_in_place_of_an_account_key(stack, person, clients)
     until(lambda: "WRONG" not in stack.run_admin("check"), 30)
     wanted = {schema: newest(schema) for schema in SCHEMAS}
     assert httpx.get(f"{stack.url}/health").json()["schema"] == wanted
@@ -227,6 +242,27 @@ def _go_on_with_this_version(stack: Stack, clients: FirstVersion) -> None:
         assert httpx.get(f"{url}/health").json()["schema"] == {service: wanted[service]}
         line = f'schema="{service}",version="{wanted[service]}",wanted="{wanted[service]}"'
         assert line in httpx.get(f"{url}/metrics").text
+
+
+def _list_in_place_of_an_account_key(stack: Stack, person: Person, clients: FirstVersion) -> None:
+    """Nothing of an account key is carried over: all devices are published until there is a list."""
+    for user, device in zip(clients.users, clients.devices, strict=True):
+        found = person.ok("GET", f"/keys/identity/{user}")
+        assert found["device_list"] is None
+        assert [one["device_id"] for one in found["items"]] == [device]
+    (pending,) = person.ok("GET", f"/keys/identity/{person.user_id}")["pending"]
+    assert pending["device_id"] == clients.devices[1]
+    given = device_list(SigningKey.generate(), 1, person.user_id)
+    person.ok("PUT", "/keys/device-list", 204, json=given)
+    found = person.ok("GET", f"/keys/identity/{person.user_id}")
+    assert (found["device_list"], found["items"]) == (given, [])
+    # What is left of the version before goes with its user.
+    body = {"username": "first-2", "password": PASSWORD, "device_id": clients.devices[2]}
+    session = httpx.post(f"{stack.url}/api/v1/auth/login", json=body, timeout=30).json()
+    Person(stack.url, session=session).ok("DELETE", "/auth/me", 204, json={"password": PASSWORD})
+    left = "select 1 from key.accounts where user_id = %s"
+    assert query(stack, left, clients.users[3])
+    until(lambda: not query(stack, left, clients.users[2]), 10)
 
 
 def _restore_the_first_schema(stack: Stack, folder: Path, clients: FirstVersion) -> None:

@@ -106,6 +106,10 @@ def test_type_may_stand_anywhere() -> None:
         b'{"x":%s}' % (b"9" * 5_000),
         b"9" * 5_000,
         b"1e400",
+        # So is half a surrogate pair, though no text (section 8.2).
+        rb'{"type":"\ud800"}',
+        rb'{"type":"ping","ref":"\udc00\ud800"}',
+        rb'{"type":"ack","conversation_id":"%s","unknown":"\ud83d"}' % ID.encode(),
     ],
 )
 def test_json_that_is_no_frame_is_a_bad_request(text: bytes) -> None:
@@ -132,7 +136,6 @@ def test_json_that_is_no_frame_is_a_bad_request(text: bytes) -> None:
         b"\xef\xbb\xbf{}",
         b'{"type":"ack","seq":01}',
         b'{"type":"ack",}',
-        rb'{"type":"\ud800"}',
     ],
 )
 def test_what_is_no_json(text: bytes) -> None:
@@ -168,6 +171,14 @@ def test_a_bad_frame_leaves_its_neighbours_alone() -> None:
     refused(items[1])
     refused(items[2])
     assert isinstance(decode(items[3]), Read)
+
+
+def test_half_a_surrogate_pair_costs_its_own_frame() -> None:
+    ping = raw(type="ping", ref="r")
+    found = outcomes(b"[" + ping + rb',{"ref":"\ud800"},' + ping + b"]")
+    assert found == [decode(ping), Code.bad_request, decode(ping)]
+    with pytest.raises(NotJson):
+        split(rb'["\ud800", NaN]')
 
 
 def test_arrays_are_bounded() -> None:

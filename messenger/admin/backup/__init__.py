@@ -6,6 +6,7 @@
     copying     the blobs' part of a backup
     taking      both, in order
     checking    is a backup whole? before a restore touches anything
+    place       the data directory that a restore goes into
     load        the database's part of a restore
     restoring   all of a restore, in order
 

@@ -54,7 +54,8 @@ def verify(
     if damaged and not without_damaged:
         raise StartError(
             f"{damaged:,} blobs of the backup are damaged. If the server still lives remove those files and"
-            " back up again; else --without-damaged restores all but the files that had them"
+            " back up again; else see whether an older set is whole (--set); the last resort is"
+            " --without-damaged, which restores all but the files that had them"
         )
     progress.done(
         f"set {name} is whole: {len(manifest.tables)} tables, {seen:,} blobs of {sized(size)}"

@@ -1,12 +1,17 @@
 """The command lines of `backup` and `restore`."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messenger.admin.progress import Progress
+from messenger.core.config import load
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings
+
+if TYPE_CHECKING:
+    from messenger.admin.backup.restoring import Restoring
 
 
 def add_commands(commands: Any) -> None:
@@ -27,6 +32,11 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="how many backups stay in DIR, this one included (default: %(default)d)",
     )
+    backup.add_argument(
+        "--quiet",
+        action="store_true",
+        help="say only what is wrong: for cron and timers, which send what is said",
+    )
     backup.set_defaults(command=_backup)
     restore = commands.add_parser(
         "restore",
@@ -42,15 +52,7 @@ def add_commands(commands: Any) -> None:
         "--continue",
         action="store_true",
         dest="going_on",
-        help="the bucket has blobs, from a restore that broke off",
-    )
-    restore.add_argument(
-        "--other-secrets",
-        action="store_true",
-        help="restore though signing_secret or pepper are not the backup's",
-    )
-    restore.add_argument(
-        "--without-damaged", action="store_true", help="leave out files whose blob is damaged in the backup"
+        help="go on with a restore of this backup that broke off: the bucket has some of its blobs",
     )
     restore.add_argument(
         "--secrets",
@@ -58,67 +60,70 @@ def add_commands(commands: Any) -> None:
         metavar="FILE",
         help="with --data, for a new DIR: the old server's secrets.json",
     )
-    restore.set_defaults(command=_restore, prepare=_prepare, makes_data=True, needs_settings=_needs_settings)
+    restore.add_argument(
+        "--without-damaged", action="store_true", help="leave out files whose blob is damaged in the backup"
+    )
+    restore.add_argument(
+        "--other-secrets",
+        action="store_true",
+        help="only if the old server's signing_secret or pepper is lost for good: without the signing_secret"
+        " no second factor can be opened, without the pepper no password is right, for anybody, ever",
+    )
+    restore.set_defaults(command=_restore, needs_settings=False)
 
 
 def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
     from messenger.admin.backup.taking import back_up
 
     try:
-        return 0 if back_up(settings, chosen.folder, chosen.keep, Progress()) else 1
+        return 0 if back_up(settings, chosen.folder, chosen.keep, Progress(quiet=chosen.quiet)) else 1
     except OSError as error:
         raise StartError(
             f"can't write to {chosen.folder}: {error.strerror or error}; the last whole backup is as it was"
         ) from None
 
 
-def _restore(settings: Settings | None, chosen: argparse.Namespace) -> int:
-    from messenger.admin.backup.restoring import restore, verify_only
+def _restore(_settings: None, chosen: argparse.Namespace) -> int:
+    """All that can be known is looked at before anything is made; then the engines are, where they are
+    ours."""
+    from messenger.admin.backup.restoring import Restoring
 
-    if settings is None:
-        verify_only(chosen.folder, chosen.set, Progress())
-        return 0
+    if chosen.secrets is not None and chosen.data is None:
+        raise StartError("--secrets goes with --data; else the secrets are in the configuration")
+    restoring = Restoring(
+        chosen.folder,
+        Progress(),
+        going_on=chosen.going_on,
+        other_secrets=chosen.other_secrets,
+        without_damaged=chosen.without_damaged,
+    )
     try:
-        restore(
-            settings,
-            chosen.folder,
-            chosen.set,
-            Progress(),
-            going_on=chosen.going_on,
-            other_secrets=chosen.other_secrets,
-            without_damaged=chosen.without_damaged,
-        )
+        with restoring.locked():
+            restoring.verify(chosen.set)
+            if chosen.verify_only:
+                return 0
+            if chosen.data is None:
+                settings = load(chosen.config, os.environ)
+                restoring.check_secrets(settings, None)
+                restoring.restore(settings)
+            else:
+                _restore_data(restoring, chosen)
     except OSError as error:
-        raise StartError(f"{chosen.folder} can't be read: {error.strerror or error}") from None
+        raise StartError(
+            f"{error.filename or chosen.folder} can't be read: {error.strerror or error}"
+        ) from None
     return 0
 
 
-def _needs_settings(chosen: argparse.Namespace) -> bool:
-    return not chosen.verify_only
+def _restore_data(restoring: "Restoring", chosen: argparse.Namespace) -> None:
+    from messenger.admin.backup.place import look_at
+    from messenger.admin.embedded import embedded
 
-
-def _prepare(chosen: argparse.Namespace) -> None:
-    """Give a new data directory the old server's secrets, before its engines start for the first time."""
-    if chosen.secrets is None:
-        return
-    if chosen.data is None:
-        raise StartError("--secrets goes with --data; else the secrets are in the configuration")
-    place = chosen.data / "secrets.json"
-    if place.exists():
-        raise StartError(f"{place} is there already: --secrets is for a DIR that is not there yet")
-    try:
-        text = chosen.secrets.read_bytes()
-        chosen.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        strange = [one.name for one in chosen.data.iterdir() if one.name != "lost+found"]
-        if strange:
-            raise StartError(
-                f"{chosen.data} holds something else ({min(strange)}): give the data a new directory"
-            )
-        (chosen.data / "lock").touch(mode=0o600)
-        place.touch(mode=0o600)
-        place.write_bytes(text)
-    except OSError as error:
-        raise StartError(f"{error.filename} can't be used: {error.strerror}") from None
+    place = look_at(chosen.data, chosen.secrets, chosen.config, os.environ, restoring.manifest)
+    restoring.check_secrets(place.settings, chosen.data)
+    place.make()
+    with embedded(chosen.data, chosen.config, os.environ, make=True) as settings:
+        restoring.restore(settings)
 
 
 def _count(text: str) -> int:

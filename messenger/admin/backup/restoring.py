@@ -1,16 +1,18 @@
 """A restore, in order: is the backup whole, are the engines empty, then the blobs, and the database last.
 
-Until the blobs begin nothing is touched. The database is filled in one transaction after all blobs are
-there, so that whatever breaks off leaves a server without users rather than users without files; `--continue`
-goes on where a bucket has blobs already.
+First is all that needs no engine (the backup, the secrets, for a data directory the place), before engines of
+our own are made; until the blobs begin nothing is touched. The database is filled in one transaction after
+all blobs are there, so that whatever breaks off leaves a server without users rather than users without
+files; `--continue` goes on where a bucket has blobs already.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from messenger.admin.backup.checking import choose, verify
-from messenger.admin.backup.folder import Blob, Folder
+from messenger.admin.backup.folder import Blob, Folder, Manifest
 from messenger.admin.backup.load import check_empty, load
 from messenger.admin.backup.secrets import others
 from messenger.admin.progress import Progress, sized
@@ -30,40 +32,76 @@ PAUSE_SECONDS = 2.0
 PIECE = 256 << 10
 
 
-def verify_only(path: Path, name: str | None, progress: Progress) -> None:
-    """Say whether the set of this name, or the newest, is whole; StartError where not."""
-    folder = Folder(path, make=False)
-    with folder.locked():
-        verify(folder, choose(folder, name), progress)
+class Restoring:
+    """A restore of a set in the folder `path`; StartError, from any method, where it can't be.
 
+    `going_on` lets the bucket have blobs already, `other_secrets` lets secrets be others than the backup's
+    server had, `without_damaged` leaves out files whose blob is damaged.
+    """
 
-def restore(
-    settings: Settings,
-    path: Path,
-    name: str | None,
-    progress: Progress,
-    *,
-    going_on: bool = False,
-    other_secrets: bool = False,
-    without_damaged: bool = False,
-) -> None:
-    """Restore the set of this name, or the newest, into empty engines; StartError where that can't be."""
-    folder = Folder(path, make=False)
-    with folder.locked():
-        chosen = choose(folder, name)
-        manifest, without = verify(folder, chosen, progress, without_damaged=without_damaged)
-        wrong = others(manifest.secrets, settings)
-        if wrong and not other_secrets:
-            raise StartError(
-                f"[auth] {wrong[0]} is not the one that the backup's server had: passwords or second factors"
-                " would not work. Set the right one, or say --other-secrets; nothing was touched"
-            )
+    def __init__(
+        self,
+        path: Path,
+        progress: Progress,
+        *,
+        going_on: bool = False,
+        other_secrets: bool = False,
+        without_damaged: bool = False,
+    ) -> None:
+        self._folder = Folder(path, make=False)
+        self._progress = progress
+        self._going_on = going_on
+        self._other_secrets = other_secrets
+        self._without_damaged = without_damaged
+        self._name = ""
+        self._manifest: Manifest | None = None
+        self._without: set[str] = set()
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Nobody else works on the backup meanwhile."""
+        return self._folder.locked()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the set has; after `verify`."""
+        assert self._manifest is not None
+        return self._manifest
+
+    def verify(self, name: str | None) -> None:
+        """Is the set of this name, or the newest, whole?"""
+        self._name = choose(self._folder, name)
+        self._manifest, self._without = verify(
+            self._folder, self._name, self._progress, without_damaged=self._without_damaged
+        )
+
+    def check_secrets(self, settings: Settings, data: Path | None) -> None:
+        """Are these the backup's server's secrets? `data` is the data directory that is restored into, if
+        any."""
+        wrong = others(self.manifest.secrets, settings)
+        if not wrong or self._other_secrets:
+            return
+        lost = "second factors" if wrong[0] == "signing_secret" else "passwords"
+        how = (
+            "Give --secrets FILE, the old server's secrets.json, and a new DIR"
+            if data is not None and wrong[0] == "signing_secret"
+            else f"Set the right one, in the configuration or by MESSENGER_AUTH__{wrong[0].upper()}__FILE"
+        )
+        raise StartError(
+            f"[auth] {wrong[0]} is not the one that the backup's server had, and {lost} would not work."
+            f" {how}; nothing was made. If it is lost for good see `restore --help`"
+        )
+
+    def restore(self, settings: Settings) -> None:
+        """Restore the set, which is verified, into the engines of `settings`, once they are found empty."""
+        folder, progress = self._folder, self._progress
         with Administrator(settings.database) as database:
             check_empty(database)
-            listed = (blob for blob in folder.listed(folder.sets / chosen) if blob.file_id not in without)
-            run_reactor(lambda reactor: _upload(reactor, settings, folder, listed, going_on, progress))
-            load(settings, database, folder, chosen, manifest, without, progress)
-    _report(chosen, manifest.made_at, without, progress)
+            listed = (
+                blob for blob in folder.listed(folder.sets / self._name) if blob.file_id not in self._without
+            )
+            run_reactor(lambda reactor: _upload(reactor, settings, folder, listed, self._going_on, progress))
+            load(settings, database, folder, self._name, self.manifest, self._without, progress)
+        _report(self._name, self.manifest.made_at, self._without, progress)
 
 
 async def _upload(
@@ -81,8 +119,8 @@ async def _upload(
         await blobs.start()
         if not going_on and await blobs.listed(""):
             raise StartError(
-                f"the bucket {settings.s3.bucket} is not empty. After a restore that broke off say"
-                " --continue; else give an empty one; nothing was touched"
+                f"the bucket {settings.s3.bucket} is not empty: give an empty one; nothing was touched. Only"
+                " if a restore of this backup into it broke off say --continue"
             )
         uploading = _Uploading(reactor, blobs, folder, listed, progress)
         await together(uploading.work, WORKERS)

@@ -27,7 +27,9 @@ KEPT = (
     Kept("auth.secrets", "name <> 'refresh'"),
     # The highest key ids are in here: none is used again.
     Kept("key.devices"),
-    Kept("key.accounts"),
+    Kept("key.lists"),
+    Kept("key.listed_devices"),
+    Kept("key.vault"),
     # Meant to be given out again and again.
     Kept("key.last_resort_prekeys"),
     Kept("message.conversations"),
@@ -36,6 +38,7 @@ KEPT = (
     Kept("message.changes"),
     Kept("message.places"),
     Kept("message.blocks"),
+    Kept("message.preferences"),
     # Uploads that are under way are begun anew.
     Kept("file.files", "state = 'stored'"),
     Kept(
@@ -53,10 +56,12 @@ LEFT = {
     "key.one_time_prekeys": "they may have been handed out since: no one-time prekey is given twice",
     "key.kem_prekeys": "the same",
     "key.claims": "they count one hour's claims of prekeys that are gone",
+    "key.accounts": "signed device lists have taken its place; a version before them wrote it",
     "key.outbox": "instances that start read the database",
     "message.outbox": "instances that start read the database",
     "message.instances": "none of them runs",
     "message.presence": "nobody is there",
+    "message.blocked_by": "it is filled by the blocks that are restored",
     "message.push": "they go with their sessions; a device that logs in asks to be woken again",
     "file.segments": "they belong to uploads that are under way",
     "file.usage": "it is counted afresh",

@@ -100,11 +100,13 @@ def _report(folder: Folder, name: str, manifest: Manifest, copying: Copying, pro
     if copying.gone:
         progress.done(f"{len(copying.gone):,} files were deleted meanwhile and are left out")
     for file_id in copying.lost[:20]:
-        progress.done(f"the blob of file {file_id} is lost or damaged: see `messenger-admin check`")
+        progress.wrong(f"the blob of file {file_id} is lost or damaged: see `messenger-admin check`")
     if len(copying.lost) > 20:
-        progress.done(f"... and {len(copying.lost) - 20:,} more; the manifest has all of them")
+        progress.wrong(f"... and {len(copying.lost) - 20:,} more; the manifest has all of them")
     if "signing_secret" not in manifest.secrets:
-        progress.done(
+        progress.wrong(
             "[auth] signing_secret is not known here: a restore can't tell whether it has the right one"
         )
     progress.done(f"backup {name} is whole, in {folder.path}")
+    if copying.lost:
+        progress.wrong(f"backup {name} is whole but for {len(copying.lost):,} blobs that were lost before")

@@ -48,7 +48,8 @@ def look_at_settings(settings: Settings, telling: Telling) -> None:
         )
     if auth.bcrypt_cost < 10:
         telling.warn("[auth] bcrypt_cost", f"is {auth.bcrypt_cost}", "hashes are cheap to guess: 12 is usual")
-    if settings.database.host not in _LOOPBACK and settings.database.sslmode in ("disable", "prefer"):
+    far = [one for one in settings.database.hosts if one.name not in _LOOPBACK and one.name[:1] not in "/@"]
+    if far and settings.database.sslmode in ("disable", "prefer"):
         telling.warn(
             "[database] sslmode",
             f"is {settings.database.sslmode}",

@@ -6,12 +6,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from messenger.admin.doctor.standing import look_at_nats
 from messenger.admin.doctor.telling import Telling
 from messenger.core.blobs import Blobs
 from messenger.core.bus import MAX_PAYLOAD, Bus, BusAway
 from messenger.core.cache import Cache
 from messenger.core.lifecycle import StartError
 from messenger.core.limits.stores import CacheAway
+from messenger.core.room import DISK, DiskFull
+from messenger.core.s3_requests import StoresNothing
 from messenger.core.settings import Settings
 from messenger.core.streams import Pieces
 from messenger.core.threads import Threads
@@ -40,11 +43,19 @@ async def _nats(reactor: Any, settings: Settings, telling: Telling) -> None:
         return
     try:
         server = await bus.describe()
+        if not await bus.stores():
+            telling.bad(
+                "NATS stores nothing",
+                "its streams take no events. Its disk is full, most likely, or was: messages go on, slower",
+                "make room there, or make it larger; a running message service puts the streams right then",
+            )
+            return
     except BusAway as error:
         telling.bad("NATS", f"does not answer ({error})", "is JetStream on (`-js`), with room on its disk?")
         return
     finally:
         await bus.stop()
+    look_at_nats(settings, telling)
     telling.ok("NATS", f"is version {server.version}, JetStream has its streams")
     telling.judge(
         server.max_payload >= MAX_PAYLOAD + NATS_HEADERS,
@@ -101,6 +112,14 @@ async def _probe(blobs: Blobs, telling: Telling) -> None:
         try:
             await step()
         except (Problem, _Other) as error:
+            if isinstance(error, DiskFull | StoresNothing):
+                sure = isinstance(error, DiskFull) and error.state == DISK
+                telling.bad(
+                    "S3's disk is full" if sure else "S3's disk is full, or it fails otherwise",
+                    f"{name} failed ({error.detail})",
+                    "make room there, or make it larger; its own log knows why it stores nothing",
+                )
+                return
             reason = error.detail if isinstance(error, Problem) else str(error)
             advice = "the key pair needs the rights to put, get, list and delete objects of the bucket"
             telling.bad(f"S3 {name}", f"failed ({reason})", advice)

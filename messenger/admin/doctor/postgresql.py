@@ -2,9 +2,11 @@
 
 import time
 
+from messenger.admin.doctor.standing import look_at_hosts, look_at_standbys
 from messenger.admin.doctor.telling import Telling
 from messenger.core.administrator import Administrator
 from messenger.core.lifecycle import StartError
+from messenger.core.room import NO_SPACE
 from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.settings import Settings
 
@@ -18,6 +20,10 @@ where n.nspname = %(schema)s and c.relkind = 'r' and c.relname <> 'alembic_versi
     and not has_table_privilege(%(role)s, c.oid, 'select')
 order by 1
 """
+_STORED = """
+create temporary table messenger_doctor on commit drop as
+    select gen_random_uuid() as id, repeat('x', 1000) as filling from generate_series(1, 1000)
+"""
 _TOO_MANY = """
 select rolsuper or rolcreaterole or rolbypassrls or pg_has_role(rolname, rolname || '_owner', 'member')
 from pg_roles where rolname = %s
@@ -26,20 +32,46 @@ from pg_roles where rolname = %s
 
 def look_at_postgresql(settings: Settings, telling: Telling) -> None:
     """All of it; what hangs on a connection that can't be had is left out."""
-    where = f"PostgreSQL at {settings.database.host}:{settings.database.port}"
+    where = f"PostgreSQL at {settings.database.where}"
     try:
         began = time.time()
         database = Administrator(settings.database, statement=10.0)
     except StartError as error:
         telling.bad("PostgreSQL", f"{error}", "is it up, and are host, port and admin_password right?")
         return
+    look_at_hosts(settings, telling)
     with database:
         telling.ok(where, f"lets {settings.database.admin_user} in, in {(time.time() - began) * 1000:.0f} ms")
+        _room(database, telling)
         _server(database, telling)
         _clock(database, telling)
+        look_at_standbys(database, telling)
         schemas = _schemas(database, telling)
         for schema in schemas:
             _role(settings, database, schema, telling)
+
+
+def _room(database: Administrator, telling: Telling) -> None:
+    try:
+        with database.transaction():
+            database.change(_STORED)
+            raise _TakenBack
+    except _TakenBack:
+        telling.ok("PostgreSQL's disk", "has room")
+    except StartError as error:
+        if NO_SPACE not in str(error):
+            telling.bad("PostgreSQL", f"stores nothing ({error})", "see its log")
+            return
+        telling.bad(
+            "PostgreSQL's disk is full",
+            f"nothing new can be stored, nothing is lost ({error})",
+            "make room there, or make it larger; never delete anything in its directory, pg_wal least of all."
+            " Everything goes on by itself then",
+        )
+
+
+class _TakenBack(Exception):
+    """What was stored was stored to see whether it can be."""
 
 
 def _server(database: Administrator, telling: Telling) -> None:

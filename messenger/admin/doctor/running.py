@@ -4,14 +4,22 @@ import resource
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import replace
+
+from messenger.admin.doctor.asking import Asking
 from messenger.admin.doctor.configuration import look_at_certificates, look_at_settings
 from messenger.admin.doctor.engines import look_at_engines
 from messenger.admin.doctor.postgresql import look_at_postgresql
-from messenger.admin.doctor.services import look_at_services
+from messenger.admin.doctor.services import look_at_server, look_at_services
 from messenger.admin.doctor.telling import Telling
 from messenger.admin.running import run_reactor
+from messenger.core.lifecycle import StartError
+from messenger.core.room import FLOOR
+from messenger.core.schemas import SCHEMAS
 from messenger.core.settings import Settings
+from messenger.standalone.server import Server, server_of
 
 ROOM = 0.1  # of a disk
 DESCRIPTORS = 65_536
@@ -21,15 +29,42 @@ def doctor(settings: Settings, data: Path | None, *, services: bool) -> int:
     """How much is wrong. `data` is the data directory of `twist messenger`, if it is one; without `services`
     the processes are left out."""
     telling = Telling()
+    server = None if data is None else _server(data)
+    if server is not None:
+        settings = _as_it_listens(settings, server)
     look_at_settings(settings, telling)
     look_at_certificates(settings, telling)
     _look_at_machine(data, telling)
     look_at_postgresql(settings, telling)
-    run_reactor(lambda reactor: look_at_engines(reactor, settings, telling))
-    if services:
-        look_at_services(settings, telling, together=data is not None)
+
+    async def look(reactor: Any) -> None:
+        await look_at_engines(reactor, settings, telling)
+        ask = Asking(reactor, settings)
+        if services and data is not None:
+            await look_at_server(server, data, ask, telling)
+        elif services:
+            await look_at_services(settings, ask, telling)
+
+    run_reactor(look)
     sys.stdout.write(f"wrong: {telling.wrong}, warnings: {telling.warned}\n")
     return telling.wrong
+
+
+def _server(data: Path) -> Server | None:
+    try:
+        return server_of(data)
+    except OSError as error:
+        raise StartError(f"{data} can't be read: {error.strerror}; be who the server runs as") from None
+
+
+def _as_it_listens(settings: Settings, server: Server) -> Settings:
+    """The settings with the endpoints that the running server has, wherever it was told of them."""
+    sections = {
+        name: replace(getattr(settings, name), listen=listens if name == "gateway" else listens[0])
+        for name, listens in server.listens.items()
+        if name in ("gateway", *SCHEMAS)
+    }
+    return replace(settings, **sections)
 
 
 def _look_at_machine(data: Path | None, telling: Telling) -> None:
@@ -45,7 +80,10 @@ def _look_at_machine(data: Path | None, telling: Telling) -> None:
     if data is not None:
         disk = shutil.disk_usage(data)
         words = f"{disk.free / 2**30:.1f} of {disk.total / 2**30:.1f} GiB are free"
-        if disk.free < ROOM * disk.total:
+        if disk.free < FLOOR:
+            advice = f"nothing new is stored below {FLOOR >> 20} MiB: make room, and all goes on by itself"
+            telling.bad(f"disk of {data} is full", words, advice)
+        elif disk.free < ROOM * disk.total:
             telling.warn(f"disk of {data}", words, "make room: PostgreSQL stops on a full disk")
         else:
             telling.ok(f"disk of {data}", words)

@@ -2,35 +2,57 @@
 
 import json
 import re
-import ssl
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from messenger import __version__
+from messenger.admin.doctor.asking import Ask, NoAnswer
 from messenger.admin.doctor.telling import Telling
 from messenger.core.schemas import SCHEMAS
 from messenger.core.settings import Settings
+from messenger.standalone.server import Server
 
-SECONDS = 4.0
-MOST = 4 << 20  # bytes of an answer
 FULL = 0.8
 
 _METRIC = re.compile(r"^process_(open|max)_fds ([0-9.e+]+)$", re.MULTILINE)
 
 
-def look_at_services(settings: Settings, telling: Telling, *, together: bool) -> None:
-    """All of [gateway] auth, message, file and key, and the gateway's own port for monitoring; `together`
-    says that all are one process, whose services are where they listen."""
-    for name, url in _processes(settings, together=together):
-        _look_at(name, url, settings, telling)
+async def look_at_services(settings: Settings, ask: Ask, telling: Telling) -> None:
+    """All of [gateway] auth, message, file and key, and the gateway's own port for monitoring."""
+    for name, url in _processes(settings):
+        await _look_at(name, url, ask, telling)
 
 
-def _processes(settings: Settings, *, together: bool) -> Iterator[tuple[str, str]]:
+async def look_at_server(server: Server | None, data: Path, ask: Ask, telling: Telling) -> None:
+    """The `twist messenger` on the data in `data`: where it says that it listens, not where anybody might."""
+    if server is None:
+        telling.bad(
+            "server",
+            f"none is ready on {data}",
+            f"start it by `twist messenger --data {data}`, or say --before-start",
+        )
+        return
+    for name, urls in server.urls.items():
+        for url in urls:
+            if name == "gateway":
+                await _look_at_entry(url, ask, telling)
+            else:
+                await _look_at(name.removesuffix("-metrics"), url, ask, telling, server.instance)
+
+
+async def _look_at_entry(url: str, ask: Ask, telling: Telling) -> None:
+    """Where clients come in. It tells them no instance."""
+    what = f"clients' entry {url}"
+    try:
+        status, _ = await ask(url, "/ready", True)
+    except NoAnswer as error:
+        telling.bad(what, f"does not answer ({error})", "its log says why")
+        return
+    telling.judge(status == 200, what, f"/ready says {status}", "the engines above, or its log, say why")
+
+
+def _processes(settings: Settings) -> Iterator[tuple[str, str]]:
     for service in SCHEMAS:
-        if together:
-            yield service, f"http://127.0.0.1:{_port(getattr(settings, service).listen) or '?'}"
-            continue
         for one in getattr(settings.gateway, service):
             yield service, one if "://" in one else f"http://{one}"
     port = _port(settings.gateway.metrics_listen)
@@ -45,17 +67,24 @@ def _port(endpoint: str) -> str:
     return port if kind == "tcp" and port.isdecimal() else ""
 
 
-def _look_at(name: str, url: str, settings: Settings, telling: Telling) -> None:
-    what = f"{name} at {url.partition('://')[2]}"
+async def _look_at(name: str, url: str, ask: Ask, telling: Telling, instance: str | None = None) -> None:
+    """A process; `instance` is which it has to be, where that is known."""
+    what = f"{name} at {url.partition('://')[2] or url}"
+    known = instance is not None
     try:
-        status, raw = _get(url, "/ready", settings)
-        _, health = _get(url, "/health", settings)
-        _, metrics = _get(url, "/metrics", settings)
-        version = str(json.loads(health).get("version", "?"))
-    except (OSError, HTTPException, ValueError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        status, raw = await ask(url, "/ready", known)
+        _, health = await ask(url, "/health", known)
+        _, metrics = await ask(url, "/metrics", known)
+        said = json.loads(health)
+        version = str(said.get("version", "?"))
+    except (NoAnswer, ValueError, AttributeError) as error:
+        reason = str(error) if isinstance(error, NoAnswer) else "its answer is none of ours"
+        advice = f"is messenger-{name} started, and is this its address?"
+        telling.bad(what, f"does not answer ({reason})", advice)
+        return
+    if known and said.get("instance") != instance:
         telling.bad(
-            what, f"does not answer ({reason})", f"is messenger-{name} started, and is this its address?"
+            what, "is another server's", "the one on this data has ended, or lost its port; see its log"
         )
         return
     if status != 200:
@@ -73,22 +102,6 @@ def _look_at(name: str, url: str, settings: Settings, telling: Telling) -> None:
             f"{found['open']:.0f} of {found['max']:.0f} are used",
             "raise its limit (LimitNOFILE, ulimit -n): one for each socket and some more",
         )
-
-
-def _get(url: str, path: str, settings: Settings) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
-    if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=settings.gateway.upstream_ca or None)
-        connection: HTTPConnection = HTTPSConnection(host, port, timeout=SECONDS, context=context)
-    else:
-        connection = HTTPConnection(host, port, timeout=SECONDS)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read(MOST)
-    finally:
-        connection.close()
 
 
 def _missing(raw: bytes) -> str:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from messenger.auth.domain.held import StatedPasswords, wrong_password
 from messenger.auth.domain.rules import (
     checked_device_name,
+    checked_kdf,
     checked_password,
     checked_username,
     folded_username,
@@ -69,11 +70,12 @@ class Accounts:
         username = checked_username(body.username)
         password = checked_password(body.password, username)
         device_name = checked_device_name(body.device_name)
+        kdf = checked_kdf(body.kdf)
         # Before the costly hash; the store judges for good.
         if await self._store.name_taken(username):
             raise Problem(Code.username_taken)
         password_hash = await self._passwords.hash(password)
-        account = NewAccount(self._around.new_id(), username, password_hash, device_name, invite)
+        account = NewAccount(self._around.new_id(), username, password_hash, device_name, invite, kdf)
         session, refresh_token = self._sessions.begin(self._around.new_id())
         try:
             user = await self._store.add_account(account, session)
@@ -94,12 +96,13 @@ class Accounts:
         return found[0]
 
     async def change_password(self, who: Identity, body: PasswordChange, address: str = "") -> None:
-        """Set a new password and end all of the user's other sessions."""
+        """Set a new password and end all of the user's other sessions. Without `kdf` it is a bare one."""
         checked_password(body.new_password)
+        kdf = checked_kdf(body.kdf)
         held = await self._stated.held(who, body.current_password, address)
         new = checked_password(body.new_password, held.user.username)
         events = await self._store.set_password(
-            who.user_id, held.password_hash, await self._passwords.hash(new), who.session_id
+            who.user_id, held.password_hash, await self._passwords.hash(new), kdf, who.session_id
         )
         if events is None:
             raise wrong_password()

@@ -7,7 +7,7 @@ out by half; that code is served, and no other use of it is. The secret is store
 from messenger.auth.domain.held import StatedPasswords
 from messenger.auth.domain.sessions import factor_name
 from messenger.auth.factor_ports import FactorStore, SecretSeal, TotpFactor
-from messenger.auth.ports import Around, Store
+from messenger.auth.ports import Around
 from messenger.auth.totp import (
     enrolment_uri,
     new_recovery_codes,
@@ -17,7 +17,7 @@ from messenger.auth.totp import (
     step_of,
 )
 from messenger.core.identity import Identity
-from messenger.wire.auth import RecoveryCodes, TotpCode, TotpRemoval, TotpSecret
+from messenger.wire.auth import PasswordOnceMore, RecoveryCodes, TotpCode, TotpSecret
 from messenger.wire.errors import Code, Problem, not_found
 
 
@@ -26,30 +26,30 @@ class Factors:
 
     def __init__(
         self,
-        store: Store,
         factors: FactorStore,
         seal: SecretSeal,
         stated: StatedPasswords,
         issuer: str,
         around: Around,
     ) -> None:
-        self._store = store
         self._factors = factors
         self._seal = seal
         self._stated = stated
         self._issuer = issuer
         self._around = around
 
-    async def enrol(self, who: Identity) -> TotpSecret:
-        """A fresh secret, which waits to be confirmed; Problem `conflict` where a confirmed one stands."""
-        users = await self._store.users([who.user_id])
-        if not users:
-            raise Problem(Code.unauthorized, "The account was deleted.")
+    async def enrol(self, who: Identity, body: PasswordOnceMore, address: str = "") -> TotpSecret:
+        """A fresh secret, which waits to be confirmed. Problem `forbidden` for a wrong password, `conflict`
+        where a confirmed one stands.
+
+        Whoever has only a session could lock its user out, or make a stolen session outlast a password.
+        """
+        username = (await self._stated.held(who, body.password, address)).user.username
         secret = new_secret()
         sealed = self._seal.close(secret, factor_name(who.user_id))
         if not await self._factors.enrol_totp(who.user_id, sealed):
             raise Problem(Code.conflict, "An authenticator is set up already; remove it first.")
-        uri = enrolment_uri(secret, self._issuer, users[0].username)
+        uri = enrolment_uri(secret, self._issuer, username)
         return TotpSecret(secret=secret_text(secret), uri=uri)
 
     async def confirm(self, who: Identity, body: TotpCode) -> RecoveryCodes:
@@ -69,7 +69,7 @@ class Factors:
         self._around.note("second_factor_added", user_id=who.user_id)
         return RecoveryCodes(codes)
 
-    async def remove(self, who: Identity, body: TotpRemoval, address: str = "") -> None:
+    async def remove(self, who: Identity, body: PasswordOnceMore, address: str = "") -> None:
         """Ask for no codes any more. Problem `forbidden` for a wrong password, `not_found` without one."""
         await self._stated.held(who, body.password, address)
         if not await self._factors.remove_totp(who.user_id):

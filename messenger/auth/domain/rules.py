@@ -3,11 +3,12 @@
 import re
 from unicodedata import category
 
-from messenger.auth.domain.common import is_common
+from messenger.wire.auth import Kdf
 from messenger.wire.errors import Code, Problem
+from messenger.wire.passwords import fault
 
-MIN_PASSWORD = 10
-MAX_PASSWORD = 1024
+SALT_BYTES = range(16, 65)
+KIB_PER_LANE = 8
 
 _USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}", re.ASCII)
 
@@ -36,17 +37,22 @@ def password_bytes(text: str) -> bytes:
 def checked_password(text: str, username: str = "") -> bytes:
     """The password as it is hashed; Problem `unprocessable` where it is too short, too long, or one of those
     that anyone would try first."""
-    try:
-        raw = text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise Problem(Code.unprocessable, "The password is not Unicode text.") from None
-    if not MIN_PASSWORD <= len(raw) <= MAX_PASSWORD:
-        raise Problem(
-            Code.unprocessable, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD:,} bytes of UTF-8."
-        )
-    if is_common(text, username):
-        raise Problem(Code.unprocessable, "This password is among the first that anyone would try.")
-    return raw
+    wrong = fault(text, username)
+    if wrong is not None:
+        raise Problem(Code.unprocessable, wrong)
+    return text.encode("utf-8")
+
+
+def checked_kdf(kdf: Kdf | None) -> Kdf | None:
+    """How a client derives what it sends as password; Problem `unprocessable` for what Argon2id does not
+    take (RFC 9106 section 3.1), or a salt that is too short to be one."""
+    if kdf is None:
+        return None
+    if len(kdf.salt) not in SALT_BYTES:
+        raise Problem(Code.unprocessable, "The salt has 16 to 64 bytes.")
+    if kdf.memory_kib < KIB_PER_LANE * kdf.lanes:
+        raise Problem(Code.unprocessable, "Argon2id takes at least 8 KiB for each lane.")
+    return kdf
 
 
 def checked_device_name(text: str | None) -> str | None:

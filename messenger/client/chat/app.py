@@ -20,7 +20,9 @@ from messenger.client import (
     Client,
     ClientError,
     Event,
+    GoneFromServer,
     MessageDeleted,
+    MessageEdited,
     MessageReceived,
     MessageSent,
     PresenceChanged,
@@ -153,6 +155,7 @@ class Chat(App[int]):
         self._shown = {}
         await self.query_one("#messages", VerticalScroll).remove_children()
         await self._add(await self._current.history(PAGE))
+        self.query_one("#messages", VerticalScroll).scroll_end(animate=False)
         self.query_one("#typing", Static).update("")
         await self._refresh_current()
         await self._read()
@@ -210,7 +213,7 @@ class Chat(App[int]):
     @on(Input.Submitted, "#entry")
     async def _send(self, event: Input.Submitted) -> None:
         text = event.value.strip()
-        if not text or self._current is None:
+        if not text or self._current is None or await self._found():
             return
         try:
             message = await self._current.enqueue(text)
@@ -221,6 +224,17 @@ class Chat(App[int]):
         self._typed = False
         await self._add([message])
         self.query_one("#messages", VerticalScroll).scroll_end(animate=False)
+
+    async def _found(self) -> bool:
+        """Show what the rules found here before anything is sent; then Enter has to be pressed once more."""
+        try:
+            found = [event_words(event, self._titles) for event in await self._current.look()]
+        except ClientError:
+            return False  # off line: it is looked at again before the message goes out
+        for told in found:
+            if told is not None:
+                self.notify(told[0], title="Not sent yet", severity="error", timeout=30, markup=False)
+        return bool(found)
 
     @on(Input.Changed, "#entry")
     async def _typing_changed(self, event: Input.Changed) -> None:
@@ -242,7 +256,9 @@ class Chat(App[int]):
             self.notify(str(error), severity="error")
             return
         mark = (
-            "verified" if number.verified else f"same on both sides? messenger verify {number.username} --yes"
+            "verified"
+            if number.verified
+            else f"Compare with what the other side sees: messenger verify {clean(number.username)} DIGITS"
         )
         self.notify(f"{number.digits}\n{mark}", title=clean(number.username), timeout=30, markup=False)
 
@@ -275,9 +291,12 @@ class Chat(App[int]):
                     self._redraw(message)
                 if isinstance(event, SendFailed):
                     self.notify(event.detail, title="Not sent", severity="error", markup=False)
-            case MessageDeleted(message_id=message_id):
+            case MessageDeleted(message_id=message_id) | GoneFromServer(message_id=message_id):
                 if message_id in self._shown:
                     await self._open(self._current)
+            case MessageEdited(message=message):
+                if message.id in self._shown:
+                    self._redraw(message)
             case ReceiptReceived(conversation_id=place):
                 if place == here:
                     await self._refresh_current()

@@ -2,7 +2,8 @@
 
 from rich.text import Text
 
-from messenger.client.cli.output import clean, clock, size
+from messenger.client.cli.events import remarks
+from messenger.client.cli.output import clean, size, times
 from messenger.client.records import Message
 
 WAITING, SENT, DELIVERED, FAILED = "…", "✓", "✓✓", "✗"
@@ -24,7 +25,7 @@ def tick(message: Message, delivered_seq: int, read_seq: int) -> tuple[str, str]
 def message_line(message: Message, delivered_seq: int, read_seq: int) -> Text:
     """One message."""
     line = Text()
-    line.append(f"{clock(message.created_at or message.sent_at)} ", "dim")
+    line.append(f"{times(message.sent_at, message.created_at)} ", "dim")
     who = "you" if message.outgoing else clean(message.sender)
     line.append(f"{who}: ", "bold green" if message.outgoing else "bold")
     if message.state == "deleted":
@@ -36,6 +37,8 @@ def message_line(message: Message, delivered_seq: int, read_seq: int) -> Text:
             name = clean(message.file.name).replace("\n", " ")
             line.append(f" ⎘ {name} ({size(message.file.size)})", "underline")
             line.append(f"  messenger file get {message.file.id}", "dim")
+    for remark in remarks(message):
+        line.append(f" ({remark})", "dim italic")
     if message.outgoing and message.state != "deleted":
         mark, style = tick(message, delivered_seq, read_seq)
         line.append(f" {mark}", style)

@@ -1,15 +1,14 @@
-"""register, login, logout, whoami, verify, export: the account and whom it trusts."""
+"""register, login, logout, whoami, export: the account and its profile."""
 
 import argparse
-import asyncio
 import os
 from pathlib import Path
 from typing import TypeAlias
 
-from messenger.client import Client, NoIdentity
+from messenger.client import Client
 from messenger.client.cli import secret
-from messenger.client.cli.opening import connect, connected, opened, settings
-from messenger.client.cli.output import Output, clean
+from messenger.client.cli.opening import connect, opened, settings
+from messenger.client.cli.output import Output
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -24,18 +23,16 @@ def add_commands(commands: Commands) -> None:
     made = commands.add_parser("login", help="log in: as a new device, or again as this profile's")
     made.add_argument("name", metavar="NAME")
     made.add_argument("--device-name", metavar="TEXT", help="how this device is listed")
+    made.add_argument(
+        "--allow-bare-password",
+        action="store_true",
+        help="send the password itself, where the account is so old that the server knows no other",
+    )
     made.set_defaults(command=login)
     made = commands.add_parser("logout", help="end this device's session; keys and messages stay here")
     made.set_defaults(command=logout)
     made = commands.add_parser("whoami", help="account, device, server and safety of this profile")
     made.set_defaults(command=whoami)
-    made = commands.add_parser("verify", help="compare safety numbers with somebody, and mark it")
-    made.add_argument("name", metavar="NAME")
-    how = made.add_mutually_exclusive_group()
-    how.add_argument("--yes", action="store_true", help="the numbers are the same: mark as verified")
-    how.add_argument("--no", action="store_true", help="take the mark away")
-    how.add_argument("--accept", action="store_true", help="go on with an identity that has changed")
-    made.set_defaults(command=verify)
     made = commands.add_parser("export", help="write all messages to a file, in the clear, as JSON lines")
     made.add_argument("path", metavar="PATH", type=Path)
     made.add_argument("--overwrite", action="store_true")
@@ -62,19 +59,15 @@ async def register(chosen: argparse.Namespace, output: Output) -> None:
 
 async def login(chosen: argparse.Namespace, output: Output) -> None:
     password = secret.password(chosen)
-    ask = secret.code_asker()
-
-    async def code() -> str:
-        return await asyncio.to_thread(ask)
-
     client = await Client.login(
         chosen.profile,
         chosen.server,
         chosen.name,
         password,
         secret.unlock(chosen, password),
-        second_factor=code,
+        second_factor=secret.code,
         device_name=chosen.device_name,
+        allow_bare_password=chosen.allow_bare_password,
         settings=settings(chosen),
     )
     await _settle(client, output)
@@ -102,30 +95,6 @@ async def whoami(chosen: argparse.Namespace, output: Output) -> None:
             f"{'' if client.approved else ' (not approved yet)'}\nprofile {chosen.profile}"
         )
         output.result(_self(client), words)
-
-
-async def verify(chosen: argparse.Namespace, output: Output) -> None:
-    async with connected(chosen, output) as client:
-        if chosen.accept:
-            await client.accept_identity(chosen.name)
-        try:
-            number = await client.safety_number(chosen.name)
-        except NoIdentity:
-            await client.direct(chosen.name)  # asks for the keys
-            number = await client.safety_number(chosen.name)
-        if chosen.yes or chosen.no:
-            await client.set_verified(chosen.name, chosen.yes)
-            number = await client.safety_number(chosen.name)
-        groups = number.digits.split()
-        lines = [" ".join(groups[start : start + 4]) for start in range(0, len(groups), 4)]
-        name = clean(number.username)
-        then = (
-            "You have verified it."
-            if number.verified
-            else f"Compare with what {name} sees, by voice or side by side. The same? Then:\n"
-            f"  messenger verify {name} --yes"
-        )
-        output.result(number, f"Safety number with {name}:\n  " + "\n  ".join(lines) + f"\n{then}")
 
 
 async def export(chosen: argparse.Namespace, output: Output) -> None:

@@ -7,16 +7,20 @@ from messenger.client import (
     DeviceListChanged,
     DeviceWaiting,
     Event,
+    GoneFromServer,
+    HistoryRestarted,
     IdentityChanged,
     MembershipChanged,
     MessageDeleted,
+    MessageEdited,
     MessageReceived,
+    RosterChanged,
     SendFailed,
     ServerWarning,
     SessionEnded,
     TakenOver,
 )
-from messenger.client.cli.output import Style, clean, clock, size
+from messenger.client.cli.output import Style, clean, size, times
 from messenger.client.records import Message
 
 WARNING: Style = "bold red"
@@ -36,7 +40,16 @@ def message_words(message: Message, title: str = "") -> str:
         said = clean(message.text)
     mark = {"queued": " (waiting)", "failed": " (not sent)"}.get(message.state, "")
     who = "you" if message.outgoing else clean(message.sender)
-    return f"{clock(message.created_at or message.sent_at)} {place}{who}: {said}{mark}"
+    when = times(message.sent_at, message.created_at)
+    return f"{when} {place}{who}: {said}{mark}{''.join(f' ({one})' for one in remarks(message))}"
+
+
+def remarks(message: Message) -> list[str]:
+    """What has become of a message since it was written."""
+    if message.state == "deleted":
+        return []
+    found = (("edited", message.edited), ("no longer on the server", message.gone))
+    return [words for words, there in found if there]
 
 
 def event_words(event: Event, titles: dict[str, str]) -> tuple[str, Style] | None:  # noqa: PLR0911, PLR0912 - a case each
@@ -49,18 +62,27 @@ def event_words(event: Event, titles: dict[str, str]) -> tuple[str, Style] | Non
             return message_words(message, titles.get(message.conversation_id, "")), ""
         case MessageDeleted(conversation_id=place):
             return f"a message in {_title(titles, place)} was deleted", "dim"
+        case MessageEdited(message=message):
+            return message_words(message, titles.get(message.conversation_id, "")), "dim"
+        case GoneFromServer(conversation_id=place):
+            return f"the server no longer has a message in {_title(titles, place)}, as it says", "dim"
+        case HistoryRestarted(detail=detail):
+            return detail, "dim"
         case SendFailed(message=message, detail=detail):
             return f"not sent: {message_words(message)}: {detail}", WARNING
         case ConversationAdded(title=title):
-            return f"you are in {clean(title)} now", "dim"
+            return f"new conversation: {clean(title) or 'a group'}", "dim"
         case ConversationEnded(conversation_id=place):
             return f"{_title(titles, place)} has ended for you", "dim"
         case MembershipChanged():
-            return _membership(event, titles), "dim"
+            return f"the server says: {_membership(event, titles)}", "dim"
+        case RosterChanged():
+            return _roster(event, titles), WARNING if event.change == "unconfirmed" else "dim"
         case IdentityChanged(username=name, was_verified=verified, accepted=accepted):
             then = "" if accepted else f"; nothing goes there until `messenger verify --accept {clean(name)}`"
             before = " You had verified it." if verified else ""
-            return f"the identity of {clean(name)} has changed.{before} Compare safety numbers{then}", WARNING
+            compare = f"Compare safety numbers (`messenger verify {clean(name)}`)"
+            return f"the identity of {clean(name)} has changed.{before} {compare}{then}", WARNING
         case DeviceListChanged(username=name, change=change):
             return (
                 f"{clean(name)} has {'one device more' if change == 'added' else 'removed a device'}",
@@ -86,17 +108,39 @@ def event_words(event: Event, titles: dict[str, str]) -> tuple[str, Style] | Non
 
 
 def _title(titles: dict[str, str], conversation_id: str) -> str:
-    return clean(titles.get(conversation_id, conversation_id))
+    return clean(titles.get(conversation_id) or conversation_id)
 
 
 def _membership(event: MembershipChanged, titles: dict[str, str]) -> str:
     place, who = _title(titles, event.conversation_id), clean(event.username)
+    if event.change == "added":
+        return f"{who} is in {place} now"
+    return _other_change(event, place, who)
+
+
+def _other_change(event: MembershipChanged | RosterChanged, place: str, who: str) -> str:
     match event.change:
-        case "added":
-            return f"{who} is in {place} now"
         case "left":
             return f"{who} has left {place}"
         case "removed":
             return f"{who} was removed from {place}"
         case _:
             return f"{who} is {event.role} of {place} now"
+
+
+def _roster(event: RosterChanged, titles: dict[str, str]) -> str:
+    place, who = _title(titles, event.conversation_id), clean(event.username)
+    match event.change:
+        case "made":
+            return f"{who} is in {place}, {event.role}"
+        case "added":
+            return f"{who} is in {place} now, {event.role}"
+        case "confirmed":
+            return f"the new identity of {who} is confirmed in {place}"
+        case "unconfirmed":
+            return (
+                f"{who} has another identity than {place} was told, and reads nothing there until its owner"
+                f" or an admin has said `messenger group confirm {place} {who}`"
+            )
+        case _:
+            return _other_change(event, place, who)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from messenger.client.cli.events import message_words
 from messenger.client.cli.opening import connected, refreshed
 from messenger.client.cli.output import Output
+from messenger.client.cli.talking import tell_findings
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -35,6 +36,7 @@ async def send(chosen: argparse.Namespace, output: Output) -> None:
         raise FileNotFoundError(2, "there is no such file", str(chosen.path))
     async with connected(chosen, output) as client:
         conversation = await client.conversation(chosen.name)
+        await tell_findings(conversation, output)
         with output.progress(chosen.path.name) as progress:
             message = await conversation.send_file(chosen.path, text=chosen.text, progress=progress)
         output.result(message, message_words(message, conversation.title))

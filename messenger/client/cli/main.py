@@ -5,7 +5,7 @@
 2    a wrong command line
 3    no profile here, or its passphrase is wrong: register, log in, or say the right one
 4    the server can't be reached
-5    not safe: an identity has changed or does not hold, and nothing was sent
+5    not safe: an identity has changed or does not hold, or the password is asked for; nothing was sent
 130  interrupted
 """
 
@@ -17,12 +17,16 @@ from messenger.client import ClientError
 from messenger.client.cli.output import Output
 from messenger.client.cli.parser import parser
 from messenger.client.errors import (
+    ContactConflict,
     FileDamaged,
     IdentityRefused,
+    KdfRefused,
     NoProfile,
+    SendingFailed,
     ServerUnreachable,
     SessionExpired,
     WrongPassphrase,
+    WrongSafetyNumber,
 )
 
 DONE, FAILED, USAGE, NO_PROFILE, UNREACHABLE, UNSAFE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -56,7 +60,9 @@ def status_of(error: ClientError) -> int:
             return NO_PROFILE
         case ServerUnreachable():
             return UNREACHABLE
-        case IdentityRefused() | FileDamaged():
+        case IdentityRefused() | FileDamaged() | ContactConflict() | WrongSafetyNumber() | KdfRefused():
+            return UNSAFE
+        case SendingFailed(code="account_key_changed" | "contact_refused"):
             return UNSAFE
         case _:
             return FAILED

@@ -8,7 +8,7 @@ could move the cursor or colour the screen.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TextIO
 
 import msgspec
@@ -28,6 +28,11 @@ class Output:
         self._out = out or sys.stdout
         self._console = Console(file=self._out, highlight=False, markup=False, soft_wrap=True)
         self._errors = Console(file=err or sys.stderr, highlight=False, markup=False, soft_wrap=True)
+
+    @property
+    def people(self) -> bool:
+        """Whether people read this, at a terminal."""
+        return not self.as_json and self._console.is_terminal
 
     def result(self, item: object, words: str, style: Style = "") -> None:
         """One result: `item` as JSON, or the words."""
@@ -77,11 +82,30 @@ def clean(text: str) -> str:
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+APART = timedelta(minutes=5)
+
+
+def times(sent_at: str, created_at: str | None) -> str:
+    """When a message was written, by its sender's clock; the server's time too, where it is another one."""
+    sent, created = _moment(sent_at), _moment(created_at)
+    if sent is None or created is None or abs(sent - created) <= APART:
+        return clock(sent_at)
+    return f"{clock(sent_at)} (the server says {clock(created_at)})"
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time of the wire's; None for what is none, which a sender may write."""
+    try:
+        return datetime.fromisoformat(text or "").astimezone()
+    except (ValueError, OverflowError):
+        return None
+
+
 def clock(moment: str | None) -> str:
     """A time of the wire's as one of the day here, with the date where it was another day."""
-    if not moment:
+    local = _moment(moment)
+    if local is None:
         return "--:--"
-    local = datetime.fromisoformat(moment).astimezone()
     today = datetime.now().astimezone().date()
     return local.strftime("%H:%M" if local.date() == today else "%Y-%m-%d %H:%M")
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from messenger import __version__
-from messenger.client.cli import account, devices, files, groups, talking
+from messenger.client.cli import account, changing, contacts, devices, files, groups, talking
 
 DESCRIPTION = """\
 Talk end-to-end encrypted. The server sees no text, no file and no group's name.
@@ -23,7 +23,7 @@ argument, which other users of the machine can read. It also opens the profile, 
 of its own (--passphrase-file, MESSENGER_PASSPHRASE) or --keyring.
 
 exit status: 0 done, 1 refused, 2 wrong command line, 3 no profile or wrong passphrase, 4 server unreachable,
-5 not safe (an identity has changed or a file was tampered with), 130 interrupted.
+5 not safe (an identity has changed, a file was tampered with, the password is asked for), 130 interrupted.
 """
 
 
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         help="send nothing to someone whose identity has changed, until `verify --accept`",
     )
     commands = made.add_subparsers(metavar="COMMAND", required=True)
-    for part in (account, devices, talking, groups, files):
+    for part in (account, changing, contacts, devices, talking, groups, files):
         part.add_commands(commands)
     _add_chat(commands)
     return made

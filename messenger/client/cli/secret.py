@@ -2,10 +2,12 @@
 
 The password is asked for at the terminal, read from `--password-file`, or taken from MESSENGER_PASSWORD. The
 profile is encrypted under a passphrase: MESSENGER_PASSPHRASE or `--passphrase-file`, else the password, so
-that there is one secret to remember; or, with `--keyring`, under a key in the system's keyring.
+that there is one secret to remember; or, with `--keyring`, under a key in the system's keyring. New ones, for
+`messenger password` and `messenger passphrase`, come in the same ways, apart from these.
 """
 
 import argparse
+import asyncio
 import getpass
 import os
 import sys
@@ -26,10 +28,15 @@ class NoSecret(ClientError):
 
 def new_password(chosen: argparse.Namespace) -> str:
     """The password for a new account; at a terminal it is typed twice."""
-    given = _given(chosen.password_file, "MESSENGER_PASSWORD")
+    return fresh(chosen.password_file, "MESSENGER_PASSWORD", "Password (10 characters at least): ")
+
+
+def fresh(path: Path | None, variable: str, prompt: str) -> str:
+    """A new secret, by file or environment; at a terminal it is typed twice."""
+    given = _given(path, variable)
     if given is not None:
         return given
-    first = _ask("Password (10 characters at least): ")
+    first = _ask(prompt)
     if _ask("The same again: ") != first:
         raise NoSecret("The two are not the same.")
     return first
@@ -57,9 +64,23 @@ def unlock(chosen: argparse.Namespace, account_password: str | None = None) -> U
     return Passphrase(given)
 
 
-def code_asker() -> Callable[[], str]:
-    """Asks for the code of the second factor, if the server wants one; MESSENGER_CODE is taken first."""
-    return lambda: os.environ.get("MESSENGER_CODE") or _ask("Code of the second factor: ")
+async def code() -> str:
+    """The code of the second factor, once the server wants one; MESSENGER_CODE is taken first."""
+    given = os.environ.get("MESSENGER_CODE")
+    return given if given else await asyncio.to_thread(_ask, "Code of the second factor: ")
+
+
+def question_asker() -> Callable[[str], bool]:
+    """Asks a question at the terminal; yes is `y` or `yes`. NoSecret without a terminal."""
+
+    def ask(question: str) -> bool:
+        if not sys.stdin.isatty():
+            raise NoSecret(
+                "No terminal to ask at: say --yes where nobody is to be asked.", code="no_terminal"
+            )
+        return input(question).strip().lower() in ("y", "yes")
+
+    return ask
 
 
 def _given(path: Path | None, variable: str) -> str | None:

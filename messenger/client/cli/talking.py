@@ -4,7 +4,17 @@ import argparse
 import sys
 from typing import TypeAlias
 
-from messenger.client import Client, MessageReceived, ServerWarning, SessionEnded
+from messenger.client import (
+    Client,
+    Conversation,
+    ConversationAdded,
+    ConversationUpdated,
+    Event,
+    MessageEdited,
+    MessageReceived,
+    ServerWarning,
+    SessionEnded,
+)
 from messenger.client.cli.events import event_words, message_words
 from messenger.client.cli.opening import connected, opened, refreshed
 from messenger.client.cli.output import Output, clean, clock, fields
@@ -55,9 +65,24 @@ async def send(chosen: argparse.Namespace, output: Output) -> int:
         return 1
     async with connected(chosen, output) as client:
         conversation = await client.conversation(chosen.name)
-        message = await conversation.send(text)
+        await tell_findings(conversation, output)
+        if conversation.waits_for_roster:
+            message = await conversation.enqueue(text)
+            output.say(
+                "It waits: nobody has said yet who is in this group (`messenger group info`).", "yellow"
+            )
+        else:
+            message = await conversation.send(text)
         output.result(message, message_words(message, conversation.title))
     return 0
+
+
+async def tell_findings(conversation: Conversation, output: Output) -> None:
+    """Say what the rules found before anything is sent; on standard error, so that results stay results."""
+    for event in await conversation.look():
+        told = event_words(event, {conversation.id: conversation.title})
+        if told is not None:
+            output.say(*told)
 
 
 async def listen(chosen: argparse.Namespace, output: Output) -> int:
@@ -66,7 +91,8 @@ async def listen(chosen: argparse.Namespace, output: Output) -> int:
         client.start()
         titles = await titles_of(client)
         async for event in client.events():
-            if isinstance(event, MessageReceived) and event.message.conversation_id not in titles:
+            new = isinstance(event, ConversationAdded | ConversationUpdated)
+            if new or _place(event) not in ("", *titles):
                 titles = await titles_of(client)
             told = event_words(event, titles)
             if told is not None:
@@ -82,6 +108,13 @@ async def listen(chosen: argparse.Namespace, output: Output) -> int:
                 if left == 0:
                     return 0
     return 0
+
+
+def _place(event: Event) -> str:
+    """The conversation that an event is about; empty for none."""
+    if isinstance(event, MessageReceived | MessageEdited):
+        return event.message.conversation_id
+    return getattr(event, "conversation_id", None) or ""
 
 
 async def titles_of(client: Client) -> dict[str, str]:

@@ -25,7 +25,7 @@ from xeddsa.bindings import XEdDSAException
 
 from messenger.client.e2e.driving import done
 from messenger.client.e2e.envelope import ID_BYTES, Handshake
-from messenger.client.e2e.errors import BadPrekeySignature, UnusableKey
+from messenger.client.e2e.errors import BadPrekeySignature, KemDowngrade, UnusableKey
 from messenger.client.e2e.prekeys import DeviceKeys, SignedPair
 from messenger.client.e2e.primitives import ed25519_holds, hkdf, id_bytes, sha256, x25519_public
 from messenger.wire.keys import Bundle
@@ -122,11 +122,14 @@ def respond(keys: DeviceKeys, user_id: str, device_id: str, handshake: Handshake
 
 
 def check_prekeys(bundle: Bundle) -> None:
-    """BadPrekeySignature unless the bundle's identity key has signed its prekeys."""
+    """BadPrekeySignature unless the bundle's identity key has signed its prekeys; KemDowngrade without a KEM
+    prekey, which every device has."""
     signed, kem = bundle.signed_prekey, bundle.kem_prekey
     if not ed25519_holds(bundle.identity_key, signed.signature, signed.public_key):
         raise BadPrekeySignature(f"The signed prekey of device {bundle.device_id} is not its own.")
-    if kem is not None and not ed25519_holds(bundle.identity_key, kem.signature, kem.public_key):
+    if kem is None:
+        raise KemDowngrade(f"The bundle of device {bundle.device_id} lacks the ML-KEM prekey that it has.")
+    if not ed25519_holds(bundle.identity_key, kem.signature, kem.public_key):
         raise BadPrekeySignature(f"The KEM prekey of device {bundle.device_id} is not its own.")
 
 

@@ -3,7 +3,7 @@
 An application passes over a type that it doesn't know (`Unknown`), so that newer clients can say more.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,6 +12,14 @@ from messenger.client.e2e.errors import Malformed
 
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+Version = Annotated[int, Meta(ge=1, lt=2**53)]
+Role = Literal["owner", "admin", "member"]
+Emoji = Annotated[str, Meta(max_length=64)]
+Peaks = Annotated[list[Annotated[int, Meta(ge=0, le=255)]], Meta(max_length=256)]
+Pixels = Annotated[int, Meta(ge=1, le=65_535)]
+MAX_MEMBERS = 1_000
 
 
 class FileReference(Struct, frozen=True, kw_only=True):
@@ -25,18 +33,64 @@ class FileReference(Struct, frozen=True, kw_only=True):
     media_type: Annotated[str, Meta(max_length=255)]
 
 
+class MessageReference(Struct, frozen=True, kw_only=True):
+    """A message of the same conversation, by what its author calls it."""
+
+    device_id: str
+    client_id: str
+
+
+# what people say
+
+
 class Text(Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True):
-    """A text; `reply_to` is the client_id of the message that it answers."""
+    """A text; `mentions` are user ids. A `reply_to` that is a bare client_id is an older client's."""
 
     text: str
-    reply_to: str | None = None
+    reply_to: MessageReference | str | None = None
+    mentions: Annotated[list[str], Meta(max_length=100)] | None = None
 
 
 class FileBody(Struct, frozen=True, kw_only=True, tag="file", omit_defaults=True):
-    """A file, and what is said about it."""
+    """A file, and what is said about it. `duration` is in milliseconds, `width` and `height` in pixels."""
 
     file: FileReference
     text: str = ""
+    thumbnail: Annotated[bytes, Meta(max_length=16_384)] | None = None
+    duration: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
+    waveform: Peaks | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
+    reply_to: MessageReference | None = None
+
+
+class Reaction(Struct, frozen=True, kw_only=True, tag="reaction"):
+    """What the author thinks of a message; an empty `emoji` takes it back."""
+
+    message: MessageReference
+    emoji: Emoji
+
+
+class Edit(Struct, frozen=True, kw_only=True, tag="edit"):
+    """Another text for a message of the author's own."""
+
+    message: MessageReference
+    text: str
+
+
+class Delete(Struct, frozen=True, kw_only=True, tag="delete"):
+    """Take a message away: the author's own, or, by an admin of the roster, anybody's in the group."""
+
+    message: MessageReference
+
+
+class Timer(Struct, frozen=True, kw_only=True, tag="timer"):
+    """How many seconds later messages are kept in this conversation; None for ever."""
+
+    expires_in: Annotated[int, Meta(ge=1, le=31_536_000)] | None
+
+
+# what devices say
 
 
 class SenderKey(Struct, frozen=True, kw_only=True, tag="sender_key"):
@@ -46,7 +100,14 @@ class SenderKey(Struct, frozen=True, kw_only=True, tag="sender_key"):
     iteration: Annotated[int, Meta(ge=0, lt=2**32)]
     chain_key: Key
     signature_key: Key
-    number: Annotated[int, Meta(ge=1)]
+    number: Annotated[int, Meta(ge=1, lt=2**53)]
+
+
+class Start(Struct, frozen=True, kw_only=True, tag="start"):
+    """To a device that is new in a direct conversation: `number` is what the sender's next message will
+    bear."""
+
+    number: Annotated[int, Meta(ge=1, lt=2**53)]
 
 
 class ResendRequest(Struct, frozen=True, kw_only=True, tag="resend_request"):
@@ -74,11 +135,80 @@ class MetadataKey(Struct, frozen=True, kw_only=True, tag="metadata_key"):
     key: Key
 
 
-class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
-    """To one's own devices: the user has compared the safety number of this account key."""
+class RosterMember(Struct, frozen=True, kw_only=True):
+    """A member of a group as its members see it: under this account key, in this role."""
 
     user_id: str
     account_key: Key
+    role: Role
+
+
+class RosterBody(Struct, frozen=True, kw_only=True, tag="roster"):
+    """A group's whole roster, to some devices of it."""
+
+    version: Version
+    members: Annotated[list[RosterMember], Meta(max_length=MAX_MEMBERS)]
+
+
+class RosterChange(Struct, frozen=True, kw_only=True, tag="roster_change", omit_defaults=True):
+    """The next version of a group's roster: the one with the digest `previous`, less those of `remove`, and
+    with each of `put` as a new member or in the place of the one with its user_id."""
+
+    version: Version
+    previous: Key
+    put: Annotated[list[RosterMember], Meta(max_length=MAX_MEMBERS)] = []
+    remove: Annotated[list[str], Meta(max_length=MAX_MEMBERS)] = []
+
+
+class RosterRequest(Struct, frozen=True, kw_only=True, tag="roster_request"):
+    """The sender has no roster, or an older one than the receiver's messages name: `version`, 0 for none."""
+
+    version: Annotated[int, Meta(ge=0, lt=2**53)]
+
+
+# to one's own devices
+
+
+class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
+    """The user has compared the safety number of this account key."""
+
+    user_id: str
+    account_key: Key
+
+
+class ReadMark(Struct, frozen=True, kw_only=True, tag="read_mark"):
+    """The user has read a conversation up to this message."""
+
+    conversation_id: str
+    message: MessageReference
+
+
+class Mute(Struct, frozen=True, kw_only=True, tag="mute"):
+    """A conversation is muted until a time (RFC 3339); None takes it back."""
+
+    conversation_id: str
+    until: str | None
+
+
+class Archive(Struct, frozen=True, kw_only=True, tag="archive"):
+    """A conversation is put aside, or taken out again."""
+
+    conversation_id: str
+    archived: bool
+
+
+class Pin(Struct, frozen=True, kw_only=True, tag="pin"):
+    """A conversation stands on top, or no more."""
+
+    conversation_id: str
+    pinned: bool
+
+
+class Note(Struct, frozen=True, kw_only=True, tag="note"):
+    """What the user has written down about a conversation; an empty `text` takes it away."""
+
+    conversation_id: str
+    text: Annotated[str, Meta(max_length=16_384)]
 
 
 class Unknown(Struct, frozen=True, kw_only=True):
@@ -87,12 +217,33 @@ class Unknown(Struct, frozen=True, kw_only=True):
     type: str
 
 
-Known = Text | FileBody | SenderKey | ResendRequest | Resent | AccountGrant | MetadataKey | Verified
+Spoken = Text | FileBody
+Known = (
+    Text
+    | FileBody
+    | Reaction
+    | Edit
+    | Delete
+    | Timer
+    | SenderKey
+    | Start
+    | ResendRequest
+    | Resent
+    | AccountGrant
+    | MetadataKey
+    | RosterBody
+    | RosterChange
+    | RosterRequest
+    | Verified
+    | ReadMark
+    | Mute
+    | Archive
+    | Pin
+    | Note
+)
 Body = Known | Unknown
 
-_TYPES = frozenset(
-    ("text", "file", "sender_key", "resend_request", "resent", "account_grant", "metadata_key", "verified")
-)
+_TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(Known))
 _type = msgspec.json.Decoder(Unknown)
 _known: msgspec.json.Decoder[Known] = msgspec.json.Decoder(Known)
 

@@ -100,6 +100,11 @@ def group_head(chain_id: bytes, iteration: int) -> bytes:
     return bytes((VERSION, GROUP)) + _GROUP.pack(chain_id, iteration)
 
 
+def begins_session(raw: bytes) -> bool:
+    """Whether an envelope bears a handshake."""
+    return len(raw) > 1 and raw[1] == FIRST
+
+
 def decode_envelope(raw: bytes) -> Envelope:
     """An envelope taken apart; Malformed or UnsupportedVersion where that fails."""
     kind = _kind(raw)

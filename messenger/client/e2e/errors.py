@@ -107,18 +107,34 @@ class Untrusted(EncryptionError):
     """A device or key that nothing vouches for."""
 
 
-class UncertifiedDevice(Untrusted):
-    """A device without a certificate by its user's account key."""
+class UnlistedDevice(Untrusted):
+    """A device that its user's signed device list does not name, or names no more."""
 
 
-class NotApprovedYet(UncertifiedDevice):
+class NotApprovedYet(UnlistedDevice):
     """A message of a device of one's own that came before this one was approved, and could judge it."""
 
     asks_resend = True
 
 
-class BadCertificate(Untrusted):
-    """A certificate that does not hold."""
+class BadDeviceList(Untrusted):
+    """A device list that its account key has not signed, or that is none."""
+
+
+class OldDeviceList(Untrusted):
+    """A device list older than the one that was seen before, or than its user speaks of."""
+
+
+class ContactChanged(Untrusted):
+    """The server gives a known name to another user, or a known user another name."""
+
+
+class NotInAudience(Untrusted):
+    """A user or device that is not of those whom a conversation is with."""
+
+
+class NotTheAuthor(Untrusted):
+    """Somebody says something about a message or a conversation that only others may say."""
 
 
 class IdentityKeyChanged(Untrusted):
@@ -141,7 +157,7 @@ class BadPrekeySignature(Untrusted):
 
 
 class KemDowngrade(Untrusted):
-    """A handshake without ML-KEM between two devices that both have it."""
+    """A bundle or a handshake without ML-KEM, which every device has."""
 
 
 class UnusableKey(Untrusted):
@@ -188,3 +204,35 @@ class CodeError(EncryptionError):
 
 class GrantRefused(EncryptionError):
     """An account key that does not come from whoever was shown this device's code."""
+
+
+class RosterRefused(EncryptionError):
+    """A roster or a change of one that does not count: by whom, or on what it rests."""
+
+
+class CodeExpired(CodeError):
+    """A device code that was shown over ten minutes ago."""
+
+
+class BadContactCode(EncryptionError):
+    """A contact link or code that is mistyped, or of another server."""
+
+
+class KdfError(EncryptionError):
+    """A way to derive the password that is not taken."""
+
+
+class BareKdf(KdfError):
+    """None: the password itself is asked for."""
+
+
+class UnknownKdf(KdfError):
+    """Another algorithm."""
+
+
+class WeakKdf(KdfError):
+    """Too little work, or less than before."""
+
+
+class ExcessiveKdf(KdfError):
+    """Parameters that are out of all bounds."""

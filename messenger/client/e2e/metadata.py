@@ -71,6 +71,8 @@ def open_conversation_metadata(key: bytes, raw: bytes) -> ConversationMetadata:
 
 def _decoded(decoder: "msgspec.json.Decoder[T]", raw: bytes) -> T:
     try:
+        if not raw.isascii():
+            raw.decode("utf-8")  # msgspec does not look into members that it passes over
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The metadata does not fit: {error}.") from None

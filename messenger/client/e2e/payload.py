@@ -7,7 +7,7 @@ inside, where the server can't change it; `open_payload` compares, and names wha
 from typing import Annotated, Protocol
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from messenger.client.e2e.bodies import Body, Known, decode_body, encode_body
 from messenger.client.e2e.errors import (
@@ -31,12 +31,28 @@ class Sender(Protocol):
     def device_id(self) -> str: ...
 
 
-class Payload(Struct, frozen=True, kw_only=True):
+class RosterMark(Struct, frozen=True, kw_only=True):
+    """The version and the digest (32 bytes) of the roster that a sender has."""
+
+    version: Annotated[int, Meta(ge=1, lt=2**53)]
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What the sender holds at the places `first` to `seq` of the conversation, at most 32, as a digest."""
+
+    first: Annotated[int, Meta(ge=1, lt=2**53)] = field(name="from")
+    seq: Annotated[int, Meta(ge=1, lt=2**53)]
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The plaintext of a message.
 
     `number` counts the sender's messages in the conversation, 1, 2, 3 ..., in the order in which they are
-    committed; 0 for one that goes to some devices only. `sent_at` is RFC 3339 by the sender's clock. `kem`
-    says that the sender could have used ML-KEM in the handshake.
+    committed; 0 for one that goes to some devices only. `sent_at` is RFC 3339 by the sender's clock.
+    `list_version` is that of the sender's own device list as it knows it, 0 from an older client.
+    `expires_in` (seconds) says how long the message is kept.
     """
 
     conversation_id: str
@@ -46,7 +62,10 @@ class Payload(Struct, frozen=True, kw_only=True):
     kind: str
     number: Annotated[int, Meta(ge=0, lt=2**53)]
     sent_at: str
-    kem: bool = True
+    list_version: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    roster: RosterMark | None = None
+    seen: Seen | None = None
+    expires_in: Annotated[int, Meta(ge=1, le=31_536_000)] | None = None
     body: msgspec.Raw
 
 
@@ -75,7 +94,18 @@ def claimed(message: Message) -> Claimed:
 
 
 def new_payload(
-    sender: Sender, *, conversation_id: str, client_id: str, kind: str, number: int, sent_at: str, body: Known
+    sender: Sender,
+    *,
+    conversation_id: str,
+    client_id: str,
+    kind: str,
+    number: int,
+    sent_at: str,
+    body: Known,
+    list_version: int = 0,
+    roster: RosterMark | None = None,
+    seen: Seen | None = None,
+    expires_in: int | None = None,
 ) -> Payload:
     """The payload of a message of the own device."""
     return Payload(
@@ -86,6 +116,10 @@ def new_payload(
         kind=kind,
         number=number,
         sent_at=sent_at,
+        list_version=list_version,
+        roster=roster,
+        seen=seen,
+        expires_in=expires_in,
         body=encode_body(body),
     )
 
@@ -103,6 +137,8 @@ def encode_payload(payload: Payload) -> bytes:
 def decode_payload(raw: bytes) -> Payload:
     """A payload from JSON; Malformed where it is none."""
     try:
+        if not raw.isascii():
+            raw.decode("utf-8")  # msgspec does not look into members that it passes over
         found = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The message's payload does not fit: {error}.") from None

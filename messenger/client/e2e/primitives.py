@@ -28,6 +28,18 @@ Random = Callable[[int], bytes]
 TAG_BYTES: Final = 16
 _ZEROS = bytes(32)
 
+# Of curve 25519. The y coordinates are those of all points of order 1, 2, 4 and 8 in Edwards form.
+_PRIME = 2**255 - 19
+_SMALL_ORDER_Y = frozenset(
+    {
+        0,
+        1,
+        _PRIME - 1,
+        2707385501144840649318225287225658788936804267575313519463743609750303402022,
+        55188659117513257062467267217118295137698188065244968500265048394206261417927,
+    }
+)
+
 
 def hkdf(secret: bytes, info: bytes, length: int = 32, *, salt: bytes = _ZEROS) -> bytes:
     """HKDF-SHA-256; the salt is 32 zero bytes unless given."""
@@ -81,7 +93,15 @@ def ed25519_sign(seed: bytes, text: bytes) -> bytes:
 
 
 def ed25519_holds(public: bytes, signature: bytes, text: bytes) -> bool:
-    """Whether `signature` is the key's over `text`; False too for what is no key."""
+    """Whether `signature` is the key's over `text`; False too for what is no key.
+
+    RFC 8032 section 5.1.7 without the cofactor, which is how OpenSSL checks it. All clients have to judge
+    alike, so what OpenSSL takes beyond that is refused here: keys of small order, under which one signature
+    holds over many texts, and keys that are no canonical encoding.
+    """
+    y = int.from_bytes(public, "little") & (1 << 255) - 1
+    if y >= _PRIME or y in _SMALL_ORDER_Y:
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
     except (InvalidSignature, ValueError):

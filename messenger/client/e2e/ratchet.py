@@ -150,6 +150,9 @@ class Ratchet:
 
     def open(self, message: RatchetMessage, data: bytes) -> bytes:
         """The plaintext. AuthenticationFailed, ReplayedMessage, TooFarAhead."""
+        # Before the peer's first answer nothing can come under the key that the session was begun with.
+        if self._ratchet.receiving_chain_length is None and message.ratchet_key == self._peer():
+            raise _unusable()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a tampered header is our error, not a warning to the user
@@ -164,6 +167,9 @@ class Ratchet:
     def own_key(self) -> bytes:
         """The public ratchet key that the next message will bear."""
         return x25519_public(self._ratchet.model.diffie_hellman_ratchet.own_ratchet_priv)
+
+    def _peer(self) -> bytes:
+        return self._ratchet.model.diffie_hellman_ratchet.other_ratchet_pub
 
     def state(self) -> State:
         """The ratchet at rest."""

@@ -7,14 +7,14 @@ the message was for. The payload is the old one, so that everything in it is che
 
 Both sides are bounded: a sender sends a message at most twice again to one device; a receiver asks at most
 three times for one message and has at most `MAX_PENDING` questions open, at most `MAX_PENDING_OF_DEVICE` to
-one device. What is neither answered nor asked for is lost, and named so.
+one device. What is not answered within a day, or not asked for, is lost, and named so.
 """
 
 from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from messenger.client.e2e.bodies import ResendRequest, Resent
+from messenger.client.e2e.bodies import Body, ResendRequest, Resent
 from messenger.client.e2e.errors import NotResent
 from messenger.client.e2e.padding import padded
 from messenger.client.e2e.payload import (
@@ -25,18 +25,19 @@ from messenger.client.e2e.payload import (
     encode_payload,
     open_payload,
 )
-from messenger.client.e2e.state import dump, load
+from messenger.client.e2e.state import Stored, dump, load
 
 RESEND_KEPT = 7 * 86_400  # seconds that a sent message is remembered
 RESEND_MESSAGES = 1_000  # how many are remembered
 MAX_RESENDS = 2  # of one message to one device
 MAX_ASKED = 3  # times that one message is asked for
+ANSWER_WITHIN = 86_400  # seconds after the last time that it was asked for
 MAX_PENDING = 200
 MAX_PENDING_OF_DEVICE = 50
 MAX_RESENT_PAYLOAD = 45_000  # bytes; a longer one does not fit, in base64, into another payload
 
 
-class SentMessage(Struct, kw_only=True):
+class SentMessage(Stored, kw_only=True):
     """A sent message as it is remembered: its payload, and the devices that it was for."""
 
     client_id: str
@@ -55,14 +56,9 @@ class SentMessage(Struct, kw_only=True):
             devices=set(devices),
         )
 
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> "SentMessage":
-        """What `to_bytes` wrote; BadState for anything else."""
-        return load(raw, cls)
-
-    def to_bytes(self) -> bytes:
-        """The message, in the clear: to be stored encrypted."""
-        return dump(self)
+    def body(self) -> Body:
+        """What it says. Malformed."""
+        return body_of(decode_payload(self.payload))
 
     def again(self, device_id: str, conversation_id: str) -> Resent:
         """The body that answers a request which came from this device in this conversation.
@@ -112,10 +108,29 @@ class ResendRequests:
         """The messages that were asked for, with their seq."""
         return [(one.said, one.seq) for one in self._state.asked]
 
+    def open_to(self, conversation_id: str, device_id: str) -> bool:
+        """Whether a message of this device in this conversation is asked for."""
+        key = (conversation_id, device_id)
+        return any((one.said.conversation_id, one.said.sender_device_id) == key for one in self._state.asked)
+
+    def asks_for(self, conversation_id: str, device_id: str, client_id: str) -> bool:
+        """Whether this message is asked for."""
+        return self._find(conversation_id, device_id, client_id) is not None
+
+    def forget(self, conversation_id: str, device_id: str, client_id: str) -> None:
+        """A message is asked for no more: it was taken away."""
+        found = self._find(conversation_id, device_id, client_id)
+        if found is not None:
+            self._state.asked.remove(found)
+
+    def open_below(self, conversation_id: str, seq: int) -> bool:
+        """Whether a message below this place of this conversation is asked for."""
+        return any(one.said.conversation_id == conversation_id and one.seq < seq for one in self._state.asked)
+
     def ask(self, said: Claimed, seq: int, *, now: float) -> ResendRequest | None:
         """The body that asks for a message; None where it was asked for too often, or too much is open: then
-        the message is lost. Questions that were open for as long as senders remember are given up first."""
-        asked = self._state.asked = [one for one in self._state.asked if now - one.asked_at < RESEND_KEPT]
+        the message is lost."""
+        asked = self._state.asked
         found = self._find(said.conversation_id, said.sender_device_id, said.client_id)
         if found is None:
             of_device = sum(one.said.sender_device_id == said.sender_device_id for one in asked)
@@ -129,6 +144,12 @@ class ResendRequests:
         found.times += 1
         found.asked_at = now
         return ResendRequest(client_id=said.client_id)
+
+    def unanswered(self, now: float) -> list[tuple[Claimed, int]]:
+        """The messages that were asked for a day ago, with their seq: lost, and asked for no more."""
+        lost = [one for one in self._state.asked if now - one.asked_at >= ANSWER_WITHIN]
+        self._state.asked = [one for one in self._state.asked if now - one.asked_at < ANSWER_WITHIN]
+        return [(one.said, one.seq) for one in lost]
 
     def fulfil(self, answer: Payload) -> tuple[Payload, int]:
         """The payload that an answer brings, checked against the message that was asked for, and its seq.

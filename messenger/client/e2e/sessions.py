@@ -3,7 +3,10 @@
 Several may stand at once: both sides may write first at the same time, and a device may begin anew when it
 could not decrypt. One is active and is written in; a message that comes in on another one makes that one
 active, so that both sides soon write in the same. At most `MAX_SESSIONS` are kept; the one that was least
-recently active goes.
+recently active goes, and one in which both sides have written goes last.
+
+Messages that can't be decrypted begin new sessions at a bounded rate (`may_repair`): a server that sends
+nonsense neither uses prekeys up nor pushes a working session out.
 
 The initiator puts the handshake before each message until it has got one in the session.
 """
@@ -35,6 +38,8 @@ from messenger.client.e2e.trust import KnownDevice
 from messenger.wire.keys import Bundle
 
 MAX_SESSIONS = 5
+MAX_REPAIRS = 3  # sessions that are begun at once because something could not be decrypted ...
+REPAIR_EVERY = 3_600.0  # ... and seconds until another one may be
 UNANSWERED = 20 * 86_400  # seconds; by then the peer may have forgotten the prekeys of the handshake
 DATA_LABEL = b"messenger-pairwise-1\0"
 
@@ -61,12 +66,21 @@ class _Stored(Struct):
     handshake: bytes | None = None
     beginning: tuple[bytes, bytes] | None = None
     ratchet: State | None = None
+    sent: bool = False
+    received: bool = False
+
+    @property
+    def works(self) -> bool:
+        """Whether both sides have written in it."""
+        return self.sent and self.received
 
 
 class _State(Struct):
     user_id: str
     device_id: str
     sessions: list[_Stored] = field(default_factory=list)
+    repairs: list[float] = field(default_factory=list)
+    renew: bool = False
 
 
 class _Session:
@@ -105,6 +119,7 @@ class _Session:
         else:
             message = ratchet.seal(plaintext, self.associated)
         self.become(ratchet)
+        self.stored.sent = True
         if self.stored.handshake is not None:
             return first_envelope(self.stored.handshake, message)
         return ratchet_envelope(self.stored.session_id, message)
@@ -127,6 +142,7 @@ class _Session:
             self._ratchet = None
             raise
         self.become(ratchet)
+        self.stored.received = True
         after = self.at_rest().ratchet
         assert before is not None
         assert after is not None
@@ -142,6 +158,8 @@ class PeerSessions:
         self.user_id = user_id
         self.device_id = device_id
         self._sessions: list[_Session] = []  # the active one first
+        self._repairs: list[float] = []
+        self._renew = False
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "PeerSessions":
@@ -149,19 +167,35 @@ class PeerSessions:
         state = load(raw, _State)
         made = cls(state.user_id, state.device_id)
         made._sessions = [_Session(stored) for stored in state.sessions]
+        made._repairs, made._renew = state.repairs, state.renew
         return made
 
     def to_bytes(self) -> bytes:
         """The sessions with their keys, in the clear: to be stored encrypted."""
-        return dump(_State(self.user_id, self.device_id, [one.at_rest() for one in self._sessions]))
+        sessions = [one.at_rest() for one in self._sessions]
+        return dump(_State(self.user_id, self.device_id, sessions, self._repairs, self._renew))
 
     def needs_bundle(self, now: float) -> bool:
-        """Whether a bundle has to be claimed before the next message: there is no session, or the active one
-        was begun `UNANSWERED` seconds ago and never answered."""
-        if not self._sessions:
+        """Whether a bundle has to be claimed before the next message: there is no session, none that may be
+        used, or the active one was begun `UNANSWERED` seconds ago and never answered."""
+        if not self._sessions or self._renew:
             return True
         active = self._sessions[0].stored
         return active.handshake is not None and now - active.created_at >= UNANSWERED
+
+    def renew(self) -> None:
+        """Begin a new session before the next message: those that stand are from an older copy."""
+        self._renew = bool(self._sessions)
+
+    def may_repair(self, now: float) -> bool:
+        """Whether what could not be decrypted may begin a new session, which counts as begun then: three at
+        once, then one an hour."""
+        self._repairs = [one for one in self._repairs if now - one < MAX_REPAIRS * REPAIR_EVERY]
+        recent = [one for one in self._repairs if now - one < REPAIR_EVERY]
+        if len(self._repairs) >= MAX_REPAIRS and recent:
+            return False
+        self._repairs = [*self._repairs, now][-MAX_REPAIRS:]
+        return True
 
     @property
     def active_id(self) -> bytes | None:
@@ -184,6 +218,7 @@ class PeerSessions:
         stored = _Stored(agreed.session_id, agreed.data, bundle.identity_key, now)
         stored.handshake = handshake.encode()
         stored.beginning = (agreed.secret, bundle.signed_prekey.public_key)
+        self._renew = False
         self._activate(_Session(stored))
 
     def seal(self, keys: DeviceKeys, payload: Payload) -> bytes:
@@ -235,6 +270,8 @@ class PeerSessions:
     ) -> Opened:
         session_id = session_id_for(keys, self.user_id, self.device_id, handshake)
         kem_id = handshake.kem_prekey_id
+        if kem_id is None:
+            raise KemDowngrade("A handshake came without ML-KEM, which every device has.")
         spends = handshake.one_time_prekey_id is not None or (kem_id is not None and keys.kem_seed(kem_id)[1])
         if not spends:
             keys.check_first(session_id, self.device_id)
@@ -243,9 +280,8 @@ class PeerSessions:
         session = _Session(stored)
         ratchet, plaintext = Ratchet.answering(agreed.secret, private, message, session.associated)
         payload = open_payload(plaintext, said)
-        if payload.kem and keys.has_kem and kem_id is None:
-            raise KemDowngrade("A handshake came without ML-KEM although both devices have it.")
         session.become(ratchet)
+        stored.received = True
         keys.use(session_id, self.device_id, handshake.signed_prekey_id, handshake.one_time_prekey_id, kem_id)
         self._activate(session)
         return Opened(payload=payload, new_session=True, keys_changed=True, missed=message.number)
@@ -260,4 +296,7 @@ class PeerSessions:
 
     def _activate(self, session: _Session) -> None:
         others = [one for one in self._sessions if one is not session]
-        self._sessions = [session, *others][:MAX_SESSIONS]
+        if len(others) >= MAX_SESSIONS:
+            idle = [one for one in others if not one.stored.works]
+            others.remove((idle or others)[-1])
+        self._sessions = [session, *others]

@@ -4,9 +4,10 @@ Members may be added with defaults under the same version; a version that is not
 older program never writes over what a newer one has stored.
 """
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from messenger.client.e2e.errors import BadState
 
@@ -45,3 +46,16 @@ def load(raw: bytes, kind: type[T]) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadState(f"Stored encryption state is damaged: {error}.") from None
     return value
+
+
+class Stored(Struct):
+    """A struct that is stored just as it is."""
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """What `to_bytes` wrote; BadState for anything else."""
+        return load(raw, cls)
+
+    def to_bytes(self) -> bytes:
+        """All of it, in the clear: to be stored encrypted."""
+        return dump(self)

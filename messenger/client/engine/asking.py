@@ -2,17 +2,20 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from messenger.client import events
 from messenger.client.e2e import KnownUser, Policy
-from messenger.client.engine import controls, trust
+from messenger.client.engine import approval, directory
 from messenger.client.engine.sealing import DeviceView
+from messenger.client.engine.titles import retitle
 from messenger.client.engine.vault import Shelf, Vault
-from messenger.client.errors import NotFound, UnknownUser
+from messenger.client.errors import ContactConflict, NotFound, UnknownUser
 from messenger.client.net.api import Api
 from messenger.client.records import Person
 from messenger.client.settings import Settings
 from messenger.wire.auth import User
+from messenger.wire.codec import uuid_text
 from messenger.wire.conversations import Conversation, Member
 
 REFUSED_AGAIN = 60.0  # seconds before the keys of a user with a refused device are asked for again
@@ -27,18 +30,20 @@ class Asking:
         self._api = api
         self.policy = Policy(settings.identity_changes)
         self._views: OrderedDict[str, DeviceView] = OrderedDict()
+        self._fresh: set[str] = set()  # users whose keys were asked for on this connection
         self._asked: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     # users
 
     async def user(self, username: str) -> Person:
-        """A user by name. UnknownUser."""
+        """A user by name. UnknownUser, ContactConflict where the server names another than before."""
         username = username.strip().lower()
         found = await self._api.user_named(username)
         if found is None or found.username != username:
             raise UnknownUser(f"There is no user {username}.")
-        await self._vault.run(lambda shelf: shelf.conversations.put_person(found.user_id, found.username))
-        return Person(user_id=found.user_id, username=found.username)
+        if not await self._vault.run(lambda shelf: directory.name_user(shelf, found.user_id, username)):
+            raise ContactConflict(f"The server names another user {username} than before: nothing is done.")
+        return Person(user_id=found.user_id, username=username)
 
     async def names(self, user_ids: list[str]) -> None:
         """Have the names of these users."""
@@ -49,7 +54,7 @@ class Asking:
 
             def put(shelf: Shelf, found: list[User] = found) -> None:
                 for one in found:
-                    shelf.conversations.put_person(one.user_id, one.username)
+                    directory.name_user(shelf, one.user_id, one.username)
 
             await self._vault.run(put)
 
@@ -60,7 +65,19 @@ class Asking:
             said = await self._api.identities(user_id)
         except NotFound:
             return  # the account is gone; what was known stays
-        await self._vault.run(lambda shelf: trust.learn(shelf, user_id, said, self.policy))
+        await self._vault.run(lambda shelf: directory.learn(shelf, user_id, said, self.policy))
+        self._fresh.add(user_id)
+
+    async def ensure_fresh(self, user_ids: Iterable[str]) -> None:
+        """Have the keys of these users as the server names them on this connection: what is sent goes by keys
+        that were looked at just before."""
+        for user_id in user_ids:
+            if user_id not in self._fresh:
+                await self.learn(user_id)
+
+    def stale(self, user_id: str) -> None:
+        """A user's keys may have changed."""
+        self._fresh.discard(user_id)
 
     async def learn_own(self) -> None:
         """Before approval: have the own devices as the server names them, to read a grant by."""
@@ -78,7 +95,7 @@ class Asking:
         now = time.monotonic()
 
         def unknown(shelf: Shelf) -> tuple[list[tuple[str, str]], bool]:
-            waiting = not controls.approved(shelf)
+            waiting = not approval.judges_own(shelf)
             found = []
             for user_id, device_id in dict.fromkeys(senders):
                 own = user_id == shelf.user_id and waiting
@@ -115,14 +132,24 @@ class Asking:
         for conversation_id in await self._vault.run(unknown):
             await self.conversation(conversation_id)
 
-    async def take(self, said: Conversation, key: bytes | None = None) -> None:
-        """Write down what the server says about a conversation, with its members; `key` opens its name."""
+    async def take(
+        self,
+        said: Conversation,
+        key: bytes | None = None,
+        *,
+        peer: str | None = None,
+        own: bool = False,
+    ) -> None:
+        """Write down what the server says about a conversation, with its members; `key` opens its name.
+
+        `peer` is whom a direct conversation was asked for with, `own` marks that of one's own devices.
+        """
         members = await self._api.members(said.conversation_id)
         await self.names([one.user_id for one in members])
-        await self._vault.run(lambda shelf: take_conversation(shelf, said, members, key))
+        await self._vault.run(lambda shelf: take_conversation(shelf, said, members, key, peer=peer, own=own))
 
-    async def all_conversations(self) -> None:
-        """Have all conversations that are new or were changed."""
+    async def all_conversations(self) -> dict[str, int]:
+        """Have all conversations that are new or were changed; the last place of each."""
 
         def stale(shelf: Shelf) -> list[Conversation]:
             found = []
@@ -135,6 +162,7 @@ class Asking:
         said = await self._api.conversations()
         for one in await self._vault.run(stale):
             await self.take(one)
+        return {one.conversation_id: one.last_seq for one in said if one.ended_at is None}
 
     async def members(self, conversation_id: str) -> None:
         """Have a conversation's members anew."""
@@ -149,7 +177,8 @@ class Asking:
         found = self._views.get(conversation_id)
         if found is None:
             said = await self._api.conversation_devices(conversation_id)
-            found = DeviceView(users={one.device_id: one.user_id for one in said.items})
+            named = {one.device_id: one.user_id for one in said.items}
+            found = DeviceView(users={one: user for one, user in named.items() if uuid_text(one) == one})
             self._views[conversation_id] = found
             while len(self._views) > MOST_VIEWS:
                 self._views.popitem(last=False)
@@ -162,29 +191,81 @@ class Asking:
     def forget_views(self) -> None:
         """All may have changed."""
         self._views.clear()
+        self._fresh.clear()
 
 
 def take_conversation(
-    shelf: Shelf, said: Conversation, members: list[Member], key: bytes | None = None
+    shelf: Shelf,
+    said: Conversation,
+    members: list[Member],
+    key: bytes | None = None,
+    *,
+    peer: str | None = None,
+    own: bool = False,
 ) -> None:
     """Write down a conversation, and tell of a new one."""
-    new = shelf.conversations.take(said)
     if said.type == "direct":
-        peer = next((one.user_id for one in members if one.user_id != shelf.user_id), None)
-        row = shelf.conversations.get(said.conversation_id)
-        assert row is not None
-        if row.peer_id is None and peer is not None:
-            title = shelf.conversations.name(peer)
-            shelf.conversations.set(said.conversation_id, peer_id=peer, title=title)
-    else:
-        row = shelf.conversations.get(said.conversation_id)
-        assert row is not None
-        controls.retitle(shelf, said.conversation_id, said.metadata, key or row.metadata_key)
+        peer = _peer(shelf, said, members, peer)
+        if peer is None:
+            return
+    new = shelf.conversations.take(said)
+    row = shelf.conversations.get(said.conversation_id)
+    assert row is not None
+    if row.type == "direct" and row.peer_id is None:
+        title = shelf.conversations.name(peer)
+        shelf.conversations.set(said.conversation_id, peer_id=peer, title=title)
+    elif own or row.type == "self":
+        shelf.conversations.set(said.conversation_id, type="self")
+        return
+    elif row.type == "group":
+        retitle(shelf, said.conversation_id, said.metadata, key or row.metadata_key)
     take_members(shelf, said.conversation_id, members, quiet=new)
     if new:
         row = shelf.conversations.get(said.conversation_id)
         assert row is not None
         shelf.tell(events.ConversationAdded(conversation_id=said.conversation_id, title=row.title))
+
+
+def _peer(shelf: Shelf, said: Conversation, members: list[Member], asked: str | None) -> str | None:
+    """Whom a direct conversation is with: the one that is pinned, else whom it was asked for with, else who
+    opened it. None, and told, where the server says another thing than before."""
+    row = shelf.conversations.get(said.conversation_id)
+    others = [one.user_id for one in members if one.user_id != shelf.user_id]
+    pinned = asked if row is None or row.peer_id is None else row.peer_id
+    peer = pinned if pinned is not None else (others[0] if len(others) == 1 else None)
+    if peer is None:
+        if others:
+            _refuse(shelf, said, "members", "The server gives a direct conversation more than two members.")
+        return None
+    second = next(
+        (
+            one
+            for one in shelf.conversations.all()
+            if one.type == "direct"
+            and one.peer_id == peer
+            and one.conversation_id != said.conversation_id
+            and not one.ended
+        ),
+        None,
+    )
+    if second is not None and row is None:
+        name = shelf.conversations.name(peer)
+        _refuse(
+            shelf, said, "second_direct", f"The server gives out a second direct conversation with {name}."
+        )
+        return None
+    if any(one != peer for one in others):
+        _refuse(
+            shelf, said, "members", "The server lists somebody in a direct conversation who is not in it."
+        )
+    return peer
+
+
+def _refuse(shelf: Shelf, said: Conversation, reason: str, detail: str) -> None:
+    told = f"audience/{said.conversation_id}"
+    if shelf.account.get(told) != reason:
+        shelf.account.set(told, reason)
+        shelf.tell(events.AudienceRefused(conversation_id=said.conversation_id, reason=reason, detail=detail))
 
 
 def take_members(shelf: Shelf, conversation_id: str, said: list[Member], *, quiet: bool = False) -> None:

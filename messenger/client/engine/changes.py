@@ -1,11 +1,13 @@
 """What the server says has happened to a conversation besides messages: written down, and told once."""
 
 from messenger.client import events
-from messenger.client.engine import controls, receiving
+from messenger.client.engine import order
+from messenger.client.engine.titles import retitle
 from messenger.client.engine.vault import Shelf
 from messenger.wire.codec import base64_bytes
 from messenger.wire.conversations import Change
 
+MOST = 2**53
 LEFT = 2  # in `ended`: this user is no member any more
 
 
@@ -21,7 +23,7 @@ def take_change(shelf: Shelf, conversation_id: str, change: Change) -> None:
     elif change.event == "updated":
         _take_update(shelf, conversation_id, change)
     elif change.event == "deleted" and isinstance(change.seq, int):
-        receiving.delete(shelf, conversation_id, change.seq, change.actor_id)
+        order.gone(shelf, conversation_id, change.seq)
     elif change.event == "ended":
         shelf.conversations.set(conversation_id, ended=1)
         shelf.tell(events.ConversationEnded(conversation_id=conversation_id))
@@ -78,7 +80,7 @@ def _take_update(shelf: Shelf, conversation_id: str, change: Change) -> None:
     if not isinstance(said, dict):
         return
     ttl, metadata = said.get("message_ttl"), said.get("metadata")
-    if isinstance(ttl, int | None) and ttl != row.message_ttl:
+    if (ttl is None or (isinstance(ttl, int) and 0 <= ttl < MOST)) and ttl != row.message_ttl:
         shelf.conversations.set(conversation_id, message_ttl=ttl)
         shelf.tell(events.ConversationUpdated(conversation_id=conversation_id, title=row.title))
     if isinstance(metadata, str):
@@ -88,4 +90,4 @@ def _take_update(shelf: Shelf, conversation_id: str, change: Change) -> None:
             return
         # Kept though it does not open: its key may come with the next message.
         shelf.conversations.set(conversation_id, metadata=raw)
-        controls.retitle(shelf, conversation_id, raw, row.metadata_key)
+        retitle(shelf, conversation_id, raw, row.metadata_key)

@@ -29,8 +29,8 @@ TOO_FAST_WAIT = 10.0
 class Connection:
     """Runs until it is cancelled, or until the session or the device is gone.
 
-    `prepare` is awaited before each connection, `serve` for the frames of each WebSocket message, `up` and
-    `down` are called as the connection comes and goes.
+    `prepare` is awaited before each connection, `greeted` once the server has said hello, `serve` for the
+    frames of each WebSocket message; `up` and `down` are called as the connection comes and goes.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Connection:
         last_retry: float,
         timeout: float,
         prepare: Callable[[], Awaitable[None]],
+        greeted: Callable[[frames.Hello], Awaitable[None]],
         serve: Callable[[Socket, list[object]], Awaitable[None]],
         up: Callable[[Socket], None],
         down: Callable[[], None],
@@ -56,6 +57,7 @@ class Connection:
         self._timeout = timeout
         self._backoff = Backoff(first_retry, last_retry)
         self._prepare = prepare
+        self._greeted = greeted
         self._serve = serve
         self._up = up
         self._down = down
@@ -116,12 +118,16 @@ class Connection:
 
     async def _open(self, access: str) -> None:
         async with self._opener(self._server, access, self._timeout) as socket:  # type: ignore[attr-defined]
-            found = await asyncio.wait_for(socket.receive(), self._timeout)
+            try:
+                found = await asyncio.wait_for(socket.receive(), self._timeout)
+            except TimeoutError:
+                raise ServerUnreachable("The server takes a socket and says nothing.") from None
             hello = found[0] if found else None
             if not isinstance(hello, frames.Hello):
                 raise BadFrame("The server does not greet.")
             if (hello.user_id, hello.device_id) != self._identity():
                 raise BadFrame("The server greets another device than this one.")
+            await self._greeted(hello)
             self.socket = socket
             self._up(socket)
             self._backoff.reset()

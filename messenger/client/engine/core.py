@@ -7,10 +7,12 @@ from collections.abc import Coroutine
 import msgspec
 
 from messenger.client import events
-from messenger.client.engine import sealing
+from messenger.client.e2e.account import own_conversation_id
+from messenger.client.engine import history, membership, rosters, sealing
+from messenger.client.engine.approval import approved
 from messenger.client.engine.asking import Asking
+from messenger.client.engine.batch import Batch
 from messenger.client.engine.connection import Connection
-from messenger.client.engine.controls import approved
 from messenger.client.engine.feed import Feed
 from messenger.client.engine.inbox import Inbox
 from messenger.client.engine.publishing import Publishing
@@ -29,6 +31,7 @@ from messenger.client.net.socket import Socket
 from messenger.client.net.tokens import SessionTokens, Tokens
 from messenger.client.records import Message
 from messenger.client.settings import Settings
+from messenger.wire import frames
 
 log = logging.getLogger("messenger.client")
 
@@ -70,6 +73,7 @@ class Engine:
             last_retry=settings.last_retry,
             timeout=settings.request_timeout,
             prepare=self._prepare,
+            greeted=self._greeted,
             serve=self.inbox.take,  # type: ignore[arg-type]
             up=self._up,
             down=self._down,
@@ -79,9 +83,12 @@ class Engine:
         )
         self.inbox.on_prekeys = self._keys_wanted.set
         self.inbox.on_approved = self.now_approved
-        self.inbox.on_synced = self._synced.set
+        self.inbox.on_synced = lambda: self._background(self._catch_up())
         self.inbox.on_token = self.connection.token_answered
         self.sending.on_dead = self._lane_failed
+        self.sending.reached = self.inbox.reached
+        self._heads: dict[str, int] = {}  # the last place of each conversation, as the server said
+        self._ready: Socket | None = None  # the connection whose backlog is through
         self._waiters: dict[str, asyncio.Future[None]] = {}
         vault.on_settled = self._settled
 
@@ -90,6 +97,7 @@ class Engine:
         """The engine of an open profile."""
 
         def read(shelf: Shelf) -> tuple[tuple[str, str, str], Tokens | None, bool]:
+            membership.freeze_legacy(shelf)
             raw = shelf.account.raw("tokens")
             tokens = None if raw is None else msgspec.json.decode(raw, type=Tokens)
             server = shelf.account.get("server") or ""
@@ -171,22 +179,29 @@ class Engine:
 
     async def settled(self, message: Message) -> None:
         """Return once the server has an own message. SendingFailed, SessionExpired."""
+        if await self.taken(message.client_id):
+            return
+        # It was answered before anybody waited.
+        found = await self.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
+        if found is not None and found.state == "failed":
+            raise SendingFailed("The message was refused.")
+
+    async def taken(self, client_id: str) -> bool:
+        """Return once the server has answered for what was queued under this client_id; False where nothing
+        is. SendingFailed, SessionExpired."""
         if self.failure is not None:
             raise self.failure
-        waiter = self._waiters.get(message.client_id)
+        waiter = self._waiters.get(client_id)
         if waiter is None:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters[message.client_id] = waiter
-            found = await self.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
-            if found is None or found.state != "queued":
-                # It was answered before anybody waited.
-                self._waiters.pop(message.client_id, None)
-                if found is not None and found.state == "failed":
-                    raise SendingFailed("The message was refused.")
-                return
+            self._waiters[client_id] = waiter
+            if await self.vault.run(lambda shelf: shelf.outbox.get(client_id)) is None and not waiter.done():
+                self._waiters.pop(client_id, None)
+                return False
         if self.state in OVER:
             raise SessionExpired("The session has ended; the message waits for the next one.")
         await asyncio.shield(waiter)
+        return True
 
     def _settled(self, settled: Settled) -> None:
         waiter = self._waiters.pop(settled.client_id, None)
@@ -212,20 +227,87 @@ class Engine:
         self.asking.forget_views()
         await self.asking.names([self.user_id])
         await self.publishing.refresh()
+        await self.own_conversation()
         if self.approved:
             await self.asking.learn(self.user_id)
-        await self.asking.all_conversations()
+        self._heads = await self.asking.all_conversations()
+        if self.approved:
+            await self._take_over_groups()
+
+    async def _greeted(self, hello: frames.Hello) -> None:
+        """Where the server's database has another history than was seen last, begin that."""
+        now = self.tokens.now()
+        if await self.vault.run(lambda shelf: history.is_known(shelf, hello.epoch, now)):
+            return
+        # Asked anew: what was asked before the connection may have been of the former history.
+        ends = {
+            one.conversation_id: history.End(one.last_seq, one.last_change)
+            for one in await self.api.conversations()
+            if one.ended_at is None
+        }
+        await self.vault.run(lambda shelf: history.begin(shelf, hello.epoch, ends, now))
+        self._heads = {name: end.seq for name, end in ends.items()}
+        self.asking.forget_views()
+
+    async def _take_over_groups(self) -> None:
+        """Make the rosters of this user's groups from before rosters."""
+        for conversation_id, user_ids in await self.vault.run(membership.to_take_over):
+            await self.asking.ensure_fresh(user_ids)
+            batch = Batch.begin()
+            await self.vault.run(
+                lambda shelf, c=conversation_id, b=batch: membership.take_over(shelf, b, c)  # type: ignore[misc]
+            )
+
+    async def own_conversation(self) -> str:
+        """The conversation in which one's own devices speak to each other: one for all of them, made once.
+
+        Whatever the server makes of it, only one's own listed devices are encrypted to in it.
+        """
+        known = await self.vault.run(lambda shelf: shelf.account.get("own_conversation"))
+        if known is not None:
+            return known
+        said = await self.api.create_conversation("group", [], None, own_conversation_id(self.user_id))
+        await self.asking.take(said, own=True)
+        await self.vault.run(lambda shelf: shelf.account.set("own_conversation", said.conversation_id))
+        return said.conversation_id
 
     def _up(self, socket: Socket) -> None:
         state: events.ConnectionState = "online" if self.approved else "waiting_for_approval"
         self._tell_state(state, "", None)
-        if self.approved:
+        if self.approved and self._ready is socket:
             self.sending.connected(socket)
             self._background(self.sending.resume())
 
     def _down(self) -> None:
         self._synced.clear()
+        self._ready = None
         self.sending.disconnected()
+
+    async def _catch_up(self) -> None:
+        """The backlog is through: fetch what was acknowledged before and is not here, and let what waits go.
+
+        Only now it is known whether this profile is an older copy, which must not write under its old keys.
+        """
+        socket = self.connection.socket
+        if socket is None:
+            return
+        try:
+            for conversation_id, last_seq in self._heads.items():
+                try:
+                    await self.inbox.fetch(socket, conversation_id, last_seq)
+                except ServerRefused as error:
+                    log.debug("the end of conversation %s can't be had: %s", conversation_id, error)
+        except (ServerUnreachable, SessionExpired) as error:
+            log.debug("the last messages could not be fetched: %s", error)
+            socket.drop()
+            return
+        if self.connection.socket is not socket:
+            return
+        self._ready = socket
+        if self.approved:
+            self.sending.connected(socket)
+            await self.sending.resume()
+        self._synced.set()
 
     def now_approved(self) -> None:
         """This device has its account key."""
@@ -271,8 +353,21 @@ class Engine:
                 log.debug("the own keys could not be looked after now: %s", error)
             await self.vault.run(lambda shelf: sealing.forget_sent(shelf, self.tokens.now()))
 
+    async def _ask_for_roster(self, conversation_id: str) -> None:
+        """Messages wait for a roster that should have come with them."""
+        try:
+            if await self.sending.ask_for_roster(conversation_id):
+                self.sending.wake(conversation_id)
+        except (ServerUnreachable, ServerRefused, SessionExpired) as error:
+            log.debug("the roster of %s could not be asked for now: %s", conversation_id, error)
+
     async def _expire(self) -> None:
-        """Have expired messages leave the store while nothing else happens: any transaction does it."""
+        """Have expired messages leave the store while nothing else happens, as any transaction does, and tell
+        of those that nobody has sent again."""
         while True:
-            await self.vault.run(lambda _: None)
+            await self.inbox.give_up()
+            for conversation_id in await self.vault.run(rosters.lacked):
+                await self._ask_for_roster(conversation_id)
+            if self.connection.socket is not None:
+                await self.vault.run(lambda shelf: history.still_seen(shelf, self.tokens.now()))
             await asyncio.sleep(EXPIRE_EVERY)

@@ -6,25 +6,30 @@ come. Nothing is read from the socket meanwhile, so that a backlog never piles u
 asked now, nothing is acknowledged, and it all comes again over the next connection.
 """
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 from messenger.client import events
-from messenger.client.engine import receiving, settling
 from messenger.client.engine.asking import Asking
-from messenger.client.engine.changes import take_change
-from messenger.client.engine.receiving import Batch
+from messenger.client.engine.batch import Batch
+from messenger.client.engine.receiving import Behind, give_up
+from messenger.client.engine.run import Asked, Durable, Lacks, Taken, attempt
 from messenger.client.engine.sending import Sending
 from messenger.client.engine.vault import Shelf, Vault
-from messenger.client.errors import NotFound
+from messenger.client.errors import NotFound, ServerRefused, ServerUnreachable, SessionExpired
 from messenger.client.net.api import Api
 from messenger.client.net.socket import ErrorFrame, ServerFrame, Socket
 from messenger.wire import frames
 from messenger.wire.conversations import Change, Message
-from messenger.wire.times import rfc3339
 
+log = logging.getLogger("messenger.client")
+
+CATCH_UP_SECONDS = 10.0
+LOOKED_AT = 200  # messages at the end of a conversation that is new here
 PAGE = 50  # messages of a gap that are fetched and stored at a time
-Durable = frames.SentFrame | frames.MessageFrame | frames.ChangeFrame | Message
 
 
 class Inbox:
@@ -43,6 +48,8 @@ class Inbox:
         self._asking = asking
         self._sending = sending
         self._tell = tell
+        self._looked: set[str] = set()  # conversations without a known place whose end was looked at
+        self._progressed = asyncio.Event()  # set, and another one made, with each commit
         self.on_prekeys: Callable[[], None] = lambda: None
         self.on_approved: Callable[[], None] = lambda: None
         self.on_synced: Callable[[], None] = lambda: None
@@ -62,64 +69,133 @@ class Inbox:
 
     # durable
 
-    async def _take_run(self, socket: Socket, run: list[Durable]) -> None:
-        if not run:
-            return
-        run = await self._known(run)
-        await self._fill(socket, run)
-        await self._commit(socket, run)
+    async def _take_run(self, socket: Socket, run: list[Durable], filled: str | None = None) -> None:
+        """Take a run in by one transaction, unless something has to be asked of the server first.
 
-    async def _known(self, run: list[Durable]) -> list[Durable]:
-        """The run, less what belongs to conversations that are gone for this user."""
-        gone: set[str] = set()
-        for conversation_id in dict.fromkeys(_conversation(one) for one in run):
+        In the conversation `filled` nothing more is fetched: what is missing there is told.
+        """
+        asked = Asked()
+        if filled is not None:
+            asked.filled.add(filled)
+        while run:
+            batch = Batch.begin(frozenset(asked.users))
             try:
-                await self._asking.know([conversation_id])
-            except NotFound:
-                gone.add(conversation_id)
-        return [one for one in run if _conversation(one) not in gone]
+                found = await self._vault.run(partial(attempt, batch=batch, run=run, asked=asked))
+            except Behind as behind:
+                asked.users.add(behind.user_id)
+                await self._asking.learn(behind.user_id)
+                continue
+            if isinstance(found, Lacks):
+                await self._ask(socket, found, run, asked)
+                continue
+            self._committed(socket, batch, found)
+            run = found.rest
+            if run:
+                await self._asking.learn(await self._vault.run(lambda shelf: shelf.user_id))
+                asked = Asked(filled=asked.filled)
 
-    async def _fill(self, socket: Socket, run: list[Durable]) -> None:
+    async def _ask(self, socket: Socket, lacks: Lacks, run: list[Durable], asked: Asked) -> None:
+        for conversation_id in lacks.conversations:
+            asked.conversations.add(conversation_id)
+            with suppress(NotFound):
+                await self._asking.conversation(conversation_id)
+        if lacks.users:
+            asked.names.update(lacks.users)
+            await self._asking.names(lacks.users)
+        if lacks.senders:
+            asked.senders.update(lacks.senders)
+            await self._asking.learn_senders(lacks.senders)
+        for conversation_id, holes in lacks.holes.items():
+            asked.filled.add(conversation_id)
+            await self._fill(socket, conversation_id, holes, run)
+
+    async def _fill(self, socket: Socket, conversation_id: str, holes: list[int], run: list[Durable]) -> None:
         """Fetch what lies between what is stored and what comes now; it is stored before."""
-        for conversation_id, seqs in _seqs(run).items():
-            holes = await self._vault.run(lambda shelf, c=conversation_id, s=seqs: _holes(shelf, c, s))  # type: ignore[misc]
-            while holes:
-                after = holes[0] - 1
-                page = await self._api.messages(conversation_id, after, PAGE)
-                page = [one for one in page if one.conversation_id == conversation_id and one.seq > after]
-                page = [one for one in sorted(page, key=lambda one: one.seq) if one.seq < max(seqs)]
-                last = max((one.seq for one in page), default=holes[-1])
-                fetched = [one for one in page if one.seq in holes]
-                # What came with a lower seq goes before; when its turn comes again it is no news.
-                here = [one for one in run if isinstance(one, Message) and one.seq < last]
-                here = [one for one in here if one.conversation_id == conversation_id]
-                merged: list[Message] = [*fetched, *here]
-                merged.sort(key=lambda one: one.seq)
-                await self._commit(socket, merged)
-                holes = [seq for seq in holes if seq > last]
+        seqs = [
+            one.seq for one in run if not isinstance(one, Change) and one.conversation_id == conversation_id
+        ]
+        top = max(seqs, default=holes[-1] + 1)
+        while holes:
+            after = holes[0] - 1
+            page = await self._api.messages(conversation_id, after, PAGE)
+            page = [one for one in page if one.conversation_id == conversation_id and after < one.seq < top]
+            last = max((one.seq for one in page), default=holes[-1])
+            # What came with a lower seq goes before; when its turn comes again it is no news.
+            here = [one for one in run if isinstance(one, Message) and one.seq < last]
+            here = [one for one in here if one.conversation_id == conversation_id]
+            merged: list[Durable] = [*(one for one in page if one.seq in holes), *here]
+            merged.sort(key=lambda one: one.seq if isinstance(one, Message) else 0)
+            await self._take_run(socket, merged, conversation_id)
+            holes = [seq for seq in holes if seq > last]
 
-    async def _commit(self, socket: Socket, run: Sequence[Durable]) -> None:
-        messages = [one for one in run if isinstance(one, Message)]
-        senders = [(one.sender_id, one.sender_device_id) for one in messages if one.sender_id]
-        changes = [one for one in run if isinstance(one, Change)]
-        await self._asking.names([user for user, _ in senders] + _users(changes))
-        own = await self._vault.run(lambda shelf: shelf.device_id)
-        await self._asking.learn_senders([one for one in senders if one[1] != own])
-        now = time.time()
-        batch = Batch(now, rfc3339(int(now * 1000)))
-        told = await self._vault.run(lambda shelf: _store(shelf, batch, run))
-        for frame in run:
+    def _committed(self, socket: Socket, batch: Batch, taken: Taken) -> None:
+        for frame in taken.frames:
             if isinstance(frame, frames.SentFrame):
                 self._sending.answered(frame)
         for conversation_id, seq in batch.acks.items():
             socket.say(frames.Ack(conversation_id=conversation_id, seq=seq))  # type: ignore[arg-type]
-        for conversation_id, change in told.items():
+        for conversation_id, change in taken.changes.items():
             socket.say(frames.Ack(conversation_id=conversation_id, change=change))  # type: ignore[arg-type]
             self._asking.forget_view(conversation_id)
         for conversation_id in batch.wake:
             self._sending.wake(conversation_id)
         if batch.approved:
             self.on_approved()
+        progressed, self._progressed = self._progressed, asyncio.Event()
+        progressed.set()
+
+    async def fetch(self, socket: Socket, conversation_id: str, last_seq: int) -> None:
+        """Fetch what is missing up to a place, the last one of the conversation as the server says."""
+        holes = await self._vault.run(lambda shelf: missing(shelf, conversation_id, last_seq))
+        if not holes and last_seq and conversation_id not in self._looked:
+            self._looked.add(conversation_id)
+            holes = await self._unknown(conversation_id, last_seq)
+        if holes:
+            await self._fill(socket, conversation_id, holes, [])
+
+    async def give_up(self) -> None:
+        """Tell what nobody has sent again for a day, and judge what has waited for it."""
+        asked: set[str] = set()
+        while True:
+            batch = Batch.begin(frozenset(asked))
+            try:
+                await self._vault.run(lambda shelf, b=batch: give_up(shelf, b))  # type: ignore[misc]
+            except Behind as behind:
+                asked.add(behind.user_id)
+                try:
+                    await self._asking.learn(behind.user_id)
+                except (ServerUnreachable, ServerRefused, SessionExpired) as error:
+                    log.debug("messages that wait can't be judged now: %s", error)
+                    return
+                continue
+            for conversation_id in batch.wake:
+                self._sending.wake(conversation_id)
+            return
+
+    async def _unknown(self, conversation_id: str, last_seq: int) -> list[int]:
+        """The last places of a conversation of which this profile knows none, where they hold messages of
+        this very device: then it was restored from a copy that is older than the conversation."""
+        own, row = await self._vault.run(
+            lambda shelf: (shelf.device_id, shelf.conversations.get(conversation_id))
+        )
+        if row is None or row.place is not None or row.ended:
+            return []
+        page = await self._api.messages(conversation_id, max(0, last_seq - LOOKED_AT), LOOKED_AT)
+        seqs = [one.seq for one in page if one.sender_device_id == own and one.seq <= last_seq]
+        return list(range(min(seqs), last_seq + 1)) if seqs else []
+
+    async def reached(self, conversation_id: str, seq: int) -> None:
+        """Return once this place of a conversation is here, or after ten seconds: it may be held back."""
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while True:
+                    progressed = self._progressed
+                    row = await self._vault.run(lambda shelf: shelf.conversations.get(conversation_id))
+                    if row is None or row.place is None or row.place >= seq:
+                        return
+                    await progressed.wait()
+        except TimeoutError:
+            log.debug("place %d of conversation %s has not come", seq, conversation_id)
 
     # the others
 
@@ -183,6 +259,7 @@ class Inbox:
             lambda shelf: shelf.conversations.with_member(frame.user_id)
         ):
             self._asking.forget_view(conversation_id)
+        self._asking.stale(frame.user_id)
         await self._asking.learn(frame.user_id)
 
     async def _name(self, user_id: str) -> str:
@@ -190,52 +267,13 @@ class Inbox:
         return await self._vault.run(lambda shelf: shelf.conversations.name(user_id))
 
 
-def _store(shelf: Shelf, batch: Batch, run: Sequence[Durable]) -> dict[str, int]:
-    """Take a run in; how far the changes of each conversation have come."""
-    told: dict[str, int] = {}
-    # Answers first: an own message's place is no hole for what comes after it.
-    for one in sorted(run, key=lambda one: not isinstance(one, frames.SentFrame)):
-        if isinstance(one, Message):
-            receiving.take_message(shelf, batch, one)
-        elif isinstance(one, frames.ChangeFrame):
-            take_change(shelf, one.conversation_id, one)
-            told[one.conversation_id] = max(one.change, told.get(one.conversation_id, 0))
-        else:
-            queued = shelf.outbox.get(one.ref)
-            if queued is not None and queued.conversation_id == one.conversation_id and queued.attempts:
-                settling.settle(shelf, queued, one.seq, one.created_at)
-    return told
-
-
-def _conversation(one: Durable) -> str:
-    return one.conversation_id
-
-
-def _seqs(run: Iterable[Durable]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for one in run:
-        if isinstance(one, Message):
-            found.setdefault(one.conversation_id, []).append(one.seq)
-    for one in run:
-        if isinstance(one, frames.SentFrame) and one.conversation_id in found:
-            seqs = found[one.conversation_id]
-            if one.seq < max(seqs):
-                seqs.append(one.seq)
-    return found
-
-
-def _holes(shelf: Shelf, conversation_id: str, seqs: list[int]) -> list[int]:
+def missing(shelf: Shelf, conversation_id: str, last_seq: int) -> list[int]:
+    """The places of a conversation that are not known, or are in doubt, up to the one that the server says is
+    its last."""
     row = shelf.conversations.get(conversation_id)
-    if row is None or row.place is None:
+    if row is None or row.place is None or row.ended:
         return []
-    here = set(seqs)
-    return [
-        seq for seq in shelf.conversations.holes(conversation_id, row.place, max(seqs)) if seq not in here
-    ]
-
-
-def _users(changes: Iterable[Change]) -> list[str]:
-    found = []
-    for one in changes:
-        found += [user for user in (one.actor_id, one.user_id) if isinstance(user, str)]
-    return found
+    doubted = shelf.history.doubted(conversation_id, min(row.place, last_seq))
+    if row.place >= last_seq:
+        return doubted
+    return doubted + shelf.conversations.holes(conversation_id, row.place, last_seq + 1)

@@ -9,15 +9,17 @@ import asyncio
 import time
 
 from messenger.client import events
-from messenger.client.e2e import AccountKey, DeviceCode, DeviceKeys
-from messenger.client.engine import controls
+from messenger.client.e2e import AccountKey, DeviceCode, DeviceKeys, Policy
+from messenger.client.engine import approval, directory
 from messenger.client.engine.vault import Shelf, Vault
 from messenger.client.errors import ServerRefused
 from messenger.client.net.api import Api
 from messenger.wire import keys as wire
+from messenger.wire.keys import DeviceList, Identities
 
 ONE_TIME = 100  # topped up to this many
 KEM = 100
+LIST_TRIES = 5
 LOW = 50  # below so many there are topped up
 
 
@@ -67,25 +69,60 @@ class Publishing:
         await self._api.post_kem_prekeys(prekeys)
 
     async def _account(self) -> None:
-        """The account key and this device's certificate, where this device has the account key."""
-
-        def certified(shelf: Shelf) -> tuple[bytes, str, bytes] | None:
-            account = shelf.states.get(AccountKey, "own")
-            if account is None or shelf.account.get("certified") == account.public.hex():
-                return None
-            keys = shelf.keys()
-            signature = account.certify(keys.user_id, keys.device_id, keys.identity_key)
-            return account.public, keys.device_id, signature
-
-        found = await self._vault.run(certified)
-        if found is None:
+        """The signed device list, where this device has the account key and the list does not name it, or the
+        server has an older one than this device: it was restored from a backup."""
+        account = await self._vault.run(lambda shelf: shelf.states.get(AccountKey, "own"))
+        if account is None:
             return
-        public, device_id, signature = found
+
+        def missing(shelf: Shelf) -> bool:
+            known = shelf.known(shelf.user_id)
+            return known.list_version == 0 or known.listed(shelf.device_id) is None
+
         said = await self._api.identities(await self._vault.run(lambda shelf: shelf.user_id))
-        if said.account_key != public:
-            await self._api.put_account_key(public)
-        await self._api.put_certificate(device_id, signature)
-        await self._vault.run(lambda shelf: shelf.account.set("certified", public.hex()))
+        await self._vault.run(lambda shelf: directory.learn(shelf, shelf.user_id, said, Policy.REFUSE))
+        given = said.device_list
+        known = await self._vault.run(lambda shelf: shelf.known(shelf.user_id).list_version)
+        older = given is not None and given.account_key == account.public and given.version < known
+        if older or await self._vault.run(missing):
+            await self.publish_list(account, add=await self._vault.run(_own_device))
+
+    async def publish_list(
+        self,
+        account: AccountKey,
+        *,
+        add: dict[str, bytes] | None = None,
+        remove: frozenset[str] = frozenset(),
+    ) -> None:
+        """Publish the next device list: the known one with `add` (identity keys by device_id), less `remove`.
+
+        Another device of one's own may do so at the same time: then its list is read first. ServerRefused
+        where that does not come to an end, or the account key may not be replaced.
+        """
+        above = 0
+        for attempt in range(LIST_TRIES):
+            given: DeviceList = await self._vault.run(
+                lambda shelf, above=above: approval.next_list(  # type: ignore[misc]
+                    shelf, account, above, add=add or {}, remove=remove
+                )
+            )
+            try:
+                await self._api.put_device_list(given)
+            except ServerRefused as error:
+                if error.status != 409 or attempt == LIST_TRIES - 1:
+                    raise
+                standing = error.members.get("version")
+                above = standing if isinstance(standing, int) else 0
+                said = await self._api.identities(await self._vault.run(lambda shelf: shelf.user_id))
+                if said.device_list is not None and said.device_list.account_key == account.public:
+                    await self._vault.run(
+                        lambda shelf, said=said: directory.learn(  # type: ignore[misc]
+                            shelf, shelf.user_id, said, Policy.REFUSE
+                        )
+                    )
+                continue
+            await self._vault.run(lambda shelf, given=given: _learn_own(shelf, given))  # type: ignore[misc]
+            return
 
     async def _signed(self, status: wire.KeyStatus, due: bool) -> None:
         def current(shelf: Shelf) -> wire.SignedPrekey | None:
@@ -107,6 +144,15 @@ class Publishing:
                 lambda shelf: _changed(shelf).rotate_signed_prekey(now=time.time())
             )
             await self._api.put_signed_prekey(prekey)
+
+
+def _learn_own(shelf: Shelf, given: DeviceList) -> None:
+    said = Identities(device_list=given, items=[])
+    directory.learn(shelf, shelf.user_id, said, Policy.REFUSE)
+
+
+def _own_device(shelf: Shelf) -> dict[str, bytes]:
+    return {shelf.device_id: shelf.keys().identity_key}
 
 
 def _changed(shelf: Shelf) -> DeviceKeys:
@@ -132,6 +178,6 @@ def make_keys(shelf: Shelf, *, first: bool) -> None:
     keys = DeviceKeys.create(shelf.user_id, shelf.device_id, now=time.time())
     shelf.states.save("own", keys)
     if first:
-        controls.adopt(shelf, AccountKey.create())
+        approval.adopt(shelf, AccountKey.create())
     else:
-        shelf.states.save("own", DeviceCode.create(keys))
+        shelf.states.save("own", DeviceCode.create(keys, now=time.time()))

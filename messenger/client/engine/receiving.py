@@ -2,26 +2,32 @@
 
 One message is taken in inside a transaction: its place, the ratchet states that opened it, its plaintext and
 the event that tells of it are committed together, and only then acknowledged. Whatever is wrong with it
-becomes an event; nothing that a server sends makes this raise.
+becomes an event; nothing that a server sends makes this raise, but `Behind`: then the server is asked first.
 """
-
-from dataclasses import dataclass, field
 
 from messenger.client import events
 from messenger.client.e2e import (
     AccountGrant,
     FileBody,
-    Gap,
-    Late,
+    KnownUser,
     Payload,
-    Progress,
     ReceivedChains,
-    ResendRequests,
+    Resent,
+    SenderKey,
     Text,
     Unknown,
+    begins_session,
     body_of,
     chain_id_of,
     claimed,
+)
+from messenger.client.e2e.bodies import (
+    Body,
+    MessageReference,
+    MetadataKey,
+    ResendRequest,
+    RosterBody,
+    RosterRequest,
 )
 from messenger.client.e2e.errors import (
     AuthenticationFailed,
@@ -30,150 +36,143 @@ from messenger.client.e2e.errors import (
     EncryptionError,
     Malformed,
     NotApprovedYet,
+    NotInAudience,
+    OldDeviceList,
     ReplayedMessage,
-    UncertifiedDevice,
+    SenderKeyRefused,
     UnknownSenderKey,
+    UnlistedDevice,
 )
-from messenger.client.engine import controls
+from messenger.client.e2e.primitives import id_bytes
+from messenger.client.engine import approval, history, order, resends, rosters
+from messenger.client.engine.audience import check_writer
+from messenger.client.engine.batch import Batch
 from messenger.client.engine.naming import reason_of
-from messenger.client.engine.settling import settle
+from messenger.client.engine.obeying import obey
+from messenger.client.engine.restoring import take_own
+from messenger.client.engine.telling import warn
 from messenger.client.engine.vault import Shelf
-from messenger.client.store.conversations import PLACES_KEPT, Row
+from messenger.client.store.conversations import Row
 from messenger.wire.conversations import Message
+from messenger.wire.times import rfc3339
 
 CONTROL = "control"
+# What devices say to each other pairwise in a group; all the rest goes to everybody, by sender key.
+PAIRWISE = SenderKey | ResendRequest | Resent | MetadataKey | RosterBody | RosterRequest
 
 
-@dataclass(slots=True)
-class Batch:
-    """What becomes of some messages besides what is stored: acknowledgements, and who has to be woken."""
+class Behind(Exception):
+    """A message speaks of a newer device list than is known: the user's keys have to be asked for first."""
 
-    now: float
-    moment: str  # the same, as RFC 3339
-    acks: dict[str, int] = field(default_factory=dict)
-    wake: set[str] = field(default_factory=set)
-    approved: bool = False
+    def __init__(self, user_id: str) -> None:
+        super().__init__(user_id)
+        self.user_id = user_id
 
 
 def take_message(shelf: Shelf, batch: Batch, message: Message) -> None:
-    """Take one message in. Its conversation is known, and its sender's keys were asked for."""
+    """Take one message in. Its conversation is known, and its sender's keys were asked for. Behind."""
     row = shelf.conversations.get(message.conversation_id)
     assert row is not None
     batch.acks[row.conversation_id] = max(message.seq, batch.acks.get(row.conversation_id, 0))
-    if not _is_news(shelf, row, message):
+    try:
+        id_bytes(message.sender_device_id)
+        id_bytes(message.client_id)
+    except Malformed as error:
+        warn(shelf, message, events.MessageRejected, reason_of(error), str(error))
         return
-    place = row.place if row.place is not None else message.seq - 1
-    _tell_holes(shelf, row, place, message.seq)
-    shelf.conversations.put_place(
-        row.conversation_id, message.seq, message.sender_device_id, message.client_id
-    )
-    shelf.conversations.set(row.conversation_id, place=max(place, message.seq))
+    if not order.take_place(shelf, row, message) or history.came_before(shelf, row, message):
+        return
     if message.sender_device_id == shelf.device_id:
-        _take_own(shelf, message)
+        take_own(shelf, batch, row, message)
     elif message.content is None and message.envelope is None:
         _take_empty(shelf, message)
     else:
         _take_sealed(shelf, batch, row, message)
 
 
-def _is_news(shelf: Shelf, row: Row, message: Message) -> bool:
-    known = shelf.conversations.place(row.conversation_id, message.seq)
-    if known is not None:
-        if known != (message.sender_device_id, message.client_id):
-            detail = f"The server has put another message at place {message.seq} than it held before."
-            _warn(shelf, message, events.HistoryRewritten, "replaced", detail)
-        elif message.deleted:
-            delete(shelf, row.conversation_id, message.seq, None)
-        return False
-    if row.place is not None and message.seq <= row.place:
-        if message.seq <= row.place - PLACES_KEPT:
-            return False  # that far back nothing is remembered
-        detail = f"Place {message.seq} comes after place {row.place}."
-        _warn(shelf, message, events.MessagesReordered, "place_came_late", detail)
-    return True
-
-
-def _tell_holes(shelf: Shelf, row: Row, place: int, seq: int) -> None:
-    holes = shelf.conversations.holes(row.conversation_id, place, seq) if seq > place + 1 else []
-    if holes:
-        shelf.tell(
-            events.MessagesMissing(
-                conversation_id=row.conversation_id,
-                seq=holes[0],
-                count=len(holes),
-                reason="places_missing",
-                detail=f"The server does not give out {len(holes)} places from {holes[0]} on.",
-            )
-        )
-
-
-def _take_own(shelf: Shelf, message: Message) -> None:
-    queued = shelf.outbox.get(message.client_id)
-    if queued is not None and queued.conversation_id == message.conversation_id and queued.attempts:
-        settle(shelf, queued, message.seq, message.created_at)
-        return
-    detail = "The server presents a message as this device's that it has not sent."
-    _warn(shelf, message, events.MessageRejected, "reflected", detail)
-
-
 def _take_empty(shelf: Shelf, message: Message) -> None:
-    """A place without anything to read: deleted or expired as the server says, or meant for other devices."""
-    if message.kind != CONTROL:
-        _pass_over(shelf, message)
-        shelf.tell(
-            events.MessageDeleted(
-                conversation_id=message.conversation_id,
-                message_id=None,
-                seq=message.seq,
-                by=message.sender_id,
-            )
-        )
+    """A place without anything to read: for other devices, or deleted or expired, as the server says."""
+    if message.kind != CONTROL and (message.deleted or message.expires_at is not None):
+        order.progress_of(shelf, message.conversation_id, message.sender_device_id).pass_over()
+        order.gone(shelf, message.conversation_id, message.seq)
 
 
 def _take_sealed(shelf: Shelf, batch: Batch, row: Row, message: Message) -> None:
+    known = rosters.of(shelf, row.conversation_id)
+    if row.type == "group" and message.envelope is None and known.current is None:
+        if not rosters.park(shelf, message):
+            detail = "Too many messages wait for the group's roster."
+            warn(shelf, message, events.MessagesLost, "no_roster", detail)
+        return
+    if row.type == "group" and rosters.writer_awaited(shelf, message) and rosters.park(shelf, message):
+        return
     try:
         payload = _open(shelf, batch, row, message)
         _take_payload(shelf, batch, row, message, payload)
     except EncryptionError as error:
-        _pass_over(shelf, message)
+        if isinstance(error, UnknownSenderKey) and message.seq < known.first_seq:
+            return  # from before this device was in the group
         named = not error.asks_resend or isinstance(error, AuthenticationFailed | BadSenderSignature)
         if named:
-            _warn(shelf, message, events.MessageRejected, reason_of(error), str(error))
+            warn(shelf, message, events.MessageRejected, reason_of(error), str(error))
         if error.asks_resend:
-            _ask_again(shelf, batch, row, message, str(error))
+            resends.ask_again(shelf, batch, row, message, str(error))
 
 
 def _open(shelf: Shelf, batch: Batch, row: Row, message: Message) -> Payload:
-    said = claimed(message)
-    keys = shelf.keys()
     user_id = message.sender_id or shelf.sessions("", message.sender_device_id).user_id
-    if row.type == "direct" and user_id not in (row.peer_id, shelf.user_id):
-        raise UncertifiedDevice("Somebody who is not in this conversation writes in it.")
-    known = controls.provisional(shelf, user_id) or shelf.known(user_id)
-    device = known.device(message.sender_device_id)
+    check_writer(shelf, row, user_id)
+    known = approval.provisional(shelf, user_id) or shelf.known(user_id)
+    device = known.writer(message.sender_device_id)
+    if not device.listed and message.envelope is not None and begins_session(message.envelope):
+        raise UnlistedDevice("A device that was removed by its user begins a session.")
     if message.envelope is not None:
+        keys = shelf.keys()
         sessions = shelf.sessions(user_id, device.device_id)
-        opened = sessions.open(keys, device, message.envelope, said, now=batch.now)
+        opened = sessions.open(keys, device, message.envelope, claimed(message), now=batch.now)
         shelf.states.save(device.device_id, sessions)
         if opened.keys_changed:
             shelf.states.save("own", keys)
         payload = opened.payload
     else:
-        assert message.content is not None
-        name = f"{row.conversation_id}/{device.device_id}"
-        chains = shelf.states.get(ReceivedChains, name)
-        if chains is None:
-            chains = ReceivedChains(row.conversation_id, user_id, device.device_id)
-        try:
-            payload = chains.open(keys, message.content, said)
-        except UnknownSenderKey:
-            _check_not_refiled(shelf, message)
-            raise
-        shelf.states.save(name, chains)
-    if payload.kem and not device.kem and known is shelf.known(user_id):
-        known.saw_kem(device.device_id)
-        shelf.states.save(user_id, known)
+        payload = _open_content(shelf, row, message, user_id)
+    _check_list(shelf, batch, known, payload)
+    content = isinstance(body_of(payload), Text | FileBody)
+    known.check_late(device, payload.list_version, content=content, now=batch.now)
     return payload
+
+
+def _open_content(shelf: Shelf, row: Row, message: Message, user_id: str) -> Payload:
+    """Open a group's content, by a chain whose owner was in the roster at this place."""
+    assert message.content is not None
+    if row.type == "group":
+        try:
+            rosters.check_speaker(shelf, row, user_id, message.seq)
+        except NotInAudience as error:
+            raise SenderKeyRefused(str(error)) from None
+    name = f"{row.conversation_id}/{message.sender_device_id}"
+    chains = shelf.states.get(ReceivedChains, name)
+    if chains is None:
+        chains = ReceivedChains(row.conversation_id, user_id, message.sender_device_id)
+    try:
+        payload = chains.open(shelf.keys(), message.content, claimed(message))
+    except UnknownSenderKey:
+        _check_not_refiled(shelf, message)
+        raise
+    shelf.states.save(name, chains)
+    return payload
+
+
+def _check_list(shelf: Shelf, batch: Batch, known: KnownUser, payload: Payload) -> None:
+    """A sender that knows a newer list of its user's devices is shown once that is here."""
+    if payload.list_version <= known.list_version:
+        return
+    if known.user_id not in batch.asked:
+        raise Behind(known.user_id)
+    if approval.provisional(shelf, known.user_id) is None:
+        known.name_list(payload.list_version)
+        shelf.states.save(known.user_id, known)
+    raise OldDeviceList("The server holds back the newest list of the sender's devices.")
 
 
 def _check_not_refiled(shelf: Shelf, message: Message) -> None:
@@ -187,29 +186,88 @@ def _check_not_refiled(shelf: Shelf, message: Message) -> None:
 
 def _take_payload(shelf: Shelf, batch: Batch, row: Row, message: Message, payload: Payload) -> None:
     body = body_of(payload)
-    if isinstance(body, Text | FileBody) == (payload.kind == CONTROL) and not isinstance(body, Unknown):
-        raise Malformed("The message says another thing than its kind.")
-    unjudged = payload.sender_id == shelf.user_id and not controls.approved(shelf)
-    if unjudged and not isinstance(body, AccountGrant):
-        # Asked for again once the grant is here, which comes behind the certificate that others go by.
+    own = payload.sender_id == shelf.user_id
+    if own and not approval.judges_own(shelf) and not isinstance(body, AccountGrant):
+        # Asked for again once the grant is here, which comes behind the list that others go by.
         raise NotApprovedYet("Nothing vouches for this device's siblings before it is approved.")
+    _check_body(shelf, row, message, payload, body)
     if payload.number:
-        _see(shelf, message, payload.number)
-    if isinstance(body, Text | FileBody):
-        store(shelf, batch, row, payload, body, message.seq, message)
+        order.see_number(shelf, message, payload.number)
+    order.compare_seen(shelf, message, payload)
+    if row.type == "group" and not isinstance(body, RosterBody):  # which brings what its mark names
+        rosters.check_mark(shelf, batch, row, payload, message)
+    if not isinstance(body, Resent):
+        _take_body(shelf, batch, row, payload, body, message, message.seq)
         return
-    again = controls.obey(shelf, batch, row, payload, body)
+    again = resends.take_again(shelf, payload)
     if again is None:
         return
     original, seq = again
-    if original.number:
-        progress = _progress(shelf, original.conversation_id, original.sender_device_id)
-        progress.see(original.number)
     found = body_of(original)
-    if isinstance(found, Text | FileBody):
-        store(shelf, batch, row, original, found, seq, message, late=True)
-    else:
-        controls.obey(shelf, batch, row, original, found)
+    _check_kind(original, found)
+    if row.type == "group" and not _needs_no_roster(shelf, row, found):
+        rosters.check_speaker(shelf, row, original.sender_id, seq)
+    if original.number:
+        order.see_number(shelf, message, original.number, again=True)
+    order.question_ended(shelf, row.conversation_id, message.sender_device_id, message.sender_id)
+    _take_body(shelf, batch, row, original, found, message, seq, late=True)
+    _release(shelf, batch, row)
+
+
+def give_up(shelf: Shelf, batch: Batch) -> None:
+    """Tell what nobody has sent again for a day, and judge what has waited for it. Behind."""
+    resends.tell_unanswered(shelf, batch.now)
+    for conversation_id in rosters.parked(shelf):
+        row = shelf.conversations.get(conversation_id)
+        if row is not None and rosters.current(shelf, conversation_id) is not None:
+            _release(shelf, batch, row)
+
+
+def _release(shelf: Shelf, batch: Batch, row: Row) -> None:
+    """Take in what has waited for a roster or a change of it; what still has to wait is put aside again."""
+    for waiting in rosters.unpark(shelf, row.conversation_id):
+        _take_sealed(shelf, batch, row, waiting)
+
+
+def _check_body(shelf: Shelf, row: Row, message: Message, payload: Payload, body: Body) -> None:
+    """Whether this may be said in this way. Malformed, NotInAudience."""
+    _check_kind(payload, body)
+    if row.type != "group" or isinstance(body, Unknown):
+        return
+    if isinstance(body, PAIRWISE) != (message.envelope is not None):
+        raise Malformed("A message came pairwise that goes to the whole group, or the other way.")
+    if _needs_no_roster(shelf, row, body):
+        return
+    rosters.check_speaker(shelf, row, payload.sender_id, message.seq)
+
+
+def _check_kind(payload: Payload, body: Body) -> None:
+    if isinstance(body, Text | FileBody) == (payload.kind == CONTROL) and not isinstance(body, Unknown):
+        raise Malformed("The message says another thing than its kind.")
+
+
+def _needs_no_roster(shelf: Shelf, row: Row, body: Body) -> bool:
+    """A roster is judged by what it names; and without one nothing else that comes pairwise does harm."""
+    return isinstance(body, RosterBody) or (
+        rosters.current(shelf, row.conversation_id) is None and isinstance(body, PAIRWISE)
+    )
+
+
+def _take_body(
+    shelf: Shelf,
+    batch: Batch,
+    row: Row,
+    payload: Payload,
+    body: Body,
+    message: Message,
+    seq: int,
+    *,
+    late: bool = False,
+) -> None:
+    if isinstance(body, Text | FileBody):
+        store(shelf, batch, row, payload, body, seq, message, late=late)
+    elif obey(shelf, batch, row, payload, body, message, seq):
+        _release(shelf, batch, row)
 
 
 def store(
@@ -223,10 +281,16 @@ def store(
     *,
     late: bool = False,
 ) -> None:
-    """Write a message down, and tell of it."""
-    if shelf.messages.find(payload.conversation_id, payload.sender_device_id, payload.client_id):
+    """Write a message down, and tell of it. `message` is what brought it, itself or again."""
+    known = shelf.messages.find(payload.conversation_id, payload.sender_device_id, payload.client_id)
+    if known is not None:
+        if known.state == "deleted":
+            return  # its author has taken it away meanwhile
         raise ReplayedMessage("A message comes for the second time.")
     outgoing = payload.sender_id == shelf.user_id
+    expires_at = None
+    if payload.expires_in is not None:
+        expires_at = rfc3339(int((batch.now + payload.expires_in) * 1000))
     number = shelf.messages.add(
         conversation_id=payload.conversation_id,
         client_id=payload.client_id,
@@ -236,87 +300,26 @@ def store(
         kind=payload.kind,
         text=body.text,
         file=body.file if isinstance(body, FileBody) else None,
-        reply_to=body.reply_to if isinstance(body, Text) else None,
+        reply_to=_reply_to(body),
         outgoing=outgoing,
         sent_at=payload.sent_at,
         received_at=batch.moment,
         created_at=message.created_at,
         state="sent" if outgoing else "received",
         late=late,
-        expires_at=message.expires_at,
+        expires_at=expires_at,
+        expires_in=payload.expires_in,
     )
+    if late:
+        resends.take_edit(shelf, payload, number)
     shelf.conversations.touch(row.conversation_id, int(batch.now * 1000))
     stored = shelf.messages.get(number)
     assert stored is not None
     shelf.tell(events.MessageReceived(message=stored))
+    if message.deleted:
+        order.gone(shelf, row.conversation_id, seq)
 
 
-# the sender's own numbers
-
-
-def _progress(shelf: Shelf, conversation_id: str, device_id: str) -> Progress:
-    name = f"{conversation_id}/{device_id}"
-    found = shelf.states.get(Progress, name) or Progress()
-    shelf.states.save(name, found)
-    return found
-
-
-def _see(shelf: Shelf, message: Message, number: int) -> None:
-    verdict = _progress(shelf, message.conversation_id, message.sender_device_id).see(number)
-    if isinstance(verdict, Gap):
-        count = sum(last - first + 1 for first, last in verdict.missing)
-        if count > verdict.excused:
-            first, last = verdict.missing[0][0], verdict.missing[-1][1]
-            detail = f"The sender's messages {first} to {last} were held back."
-            _warn(shelf, message, events.MessagesMissing, "held_back", detail, count=count - verdict.excused)
-    elif isinstance(verdict, Late):
-        detail = f"The sender's message {number} comes after later ones."
-        _warn(shelf, message, events.MessagesReordered, "reordered", detail)
-
-
-def _pass_over(shelf: Shelf, message: Message) -> None:
-    _progress(shelf, message.conversation_id, message.sender_device_id).pass_over()
-
-
-def _ask_again(shelf: Shelf, batch: Batch, row: Row, message: Message, why: str) -> None:
-    requests = shelf.states.get(ResendRequests, "own") or ResendRequests()
-    body = requests.ask(claimed(message), message.seq, now=batch.now)
-    shelf.states.save("own", requests)
-    if body is None:
-        _warn(shelf, message, events.MessagesLost, "undecryptable", f"A message is lost: {why}", count=None)
-        return
-    controls.queue(shelf, batch, row.conversation_id, body, [message.sender_device_id], fresh=True)
-
-
-# telling
-
-
-def delete(shelf: Shelf, conversation_id: str, seq: int, by: str | None) -> None:
-    """Take a message's content away, if this device has it."""
-    message = shelf.messages.at(conversation_id, seq)
-    if message is None or message.state == "deleted":
-        return
-    shelf.messages.erase(int(message.id))
-    shelf.tell(events.MessageDeleted(conversation_id=conversation_id, message_id=message.id, seq=seq, by=by))
-
-
-def _warn(
-    shelf: Shelf,
-    message: Message,
-    kind: type[events.ServerWarning],
-    reason: str,
-    detail: str,
-    count: int | None = None,
-) -> None:
-    more = {} if count is None else {"count": count}
-    warning = kind(
-        conversation_id=message.conversation_id,
-        user_id=message.sender_id,
-        username=shelf.conversations.name(message.sender_id),
-        device_id=message.sender_device_id,
-        seq=message.seq,
-        reason=reason,
-        detail=detail,
-        **more,
-    )
-    shelf.tell(warning)  # type: ignore[arg-type]
+def _reply_to(body: Text | FileBody) -> str | None:
+    reply = body.reply_to
+    return reply.client_id if isinstance(reply, MessageReference) else reply

@@ -15,23 +15,27 @@ from messenger.client.e2e import (
     RESEND_KEPT,
     RESEND_MESSAGES,
     Known,
-    KnownUser,
+    KnownDevice,
     Payload,
     ResendRequest,
     Resent,
+    RosterRequest,
     SendingChain,
     SentMessage,
+    Start,
     new_payload,
 )
 from messenger.client.e2e.bodies import decode_body
-from messenger.client.e2e.errors import UncertifiedDevice, Untrusted
-from messenger.client.engine import controls
-from messenger.client.engine.controls import Waking
-from messenger.client.engine.naming import reason_of
-from messenger.client.engine.vault import Shelf
+from messenger.client.e2e.errors import NotInAudience
+from messenger.client.e2e.primitives import same
+from messenger.client.engine import order, rosters, starting
+from messenger.client.engine.audience import Audience, audience_of, tell_strangers
+from messenger.client.engine.batch import Batch
+from messenger.client.engine.queueing import queue
+from messenger.client.engine.vault import Settled, Shelf
 from messenger.client.errors import IdentityRefused, NoDevices, StoreCorrupt
 from messenger.client.store.conversations import Row
-from messenger.client.store.outbox import Queued
+from messenger.client.store.outbox import Queued, Target
 from messenger.wire.codec import Binary, Uuid, encode
 from messenger.wire.conversations import Draft, Envelope
 
@@ -58,18 +62,20 @@ class Needs(Exception):
         self.devices = devices
 
 
+class Waits(Exception):
+    """Nothing goes out here before the group's roster has come."""
+
+
 class Sealed(Struct, frozen=True):
     """A draft that is ready; None: control messages were queued that go first."""
 
     draft: bytes | None
 
 
-def seal(
-    shelf: Shelf, batch: Waking, client_id: str, view: DeviceView, learned: set[str], now: float
-) -> Sealed:
-    """Make a queued message's draft. `learned` are the users whose keys were asked for just now.
+def seal(shelf: Shelf, batch: Batch, client_id: str, view: DeviceView) -> Sealed:
+    """Make a queued message's draft. `batch.asked` are the users whose keys were asked for just now.
 
-    Raises Needs, IdentityRefused, NoDevices, PayloadTooLarge.
+    Raises Needs, Waits, IdentityRefused, NoDevices, NotInAudience, PayloadTooLarge.
     """
     queued = shelf.outbox.get(client_id)
     if queued is None:
@@ -79,49 +85,118 @@ def seal(
     row = shelf.conversations.get(queued.conversation_id)
     if row is None:
         raise StoreCorrupt("A message waits for a conversation that is not known.")
-    others = {device: user for device, user in view.users.items() if device != shelf.device_id}
+    if row.type == "group" and queued.targets is None:
+        _check_roster(shelf, row)
+    found = _audience(shelf, batch, row, view)
+    others = {one: device for one, device in found.devices.items() if one != shelf.device_id}
     if queued.targets is not None:
-        return _seal_some(shelf, queued, row, others, learned, now)
+        return _seal_some(shelf, batch, queued, row, view, others)
     if row.type == "direct":
-        if row.peer_id not in others.values():
+        if not any(one.user_id == row.peer_id for one in others.values()):
             raise NoDevices(f"{shelf.conversations.name(row.peer_id)} has no device to encrypt to.")
-        return _seal_pairwise(shelf, queued, row, others, learned, now, partial=False)
-    return _seal_group(shelf, batch, queued, row, view, learned, now)
+        new = starting.not_started(shelf, row.conversation_id, others)
+        if new and row.next_number > 1:
+            body = Start(number=row.next_number)
+            queue(shelf, batch, row.conversation_id, body, [others[one] for one in new])
+            return Sealed(None)
+        return _seal_pairwise(shelf, batch, queued, row, others, partial=bool(found.strangers))
+    return _seal_group(shelf, batch, queued, row, view, others)
+
+
+def _check_roster(shelf: Shelf, row: Row) -> None:
+    """Waits where this device has no roster; NotInAudience where this user is not in it."""
+    standing = rosters.current(shelf, row.conversation_id)
+    if standing is None:
+        raise Waits()
+    if standing.member(shelf.user_id) is None:
+        raise NotInAudience("You are not in the group's roster any more.")
+
+
+def _audience(shelf: Shelf, batch: Batch, row: Row, view: DeviceView) -> Audience:
+    """Who may read. Needs, where keys or a change of the roster may be news; IdentityRefused, where an
+    identity has changed."""
+    found = audience_of(shelf, row, view.users)
+    if row.type == "group" and rosters.current(shelf, row.conversation_id) is None:
+        return found  # nobody can be told from a stranger yet
+    asked = [
+        user
+        for user in found.strangers.values()
+        if (user in found.users or row.type == "group") and user not in batch.asked
+    ]
+    asked += sorted(found.behind - batch.asked)
+    if asked:
+        raise Needs(list(dict.fromkeys(asked)), [])
+    tell_strangers(shelf, row, found)
+    for user_id in sorted(found.users) if row.type == "direct" else ():
+        if shelf.known(user_id).refused:
+            name = shelf.conversations.name(user_id)
+            raise IdentityRefused(
+                f"The identity of {name} has changed; nothing is sent until you accept it.",
+                code="account_key_changed",
+            )
+        if user_id in found.behind:
+            name = shelf.conversations.name(user_id)
+            raise IdentityRefused(
+                f"The server holds back the newest list of {name}'s devices; nothing goes by an older one.",
+                code="old_device_list",
+            )
+    return found
 
 
 def _seal_some(
-    shelf: Shelf, queued: Queued, row: Row, others: dict[str, str], learned: set[str], now: float
+    shelf: Shelf, batch: Batch, queued: Queued, row: Row, view: DeviceView, others: dict[str, KnownDevice]
 ) -> Sealed:
-    wanted = queued.targets or list(others)
-    refused = _refused(shelf, row, others, learned)
-    targets = {one: others[one] for one in wanted if one in others and one not in refused}
+    targets = others
+    if queued.targets:
+        if isinstance(decode_body(queued.body), RosterRequest | ResendRequest):
+            others = _asked(shelf, view)
+        targets = {
+            one.device_id: others[one.device_id]
+            for one in queued.targets
+            if one.device_id in others and _is(others[one.device_id], one)
+        }
     if not targets:
         shelf.outbox.remove(queued.client_id)  # they are gone; what they missed they will ask for
+        shelf.settled.append(Settled(queued.client_id))
         return Sealed(None)
-    return _seal_pairwise(shelf, queued, row, targets, learned, now, partial=True)
+    return _seal_pairwise(shelf, batch, queued, row, targets, partial=True, some=True)
+
+
+def _asked(shelf: Shelf, view: DeviceView) -> dict[str, KnownDevice]:
+    """The devices that may be asked a question, which says nothing: all that their users' lists name."""
+    found = {}
+    for device_id, user_id in view.users.items():
+        device = shelf.known(user_id).listed(device_id)
+        if device is not None and device_id != shelf.device_id:
+            found[device_id] = device
+    return found
+
+
+def _is(device: KnownDevice, target: Target) -> bool:
+    """Whether this is the device that was meant. One of an older client's row has only its id."""
+    return not target.user_id or (
+        device.user_id == target.user_id and same(device.identity_key, target.identity_key)
+    )
 
 
 def _seal_pairwise(
     shelf: Shelf,
+    batch: Batch,
     queued: Queued,
     row: Row,
-    targets: dict[str, str],
-    learned: set[str],
-    now: float,
+    targets: dict[str, KnownDevice],
     *,
     partial: bool,
+    some: bool = False,
 ) -> Sealed:
-    refused = _refused(shelf, row, targets, learned)
-    if refused:
-        device_id, error = next(iter(refused.items()))
-        name = shelf.conversations.name(targets[device_id])
-        raise IdentityRefused(f"Nothing is sent to {name}: {error}", code=reason_of(error))
+    """One envelope for each device. `partial`: not for all that the server lists; `some`: nor for the whole
+    audience, so that it bears no number."""
     keys = shelf.keys()
-    sessions = {one: shelf.sessions(user, one) for one, user in targets.items()}
-    unready = [one for one, found in sessions.items() if queued.fresh or found.needs_bundle(now)]
+    sessions = {one: shelf.sessions(device.user_id, one) for one, device in targets.items()}
+    unready = [one for one, found in sessions.items() if queued.fresh or found.needs_bundle(batch.now)]
     if unready:
         raise Needs([], unready)
-    payload = _payload(shelf, queued, 0 if partial else row.next_number)
+    payload = _payload(shelf, queued, row, 0 if some else _number(queued, row))
     envelopes = []
     for device_id, found in sessions.items():
         envelopes.append(Envelope(Uuid(device_id), Binary(found.seal(keys, payload))))
@@ -132,16 +207,15 @@ def _seal_pairwise(
 
 def _seal_group(
     shelf: Shelf,
-    batch: Waking,
+    batch: Batch,
     queued: Queued,
     row: Row,
     view: DeviceView,
-    learned: set[str],
-    now: float,
+    others: dict[str, KnownDevice],
 ) -> Sealed:
-    keys = shelf.keys()
-    others = {device: user for device, user in view.users.items() if device != shelf.device_id}
-    trusted = [one for one in others if one not in _refused(shelf, row, others, learned)]
+    keys, now = shelf.keys(), batch.now
+    trusted = list(others)
+    without = row.type == "group" and rosters.hand_over(shelf, batch, row, list(others.values()))
     chain = shelf.states.get(SendingChain, row.conversation_id)
     if chain is None or chain.must_rotate(trusted, now):
         chain = SendingChain.create(keys, row.conversation_id, now=now)
@@ -150,9 +224,11 @@ def _seal_group(
     if lacking:
         for start in range(0, len(lacking), MAX_TARGETS):
             body = chain.distribution(row.next_number)
-            controls.queue(shelf, batch, row.conversation_id, body, lacking[start : start + MAX_TARGETS])
+            targets = [others[one] for one in lacking[start : start + MAX_TARGETS]]
+            queue(shelf, batch, row.conversation_id, body, targets)
+    if lacking or without:
         return Sealed(None)
-    payload = _payload(shelf, queued, row.next_number)
+    payload = _payload(shelf, queued, row, _number(queued, row))
     draft = Draft(
         client_id=Uuid(queued.client_id),
         kind=queued.kind,
@@ -162,7 +238,15 @@ def _seal_group(
     return _keep(shelf, queued, payload, draft, trusted)
 
 
-def _payload(shelf: Shelf, queued: Queued, number: int) -> Payload:
+def _number(queued: Queued, row: Row) -> int:
+    """The message's own number: of one that was answered for before, the one that others have seen."""
+    return queued.number if queued.again and queued.number else row.next_number
+
+
+def _payload(shelf: Shelf, queued: Queued, row: Row, number: int) -> Payload:
+    expires_in = None
+    if queued.kind != "control":
+        expires_in = shelf.messages.expires_in(row.conversation_id, shelf.device_id, queued.client_id)
     return new_payload(
         shelf.keys(),
         conversation_id=queued.conversation_id,
@@ -170,6 +254,10 @@ def _payload(shelf: Shelf, queued: Queued, number: int) -> Payload:
         kind=queued.kind,
         number=number,
         sent_at=queued.sent_at,
+        list_version=shelf.known(shelf.user_id).list_version,
+        roster=rosters.mark(shelf, row),
+        seen=order.seen(shelf, row),
+        expires_in=expires_in,
         body=cast(Known, decode_body(queued.body)),
     )
 
@@ -180,26 +268,6 @@ def _keep(shelf: Shelf, queued: Queued, payload: Payload, draft: Draft, devices:
     if not isinstance(decode_body(queued.body), Resent | ResendRequest):
         shelf.states.save(queued.client_id, SentMessage.of(payload, devices))
     return Sealed(raw)
-
-
-def _refused(shelf: Shelf, row: Row, devices: dict[str, str], learned: set[str]) -> dict[str, Untrusted]:
-    """Devices that the server lists and nothing vouches for. Needs, where their users' keys may be news."""
-    refused: dict[str, Untrusted] = {}
-    asked: list[str] = []
-    members = {one.user_id for one in shelf.conversations.members(row.conversation_id)}
-    for device_id, user_id in devices.items():
-        known: KnownUser = shelf.known(user_id)
-        try:
-            if user_id not in members:
-                raise UncertifiedDevice(f"User {user_id} is listed, but is no member of the conversation.")
-            known.device(device_id)
-        except Untrusted as error:
-            refused[device_id] = error
-            if user_id not in learned:
-                asked.append(user_id)
-    if asked:
-        raise Needs(list(dict.fromkeys(asked)), [])
-    return refused
 
 
 def forget_sent(shelf: Shelf, now: float) -> None:

@@ -6,19 +6,20 @@ message encrypted anew. A full outbox refuses more (QueueFull).
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
 
+from messenger.client.e2e import SentMessage
 from messenger.client.e2e.errors import EncryptionError, PayloadTooLarge
-from messenger.client.engine import sealing, settling, trust
+from messenger.client.engine import directory, rosters, sealing, settling
 from messenger.client.engine.asking import Asking
-from messenger.client.engine.receiving import Batch
-from messenger.client.engine.sealing import Needs, Sealed
-from messenger.client.engine.trust import Refusal
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.audience import users_of
+from messenger.client.engine.batch import Batch
+from messenger.client.engine.directory import Refusal
+from messenger.client.engine.sealing import Needs, Sealed, Waits
+from messenger.client.engine.vault import Settled, Shelf, Vault
 from messenger.client.errors import (
     ClientError,
     IdentityRefused,
@@ -31,7 +32,7 @@ from messenger.client.net.api import Api
 from messenger.client.net.backoff import Backoff
 from messenger.client.net.socket import ErrorFrame, Socket
 from messenger.wire.frames import SentFrame
-from messenger.wire.times import rfc3339
+from messenger.wire.keys import Bundle
 
 LANES = 16  # conversations that are served at a time
 ROUNDS = 8  # of encrypting one message anew, before it is given up
@@ -62,6 +63,8 @@ class Sending:
         self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.failed: Exception | None = None
         self.on_dead: Callable[[], None] = lambda: None
+        # Returns once this place of the conversation is here, or some seconds have passed.
+        self.reached: Callable[[str, int], Awaitable[None]] = _at_once
 
     # the connection
 
@@ -133,7 +136,7 @@ class Sending:
             lane.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _serve(self, conversation_id: str) -> None:
+    async def _serve(self, conversation_id: str) -> None:  # noqa: PLR0912 - a case each
         backoff = Backoff(*self._retry)
         rounds: dict[str, int] = {}
         while True:
@@ -151,8 +154,13 @@ class Sending:
                 answer = await self._exchange(conversation_id, queued.client_id, draft)
             except Gone:
                 continue
+            except Waits:
+                if not await self.ask_for_roster(conversation_id):
+                    return
+                continue
             except SessionExpired:
                 self._online.clear()  # until somebody logs in again
+                continue
             except (ServerUnreachable, RateLimited) as error:
                 await self._sleep(backoff.next(getattr(error, "retry_after", 0.0)))
                 continue
@@ -204,32 +212,55 @@ class Sending:
     # encryption
 
     async def _sealed(self, conversation_id: str, client_id: str) -> bytes | None:
-        """A message's draft; None where something else goes first, or nothing is to be sent."""
-        learned: set[str] = set()
+        """A message's draft; None where something else goes first, or nothing is to be sent. Waits."""
+        asked: frozenset[str] = frozenset()
         claimed: set[str] = set()
-        while True:
-            queued = await self._vault.run(lambda shelf: shelf.outbox.get(client_id))
+
+        def read(shelf: Shelf) -> tuple[bool, bytes | None, list[str]]:
+            queued = shelf.outbox.get(client_id)
             if queued is None:
-                return None
-            if queued.draft is not None:
-                return queued.draft
+                return False, None, []
+            return True, queued.draft, _users(shelf, conversation_id)
+
+        while True:
+            waits, draft, users = await self._vault.run(read)
+            if not waits or draft is not None:
+                return draft
             view = await self._asking.view(conversation_id)
-            now = time.time()
-            batch = Batch(now, rfc3339(int(now * 1000)))
+            await self._asking.ensure_fresh(users)
+            batch = Batch.begin(asked)
             try:
                 sealed: Sealed = await self._vault.run(
-                    lambda shelf, view=view, batch=batch, now=now: sealing.seal(  # type: ignore[misc]
-                        shelf, batch, client_id, view, learned, now
-                    )
+                    lambda shelf, view=view, batch=batch: sealing.seal(shelf, batch, client_id, view)  # type: ignore[misc]
                 )
                 return sealed.draft
             except Needs as needs:
                 if needs.users:
-                    await self._asking.members(conversation_id)
-                for user_id in needs.users:
-                    await self._asking.learn(user_id)
-                learned.update(needs.users)
+                    await self._catch_up(conversation_id, needs.users)
+                asked |= frozenset(needs.users)
                 await self._claim(conversation_id, client_id, needs.devices, claimed)
+
+    async def _catch_up(self, conversation_id: str, users: list[str]) -> None:
+        """Have what the server says of these users and of the conversation's members, and what was written in
+        it so far: a device that is not known may be one that was added a moment ago."""
+        await self._asking.members(conversation_id)
+        for user_id in users:
+            await self._asking.learn(user_id)
+        await self.reached(conversation_id, (await self._api.conversation(conversation_id)).last_seq)
+
+    async def ask_for_roster(self, conversation_id: str) -> bool:
+        """Ask who leads the group for its roster; False where that was done before."""
+        lead = await self._vault.run(lambda shelf: shelf.conversations.leaders(conversation_id))
+        await self._asking.ensure_fresh(lead)
+        batch = Batch.begin()
+
+        def ask(shelf: Shelf) -> None:
+            row = shelf.conversations.get(conversation_id)
+            if row is not None:
+                rosters.ask(shelf, batch, row, rosters.leaders(shelf, row))
+
+        await self._vault.run(ask)
+        return bool(batch.wake)
 
     async def _claim(
         self, conversation_id: str, client_id: str, devices: list[str], claimed: set[str]
@@ -242,18 +273,28 @@ class Sending:
         for start in range(0, len(wanted), 200):
             asked = set(wanted[start : start + 200])
             bundles = [one for one in await self._api.claim(sorted(asked)) if one.device_id in asked]
-            view = await self._asking.view(conversation_id)
-            bundles = [one for one in bundles if view.users.get(one.device_id) == one.user_id]
+            await self._look_again(bundles)
             try:
                 await self._vault.run(
-                    lambda shelf, bundles=bundles: _begin(  # type: ignore[misc]
-                        shelf, bundles, self._asking, client_id
-                    )
+                    lambda shelf, bundles=bundles: _begin(shelf, bundles, client_id)  # type: ignore[misc]
                 )
             except Refusal as refusal:
-                await self._vault.run(lambda shelf, refusal=refusal: trust.tell_refusal(shelf, refusal))  # type: ignore[misc]
+                await self._vault.run(lambda shelf, refusal=refusal: directory.tell_refusal(shelf, refusal))  # type: ignore[misc]
                 raise IdentityRefused(str(refusal), code=refusal.code) from None
         claimed.update(wanted)
+
+    async def _look_again(self, bundles: list[Bundle]) -> None:
+        """A bundle that speaks of a newer device list than is known has its user's keys asked for again."""
+
+        def behind(shelf: Shelf) -> set[str]:
+            return {
+                one.user_id
+                for one in bundles
+                if (one.list_version or 0) > shelf.known(one.user_id).list_version
+            }
+
+        for user_id in sorted(await self._vault.run(behind)):
+            await self._asking.learn(user_id)
 
     # the exchange
 
@@ -282,12 +323,29 @@ class Sending:
             raise Gone() from None
 
 
-def _begin(shelf: Shelf, bundles: list[object], asking: Asking, client_id: str) -> None:
-    trust.begin_sessions(shelf, bundles, asking.policy)  # type: ignore[arg-type]
+async def _at_once(_conversation_id: str, _seq: int) -> None:
+    """Nothing is waited for."""
+
+
+def _users(shelf: Shelf, conversation_id: str) -> list[str]:
+    """The users whose keys are to be known before a message is made; in a group all whom its roster names."""
+    row = shelf.conversations.get(conversation_id)
+    if row is None:
+        return []
+    standing = rosters.current(shelf, conversation_id) if row.type == "group" else None
+    named = () if standing is None else standing.members
+    return sorted(users_of(shelf, row).union(one.user_id for one in named))
+
+
+def _begin(shelf: Shelf, bundles: list[Bundle], client_id: str) -> None:
+    directory.begin_sessions(shelf, bundles)
     shelf.database.run("update outbox set fresh = 0 where client_id = ?", client_id)
 
 
 def _unseal(shelf: Shelf, client_id: str) -> None:
     queued = shelf.outbox.get(client_id)
-    if queued is not None:
-        shelf.outbox.unseal(client_id, queued.targets)
+    if queued is not None and queued.again and shelf.states.get(SentMessage, client_id) is None:
+        shelf.outbox.remove(client_id)  # nothing says any more what it said
+        shelf.settled.append(Settled(client_id))
+    elif queued is not None:
+        shelf.outbox.unseal(client_id)

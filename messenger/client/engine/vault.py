@@ -15,12 +15,23 @@ from typing import TypeVar
 from msgspec import Struct
 
 from messenger.client import events
-from messenger.client.e2e import DeviceKeys, KnownUser, PeerSessions
+from messenger.client.e2e import (
+    DeviceKeys,
+    Edit,
+    KnownUser,
+    PeerSessions,
+    ResendRequest,
+    Resent,
+    SentMessage,
+)
+from messenger.client.e2e.bodies import decode_body, encode_body
 from messenger.client.e2e.errors import BadState
+from messenger.client.e2e.payload import decode_payload
 from messenger.client.errors import NoProfile, ProfileExists, StoreCorrupt
 from messenger.client.store.account import Account
 from messenger.client.store.conversations import Conversations
 from messenger.client.store.database import STORE_FILE, Database
+from messenger.client.store.history import History
 from messenger.client.store.journal import Journal
 from messenger.client.store.lock import Lock
 from messenger.client.store.messages import Messages
@@ -50,6 +61,7 @@ class Shelf:
         self.conversations = Conversations(database)
         self.messages = Messages(database)
         self.outbox = Outbox(database)
+        self.history = History(database)
         self.journal = Journal(database, self.account, self.messages)
         self.news = False  # a durable event was written
         self.settled: list[Settled] = []
@@ -78,6 +90,29 @@ class Shelf:
     def sessions(self, user_id: str, device_id: str) -> PeerSessions:
         """The sessions with a device."""
         return self.states.get(PeerSessions, device_id) or PeerSessions(user_id, device_id)
+
+    def forget_sent(self, client_id: str, *, edited: bool) -> None:
+        """Keep nothing of an own message for who might ask or has asked for it again, nor of its edits."""
+        self.states.drop(SentMessage, client_id)
+        self._forget_answers(client_id)
+        for other in self.states.keys(SentMessage) if edited else ():
+            sent = self.states.get(SentMessage, other)
+            body = None if sent is None else sent.body()
+            if isinstance(body, Edit) and body.message.client_id == client_id:
+                self.states.drop(SentMessage, other)
+                self._forget_answers(other)
+
+    def _forget_answers(self, client_id: str) -> None:
+        """What is on its way to who has asked for a message; sealed, it goes out as it is."""
+        for other, raw, sealed in self.outbox.bodies():
+            body = decode_body(raw)
+            if not isinstance(body, Resent) or decode_payload(body.payload).client_id != client_id:
+                continue
+            if sealed:
+                self.outbox.blank(other, bytes(encode_body(ResendRequest(client_id=client_id))))
+            else:
+                self.outbox.remove(other)
+                self.settled.append(Settled(other))
 
     def tell(self, event: events.Durable) -> None:
         """Write a durable event."""
@@ -154,7 +189,8 @@ class Vault:
         shelf.database.begin()
         try:
             # First of all, so that nothing ever reads what has expired.
-            shelf.messages.expire(rfc3339(int(time.time() * 1000)))
+            for client_id, edited in shelf.messages.expire(rfc3339(int(time.time() * 1000))):
+                shelf.forget_sent(client_id, edited=edited)
             result = work(shelf)
             shelf.states.flush()
             shelf.database.commit()

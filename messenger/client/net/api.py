@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from messenger.client.errors import BadCredentials, SecondFactorRequired, ServerRefused
+from msgspec import Struct
+
+from messenger.client.e2e.password import Kdf
+from messenger.client.errors import BadCredentials, NotFound, SecondFactorRequired, ServerRefused
 from messenger.client.net.http import Http, Token, decoded
 from messenger.wire import auth, files, keys
 from messenger.wire import conversations as talks
@@ -26,11 +29,20 @@ class Open:
         """What the server says of itself."""
         return await self._http.call("GET", "/info", Info)
 
+    async def kdf(self, username: str) -> Kdf | None:
+        """How the password of this name is derived; None: not at all, or the server has no such call."""
+        try:
+            return (await self._http.call("GET", "/auth/kdf", _Said, query={"username": username})).kdf
+        except NotFound:
+            return None
+
     async def register(
-        self, username: str, password: str, invite: str | None, device_name: str | None
+        self, username: str, password: str, kdf: Kdf, invite: str | None, device_name: str | None
     ) -> auth.Session:
-        """A new account. UsernameTaken."""
-        body = auth.Register(username=username, password=password, invite=invite, device_name=device_name)
+        """A new account; `password` is derived by `kdf`. UsernameTaken."""
+        body = auth.Register(
+            username=username, password=password, invite=invite, device_name=device_name, kdf=_wire(kdf)
+        )
         return await self._http.call("POST", "/auth/register", auth.Session, body=body)
 
     async def login(
@@ -60,6 +72,22 @@ class Open:
             raise _credentials(error) from None
 
 
+class _Said(Struct, frozen=True):
+    """The wire's KdfAnswer, without its bounds: what is out of them is refused by its own name."""
+
+    kdf: Kdf | None
+
+
+def _wire(kdf: Kdf) -> auth.Kdf:
+    return auth.Kdf(
+        algorithm="argon2id",
+        memory_kib=kdf.memory_kib,
+        passes=kdf.passes,
+        lanes=kdf.lanes,
+        salt=Binary(kdf.salt),
+    )
+
+
 def _credentials(error: ServerRefused) -> Exception:
     if error.code == "second_factor_required":
         return SecondFactorRequired()
@@ -86,12 +114,14 @@ class Api:
     async def delete_account(self, password: str) -> None:
         await self._call("DELETE", "/auth/me", Nothing, auth.AccountDeletion(password=password))
 
-    async def change_password(self, current: str, new: str) -> None:
-        body = auth.PasswordChange(current_password=current, new_password=new)
+    async def change_password(self, current: str, new: str, kdf: Kdf) -> None:
+        body = auth.PasswordChange(current_password=current, new_password=new, kdf=_wire(kdf))
         await self._call("POST", "/auth/password", Nothing, body)
 
-    async def begin_totp(self) -> auth.TotpSecret:
-        found: auth.TotpSecret = await self._call("POST", "/auth/totp", auth.TotpSecret)
+    async def begin_totp(self, password: str) -> auth.TotpSecret:
+        found: auth.TotpSecret = await self._call(
+            "POST", "/auth/totp", auth.TotpSecret, auth.PasswordOnceMore(password=password)
+        )
         return found
 
     async def confirm_totp(self, code: str) -> list[str]:
@@ -100,7 +130,7 @@ class Api:
         return found.recovery_codes
 
     async def remove_totp(self, password: str) -> None:
-        await self._call("DELETE", "/auth/totp", Nothing, auth.TotpRemoval(password=password))
+        await self._call("DELETE", "/auth/totp", Nothing, auth.PasswordOnceMore(password=password))
 
     async def devices(self) -> list[auth.Device]:
         found: Items[auth.Device] = await self._call("GET", "/auth/devices", Items[auth.Device])
@@ -154,12 +184,8 @@ class Api:
         found: Items[keys.Bundle] = await self._call("POST", "/keys/claim", Items[keys.Bundle], body)
         return found.items
 
-    async def put_account_key(self, account_key: bytes) -> None:
-        await self._call("PUT", "/keys/account", Nothing, keys.AccountKey(Binary(account_key)))
-
-    async def put_certificate(self, device_id: str, signature: bytes) -> None:
-        body = keys.Certificate(Binary(signature))
-        await self._call("PUT", f"/keys/devices/{device_id}/certificate", Nothing, body)
+    async def put_device_list(self, given: keys.DeviceList) -> None:
+        await self._call("PUT", "/keys/device-list", Nothing, given)
 
     # conversations
 

@@ -26,7 +26,7 @@ from messenger.client.errors import (
     ServerUnreachable,
     UsernameTaken,
 )
-from messenger.wire.codec import encode
+from messenger.wire.codec import decode_custom, encode
 
 MAX_ANSWER = 8 * 1024 * 1024
 _RETRIED = frozenset((429, 503))
@@ -181,6 +181,6 @@ def _retry_after(text: str | None) -> float:
 def decoded(raw: bytes, kind: type[T]) -> T:
     """A value out of an answer; ServerRefused `bad_answer` for what does not fit."""
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return msgspec.json.decode(raw, type=kind, dec_hook=decode_custom)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ServerRefused(200, "bad_answer", f"The server's answer does not fit: {error}.") from None

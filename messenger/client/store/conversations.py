@@ -1,5 +1,7 @@
 """Conversations, their members, and the users that were met."""
 
+import time
+
 from msgspec import Struct
 
 from messenger.client.store.database import Database
@@ -9,7 +11,8 @@ PLACES_KEPT = 10_000  # of a conversation: who wrote at its latest seqs
 
 
 class Row(Struct, kw_only=True):
-    """A conversation as it is stored. `place` and `change_place` are how far this device has come."""
+    """A conversation as it is stored. `place` and `change_place` are how far this device has come; what lies
+    from `doubt_from` on is in doubt until `doubt_until`, in seconds since 1970."""
 
     conversation_id: str
     type: str
@@ -27,6 +30,10 @@ class Row(Struct, kw_only=True):
     read_seq: int
     next_number: int
     activity: int
+    expires_in: int | None
+    legacy: int
+    doubt_from: int | None
+    doubt_until: int | None
 
 
 _COLUMNS = ", ".join(Row.__struct_fields__)
@@ -64,6 +71,10 @@ class Conversations:
             " order by activity desc, conversation_id"
         )
         return [Row(**dict(zip(Row.__struct_fields__, row, strict=True))) for row in rows]
+
+    def shown(self) -> list[Row]:
+        """All but that of one's own devices, those with the latest activity first."""
+        return [one for one in self.all() if one.type != "self"]
 
     def take(self, said: Conversation) -> bool:
         """Write down what the server says about a conversation; whether it was new."""
@@ -107,6 +118,10 @@ class Conversations:
             conversation_id,
         )
 
+    def legacy(self) -> list[Row]:
+        """The groups from before rosters whose members were not looked at yet."""
+        return [one for one in self.all() if one.legacy and one.type == "group"]
+
     # places
 
     def place(self, conversation_id: str, seq: int) -> tuple[str, str] | None:
@@ -118,10 +133,38 @@ class Conversations:
         )
         return None if row is None else (row[0], row[1])
 
+    def places(self, conversation_id: str, first: int, last: int) -> list[tuple[int, str, str]]:
+        """What is known of the seqs from first to last: (seq, sender device, client_id), rising."""
+        rows = self._database.all(
+            "select seq, sender_device_id, client_id from places"
+            " where conversation_id = ? and seq between ? and ? order by seq",
+            conversation_id,
+            first,
+            last,
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def place_of(self, conversation_id: str, device_id: str, client_id: str) -> int | None:
+        """The latest seq at which a device wrote a message of this client_id, as far as remembered."""
+        row = self._database.one(
+            "select max(seq) from places"
+            " where conversation_id = ? and sender_device_id = ? and client_id = ?",
+            conversation_id,
+            device_id,
+            client_id,
+        )
+        return None if row is None else row[0]
+
     def put_place(self, conversation_id: str, seq: int, device_id: str, client_id: str) -> None:
         """Remember who wrote at a seq; what is far behind is forgotten."""
         self._database.run(
-            "insert or ignore into places values (?, ?, ?, ?)", conversation_id, seq, device_id, client_id
+            "insert or ignore into places (conversation_id, seq, sender_device_id, client_id, taken_at)"
+            " values (?, ?, ?, ?, ?)",
+            conversation_id,
+            seq,
+            device_id,
+            client_id,
+            int(time.time()),
         )
         if seq % 1_000 == 0:
             self._database.run(
@@ -153,6 +196,10 @@ class Conversations:
             int(gone),
         )
         return [MemberRow(**dict(zip(fields, row, strict=True))) for row in rows]
+
+    def leaders(self, conversation_id: str) -> list[str]:
+        """The owner and admins, as the server says."""
+        return [one.user_id for one in self.members(conversation_id) if one.role in ("owner", "admin")]
 
     def take_members(self, conversation_id: str, said: list[Member]) -> None:
         """Write down who the server says is in a conversation."""
@@ -210,9 +257,18 @@ class Conversations:
         row = self._database.one("select username from people where user_id = ?", user_id)
         return user_id if row is None else row[0]
 
+    def people(self) -> list[tuple[str, str]]:
+        """The users that were met, (user_id, username), by name."""
+        return [(row[0], row[1]) for row in self._database.all("select * from people order by username")]
+
     def user_named(self, username: str) -> str | None:
         """The user of this name, of those that were met."""
         row = self._database.one("select user_id from people where username = ?", username)
+        return None if row is None else row[0]
+
+    def named(self, user_id: str) -> str | None:
+        """The name of a user that was met."""
+        row = self._database.one("select username from people where user_id = ?", user_id)
         return None if row is None else row[0]
 
     def put_person(self, user_id: str, username: str) -> None:

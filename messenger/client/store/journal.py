@@ -13,7 +13,7 @@ from messenger.client.store.messages import Messages
 
 TAKEN_KEPT = 10_000  # events behind the application's position
 _HANDLED = "handled_position"
-_ABOUT_MESSAGES = (events.MessageReceived, events.MessageSent, events.SendFailed)
+_ABOUT_MESSAGES = (events.MessageReceived, events.MessageSent, events.MessageEdited, events.SendFailed)
 
 
 class Journal:

@@ -9,6 +9,7 @@ from messenger.client.store.database import Database
 _SELECT = """
     select m.id, m.conversation_id, m.client_id, m.sender_id, m.seq, m.kind, m.text, m.file, m.outgoing,
         m.sent_at, m.received_at, m.created_at, m.state, m.late, coalesce(p.username, m.sender_id),
+        m.sender_device_id, m.gone_at_server, m.edited,
         (select max(r.id) from messages r
             where r.conversation_id = m.conversation_id and r.client_id = m.reply_to)
     from messages m left join people p on p.user_id = m.sender_id
@@ -40,12 +41,14 @@ class Messages:
         state: str,
         late: bool = False,
         expires_at: str | None = None,
+        expires_in: int | None = None,
     ) -> int:
         """A new message; its id."""
         return self._database.insert(
             """insert into messages (conversation_id, client_id, sender_id, sender_device_id, seq, kind, text,
-                   file, reply_to, outgoing, sent_at, received_at, created_at, state, late, expires_at)
-               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                   file, reply_to, outgoing, sent_at, received_at, created_at, state, late, expires_at,
+                   expires_in)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             conversation_id,
             client_id,
             sender_id,
@@ -62,6 +65,30 @@ class Messages:
             state,
             int(late),
             expires_at,
+            expires_in,
+        )
+
+    def add_deleted(
+        self,
+        conversation_id: str,
+        client_id: str,
+        sender_id: str,
+        device_id: str,
+        seq: int | None,
+        sent_at: str,
+    ) -> None:
+        """A message that its author has taken away before it came."""
+        self._database.run(
+            """insert or ignore into messages (conversation_id, client_id, sender_id, sender_device_id, seq,
+                   kind, outgoing, sent_at, received_at, state)
+               values (?, ?, ?, ?, ?, 'text', 0, ?, ?, 'deleted')""",
+            conversation_id,
+            client_id,
+            sender_id,
+            device_id,
+            seq,
+            sent_at,
+            sent_at,
         )
 
     def get(self, number: int) -> Message | None:
@@ -130,15 +157,42 @@ class Messages:
             return None
         return _message(rows[0]), msgspec.json.decode(rows[0][7], type=FileReference)
 
-    def placed(self, number: int, seq: int, created_at: str, expires_at: str | None) -> None:
+    def placed(self, number: int, seq: int, created_at: str) -> None:
         """An own message has got its place."""
         self._database.run(
-            "update messages set seq = ?, created_at = ?, expires_at = ?, state = 'sent' where id = ?",
+            "update messages set seq = ?, created_at = ?, state = 'sent' where id = ?",
             seq,
             created_at,
-            expires_at,
             number,
         )
+
+    def moved(self, number: int, seq: int) -> None:
+        """It stands at another place now."""
+        self._database.run("update messages set seq = ? where id = ?", seq, number)
+
+    def set_gone(self, number: int) -> None:
+        """The server has it no more, as it says."""
+        self._database.run("update messages set gone_at_server = 1 where id = ?", number)
+
+    def edit(self, number: int, text: str, seq: int) -> bool:
+        """Another text, by an edit at this place; False where a later one was taken."""
+        return (
+            self._database.run(
+                "update messages set text = ?, edited = ? where id = ? and edited < ?", text, seq, number, seq
+            )
+            > 0
+        )
+
+    def expires_in(self, conversation_id: str, device_id: str, client_id: str) -> int | None:
+        """For how many seconds a message is kept; None for ever."""
+        row = self._database.one(
+            "select expires_in from messages"
+            " where conversation_id = ? and sender_device_id = ? and client_id = ?",
+            conversation_id,
+            device_id,
+            client_id,
+        )
+        return None if row is None else row[0]
 
     def set_state(self, number: int, state: str) -> None:
         """Another state."""
@@ -151,13 +205,17 @@ class Messages:
             number,
         )
 
-    def expire(self, moment: str) -> None:
-        """Take away what has expired by this moment (RFC 3339, UTC, milliseconds); the places stay."""
-        self._database.run(
+    def expire(self, moment: str) -> list[tuple[str, bool]]:
+        """Take away what has expired by this moment (RFC 3339, UTC, milliseconds); the places stay. Of own
+        messages among them: the client_id, and whether it was edited. One that waits to be sent is kept
+        until it was."""
+        rows = self._database.all(
             "update messages set state = 'deleted', text = '', file = null, reply_to = null,"
-            " expires_at = null where expires_at is not null and expires_at <= ?",
+            " expires_at = null where expires_at is not null and expires_at <= ? and state <> 'queued'"
+            " returning client_id, outgoing, edited",
             moment,
         )
+        return [(row[0], bool(row[2])) for row in rows if row[1]]
 
     def unread(self, conversation_id: str, read_seq: int) -> int:
         """How many messages of others lie above what was read."""
@@ -172,7 +230,7 @@ class Messages:
 
 def _message(row: tuple[object, ...]) -> Message:
     (number, conversation_id, client_id, sender_id, seq, kind, text, raw, outgoing) = row[:9]
-    (sent_at, received_at, created_at, state, late, sender, reply) = row[9:]
+    (sent_at, received_at, created_at, state, late, sender, device, gone, edited, reply) = row[9:]
     file = None
     if raw is not None:
         found = msgspec.json.decode(bytes(raw), type=FileReference)  # type: ignore[call-overload]
@@ -185,6 +243,7 @@ def _message(row: tuple[object, ...]) -> Message:
             "seq": seq,
             "sender_id": sender_id,
             "sender": sender,
+            "sender_device_id": device,
             "outgoing": bool(outgoing),
             "kind": kind,
             "text": text,
@@ -195,6 +254,8 @@ def _message(row: tuple[object, ...]) -> Message:
             "created_at": created_at,
             "state": state,
             "late": bool(late),
+            "gone": bool(gone),
+            "edited": bool(edited),
         },
         Message,
     )

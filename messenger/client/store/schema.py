@@ -1,7 +1,8 @@
 """The store's tables, as steps that only go forward; `PRAGMA user_version` is the number of those taken.
 
 `states` has the encryption core's state objects (one blob each, by kind and key). `places` remembers who
-wrote at each seq of a conversation, so that a rewritten history shows. `journal` has the durable events that
+wrote at each seq of a conversation, so that a rewritten history shows; `answered` and `doubted` are for a
+history that was lost (store/history.py). `journal` has the durable events that
 the application has not taken yet.
 """
 
@@ -103,5 +104,46 @@ STEPS: tuple[str, ...] = (
     """
     alter table messages add column expires_at text;
     create index messages_by_expiry on messages (expires_at) where expires_at is not null;
+    """,
+    """
+    alter table messages add column gone_at_server integer not null default 0;
+    alter table messages add column edited integer not null default 0;
+    alter table messages add column reply_device text;
+    alter table messages add column expires_in integer;
+    alter table conversations add column expires_in integer;
+    alter table conversations add column first_place integer;
+    alter table conversations add column legacy integer not null default 0;
+    update conversations set legacy = 1;
+    update conversations set type = 'self'
+        where conversation_id = (select cast(value as text) from account where name = 'own_group');
+    alter table outbox add column audience blob;
+    """,
+    """
+    alter table outbox add column again integer not null default 0;
+    alter table places add column taken_at integer not null default 0;
+    alter table conversations add column doubt_from integer;
+    alter table conversations add column doubt_until integer;
+    create table answered (
+        position integer primary key,
+        client_id text not null unique,
+        conversation_id text not null,
+        kind text not null,
+        targets blob,
+        number integer,
+        sent_at text not null,
+        draft blob not null,
+        devices blob,
+        again integer not null,
+        answered_at integer not null
+    );
+    create table doubted (
+        conversation_id text not null,
+        sender_device_id text not null,
+        client_id text not null,
+        seq integer not null,
+        until integer not null,
+        primary key (conversation_id, sender_device_id, client_id)
+    ) without rowid;
+    create index doubted_by_seq on doubted (conversation_id, seq);
     """,
 )

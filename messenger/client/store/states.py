@@ -1,5 +1,7 @@
 """The encryption core's state objects: decoded once, kept while they are used, written with the transaction.
 
+That there is none under a key is remembered, too, for most messages ask for some that are not there.
+
 An object that was fetched to be changed is marked by `save`; `flush` writes all that are marked, and `forget`
 drops everything after a transaction that failed, so that memory never runs ahead of the disk.
 """
@@ -31,22 +33,20 @@ class States:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[tuple[str, str], Storable] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Storable | None] = OrderedDict()  # None: there is none
         self._marked: dict[tuple[str, str], Storable] = {}
 
     def get(self, kind: type[S], key: str) -> S | None:
         """The object, or None."""
         name = (kind.__name__, key)
-        kept = self._kept.get(name)
-        if kept is None:
-            row = self._database.one("select value from states where kind = ? and key = ?", *name)
-            if row is None:
-                return None
-            kept = kind.from_bytes(bytes(row[0]))
-            self._keep(name, kept)
-        else:
+        if name in self._kept:
+            kept = self._kept[name]
             self._kept.move_to_end(name)
-        assert isinstance(kept, kind)
+        else:
+            row = self._database.one("select value from states where kind = ? and key = ?", *name)
+            kept = None if row is None else kind.from_bytes(bytes(row[0]))
+            self._keep(name, kept)
+        assert kept is None or isinstance(kept, kind)
         return kept
 
     def save(self, key: str, value: Storable) -> None:
@@ -63,10 +63,12 @@ class States:
         self._database.run("delete from states where kind = ? and key = ?", *name)
 
     def keys(self, kind: type[Storable]) -> list[str]:
-        """The keys of all objects of a kind that were written."""
-        return [row[0] for row in self._database.all("select key from states where kind = ?", kind.__name__)]
+        """The keys of all objects of a kind, those that this transaction will write included."""
+        rows = self._database.all("select key from states where kind = ?", kind.__name__)
+        marked = [key for name, key in self._marked if name == kind.__name__]
+        return list(dict.fromkeys([*(row[0] for row in rows), *marked]))
 
-    def _keep(self, name: tuple[str, str], value: Storable) -> None:
+    def _keep(self, name: tuple[str, str], value: Storable | None) -> None:
         self._kept[name] = value
         self._kept.move_to_end(name)
         if len(self._kept) > MOST_KEPT:

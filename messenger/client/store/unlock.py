@@ -3,7 +3,8 @@
 `key.json` beside the store says which. Under a passphrase it holds the key encrypted by ChaCha20-Poly1305
 (RFC 8439) under a key that Argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes) makes of
 the passphrase; so another passphrase costs no new encryption of the store. The parameters
-stand in the file, so that later versions may raise them.
+stand in the file, so that later versions may raise them. It is no half of the account's password: see
+e2e/password.py.
 """
 
 import os
@@ -19,7 +20,13 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Struct
 
-from messenger.client.errors import KeyringUnavailable, StoreCorrupt, StoreTooNew, WrongPassphrase
+from messenger.client.errors import (
+    KeyringUnavailable,
+    NoProfile,
+    StoreCorrupt,
+    StoreTooNew,
+    WrongPassphrase,
+)
 
 KEY_BYTES = 32
 KEY_FILE = "key.json"
@@ -31,7 +38,7 @@ LANES = 4
 KEYRING_SERVICE = "secure-messenger"
 _LABEL = b"messenger-store-key-1"
 # OpenSSL lends out its threads once: a second derivation at the same time would fail for want of them.
-_one_at_a_time = Lock()
+one_at_a_time = Lock()
 
 
 class KeyFile(Struct, frozen=True, kw_only=True):
@@ -106,7 +113,7 @@ class Passphrase:
 
     def _derive(self, salt: bytes, memory_kib: int, passes: int, lanes: int) -> bytes:
         kdf = Argon2id(salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory_kib)
-        with _one_at_a_time:
+        with one_at_a_time:
             return kdf.derive(self._text)
 
 
@@ -167,6 +174,24 @@ def write_key_file(profile: Path, file: KeyFile) -> None:
         out.flush()
         os.fsync(out.fileno())
     fresh.replace(profile / KEY_FILE)
+    folder = os.open(profile, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # the new name lasts too
+    finally:
+        os.close(folder)
+
+
+def change_passphrase(profile: Path, old: Passphrase, new: Passphrase) -> None:
+    """Wrap a profile's key anew, under another passphrase; a crash leaves the old one or the new one.
+
+    NoProfile, WrongPassphrase (the old one is wrong, or the profile's key is in the keyring), StoreCorrupt,
+    StoreTooNew. The store's key stays the same: who kept an old `key.json` opens the store with the old
+    passphrase.
+    """
+    file = read_key_file(profile)
+    if file is None:
+        raise NoProfile()
+    write_key_file(profile, new.keep(stored_key(file, old)))
 
 
 def read_key_file(profile: Path) -> KeyFile | None:

@@ -4,13 +4,16 @@ Rows come as tuples; ids are text, times are datetimes with a zone, bytea is byt
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import psycopg2.errorcodes
 import psycopg2.extensions
 from twisted.internet.defer import CancelledError, Deferred
 from txpostgres import txpostgres
+
+if TYPE_CHECKING:
+    from messenger.core.database.primary import History
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | dict[str, Any]
@@ -19,8 +22,10 @@ UniqueViolation = psycopg2.errors.lookup(psycopg2.errorcodes.UNIQUE_VIOLATION)
 ForeignKeyViolation = psycopg2.errors.lookup(psycopg2.errorcodes.FOREIGN_KEY_VIOLATION)
 
 _CONNECTION_OK = 0  # libpq's ConnStatusType
-# idle_in_transaction_session_timeout and, from PostgreSQL 17, transaction_timeout
-_ENDS_SESSION = ("25P03", "25P04")
+_TRANSACTION_IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
+# idle_in_transaction_session_timeout and, from PostgreSQL 17, transaction_timeout; read_only_sql_transaction,
+# for behind a pooler a standby may have replaced the primary
+_ENDS_SESSION = ("25P03", "25P04", "25006")
 
 # Ids come as text everywhere: a UUID object would be made only to be turned back into text.
 _UUIDS = psycopg2.extensions.new_type((2950,), "UUID_TEXT", lambda value, cursor: value)
@@ -61,6 +66,8 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         self._watched = -1  # the socket's number as the reactor knows it
         self._connected = False
         self.asked: float | None = None  # when the statement was sent that is not answered yet
+        self.answered = 0.0  # when the last one was
+        self.history: History | None = None  # the server's, once that was asked
         self.ended = False
 
     def fileno(self) -> int:
@@ -130,6 +137,12 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         # psycopg2 says `closed` later, if at all; libpq's socket is gone by then.
         return bool(self._connection.closed) or self._connection.info.status != _CONNECTION_OK
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no statement is under way and no transaction open: what libpq knows without asking."""
+        at_rest: bool = self._connection.info.transaction_status == _TRANSACTION_IDLE
+        return at_rest
+
     def give_up(self) -> None:
         """Let go of a connection that was never made."""
         self.ended = True
@@ -157,7 +170,7 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
             # one of class 57P (the server is going down).
             if error.pgcode is None or error.pgcode.startswith("57P"):
                 self.end()
-                raise Lost() from error
+                raise Lost(str(error)) from error
             raise
         except psycopg2.InterfaceError as error:
             self.end()
@@ -165,13 +178,13 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         except psycopg2.Error as error:
             if self.ended or error.pgcode in _ENDS_SESSION or self._broken:
                 self.end()
-                raise Lost() from error
+                raise Lost(str(error)) from error
             raise
         except CancelledError:
             self._pollingD = None
             self.end()  # the answer is still on its way: nobody else may read it
             raise
         finally:
-            self.asked = None
+            self.asked, self.answered = None, self.reactor.seconds()
             if not self.ended:
                 cursor.close()

@@ -4,75 +4,62 @@ A statement outside `transaction` is its own transaction and is committed when i
 (`synchronous_commit` is the server's, on).
 
 When a connection dies, `read` is tried once more on another; `write` and `transaction` answer 503, since
-nobody can tell whether the commit got through. Lost connections come back by themselves. A connection whose
-statement outlives the server's own time-out by `HUNG_SECONDS` counts as lost: a backend whose postmaster was
-killed, or a host that went away without a word, never answers. At most `QUEUE` calls
-wait for a connection; the next is answered 503.
+nobody can tell whether the commit got through. Lost connections come back by themselves (connections.py). At
+most `QUEUE` calls wait for a connection; the next is answered 503.
+
+Reads that may take long (pages of many messages) are `bulk`: half of the connections are never theirs, so
+that what is to be committed waits behind none of them.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.extensions
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.database.connection import Connection, Lost, Parameters, Row
-from messenger.core.database.versions import first_line, role_of
+from messenger.core.database.connections import Connections
+from messenger.core.database.leases import QUEUE
+from messenger.core.database.refusals import NoPrimary, TakenBack, gone, refused, store_and_take_back
+from messenger.core.database.transaction import Transaction
+from messenger.core.database.versions import role_of, telling_line
 from messenger.core.lifecycle import StartError
+from messenger.core.room import DiskFull, Floor, Room
 from messenger.core.settings import DatabaseSettings
-from messenger.core.waits import pause, within
-from messenger.wire.errors import unavailable
+from messenger.core.turns import Turns
+from messenger.core.waits import within
+from messenger.wire.errors import Problem, unavailable
 
 T = TypeVar("T")
 
-QUEUE = 2_000
-CONNECT_SECONDS = 5.0
-HUNG_SECONDS = 5.0
-RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0)
+PATROL_SECONDS = 1.0
 
 log = Logger()
-
-
-class Transaction:
-    """Statements that are committed together. Handed to the body of `Database.transaction`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
-        """All rows that the statement gives."""
-        return (await self._connection.run(sql, parameters))[0]
-
-    async def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
-        """The first row, or None."""
-        rows = await self.rows(sql, parameters)
-        return rows[0] if rows else None
-
-    async def write(self, sql: str, parameters: Parameters | None = None) -> int:
-        """How many rows the statement touched."""
-        return (await self._connection.run(sql, parameters))[1]
 
 
 class Database:
     """A pool of `settings.connections` connections for the service that owns `schema`.
 
-    `version` is what the schema must be at, or beyond: `start` checks it.
+    `version` is what the schema must be at, or beyond: `start` checks it. `floor` is that of PostgreSQL's
+    disk, where that is this machine's.
     """
 
     def __init__(
-        self, reactor: Any, settings: DatabaseSettings, schema: str, password: str, version: str
+        self,
+        reactor: Any,
+        settings: DatabaseSettings,
+        schema: str,
+        password: str,
+        version: str,
+        floor: Floor | None = None,
     ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._schema = schema
         self._version = version
-        self._arguments = {
-            "host": settings.host,
-            "port": settings.port,
+        arguments = {
             "dbname": settings.name,
             "sslmode": settings.sslmode,
             "gssencmode": "disable",  # there is a password; looking for Kerberos' tickets costs a megabyte
@@ -84,14 +71,11 @@ class Database:
             f" -c idle_in_transaction_session_timeout={int(settings.statement_timeout * 1000)}"
             " -c timezone=UTC",
         }
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self._waiting: deque[Deferred[Connection]] = deque()
-        self._stopping = False
-        self._connecting: set[Deferred[None]] = set()
-        self._patrol = LoopingCall(self._end_hung)
-        self._patrol.clock = reactor
-        self.lost = 0
+        self._connections = Connections(reactor, settings, arguments)
+        self._leases = self._connections.leases
+        self._bulk = Turns(reactor, max(1, settings.connections // 2))
+        self._patrol: Any = None
+        self.room = Room(reactor.seconds, "PostgreSQL", floor)
         self.found = ""  # the schema's version when it was last looked at; it rises while this code runs
 
     @property
@@ -105,46 +89,47 @@ class Database:
         return self._version
 
     @property
+    def epoch(self) -> str:
+        """An opaque word for the database's history: another one, where a standby has taken over."""
+        return self._connections.epoch
+
+    def on_epoch(self, listener: Callable[[], object]) -> None:
+        """Call `listener()` when another history of the database has begun, before anybody is served from it;
+        before `start`."""
+        self._connections.on_epoch(listener)
+
+    @property
+    def failovers(self) -> int:
+        """How often a standby has taken over while this process ran."""
+        return self._connections.failovers
+
+    @property
+    def lost(self) -> int:
+        """How many connections ended unasked."""
+        return self._connections.lost
+
+    @property
     def open(self) -> int:
         """How many connections there are."""
-        return len(self._all)
+        return len(self._leases.all)
 
     @property
     def idle(self) -> int:
         """How many of them nobody uses."""
-        return len(self._idle)
+        return self._leases.idle
 
     @property
     def waiting(self) -> int:
         """How many calls wait for one."""
-        return len(self._waiting)
+        return self._leases.waiting + self._bulk.waiting
 
     # start and stop
 
     async def start(self) -> None:
         """Wait up to `settings.wait` seconds for PostgreSQL, and check the schema's version."""
-        deadline = self._reactor.seconds() + self._settings.wait
-        said = False
-        while True:
-            try:
-                await self._connect()
-                break
-            except (psycopg2.Error, TimeoutError) as error:
-                reason = first_line(error)
-                if _is_refusal(error) or self._reactor.seconds() >= deadline:
-                    raise StartError(f"PostgreSQL at {self._where}: {reason}; see [database]") from None
-                if not said:
-                    log.warn("waiting for PostgreSQL at {where}: {reason}", where=self._where, reason=reason)
-                    said = True
-            await pause(self._reactor, 0.5)
+        await self._connections.start()
         await self._check_version()
-        for _ in range(self._settings.connections - 1):
-            self._replace()
-        self._patrol.start(1.0, now=False).addErrback(lambda why: log.failure("the patrol ended", why))
-
-    @property
-    def _where(self) -> str:
-        return f"{self._settings.host}:{self._settings.port}/{self._settings.name}"
+        self._connections.fill()
 
     async def _check_version(self) -> None:
         advice = "run `messenger-admin migrate`"
@@ -160,20 +145,32 @@ class Database:
             )
 
     async def stop(self) -> None:
-        self._stopping = True
-        if self._patrol.running:
-            self._patrol.stop()
-        for connecting in list(self._connecting):
-            connecting.cancel()
-        while self._waiting:
-            self._waiting.popleft().errback(unavailable("The service is stopping."))
-        for connection in list(self._all):
-            connection.end()
+        if self._patrol is not None:
+            self._patrol.cancel()
+            self._patrol = None
+        self._connections.stop()
 
     # statements
 
-    async def read(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
-        """The rows of a statement that changes nothing; tried once more if its connection dies."""
+    async def read(self, sql: str, parameters: Parameters | None = None, *, bulk: bool = False) -> list[Row]:
+        """The rows of a statement that changes nothing; tried once more if its connection dies.
+
+        A `bulk` one waits for its turn among those.
+        """
+        if not bulk:
+            return await self._read(sql, parameters)
+        if self._bulk.waiting >= QUEUE:
+            raise unavailable("The database is away or overloaded.")
+        try:
+            await within(self._reactor, self._settings.statement_timeout, self._bulk.take())
+        except TimeoutError:
+            raise unavailable("The database is away or overloaded.") from None
+        try:
+            return await self._read(sql, parameters)
+        finally:
+            self._bulk.give_back()
+
+    async def _read(self, sql: str, parameters: Parameters | None) -> list[Row]:
         try:
             return (await self._run(sql, parameters))[0]
         except Lost:
@@ -182,44 +179,90 @@ class Database:
             except Lost:
                 raise unavailable("The database is away.") from None
 
-    async def write(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
-        """The rows that a changing statement returns; 503 where nobody knows whether it was committed."""
+    async def write(
+        self, sql: str, parameters: Parameters | None = None, *, epoch: str | None = None
+    ) -> list[Row]:
+        """The rows that a changing statement returns; 503 where nobody knows whether it was committed, and
+        where another epoch than `epoch` has begun. Problem `DiskFull` where there is no room."""
+        self._check_room()
         try:
-            return (await self._run(sql, parameters))[0]
-        except Lost:
-            raise unavailable("The database went away.") from None
+            return (await self._run(sql, parameters, epoch=epoch))[0]
+        except Lost as lost:
+            raise gone(self.room, lost) from None
 
     async def transaction(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
-        """What `body` returns, once everything it did has been committed; rolled back if it raises."""
+        """What `body` returns, once everything it did has been committed; rolled back if it raises.
+        Problem `DiskFull` where there is no room."""
+        self._check_room()
+        return await self._transaction(body)
+
+    async def _transaction(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
         connection = await self._lease()
         try:
             await connection.run("begin", None)
             try:
                 result = await body(Transaction(connection))
             except BaseException:
-                if not connection.ended:
-                    await connection.run("rollback", None)
+                await self._roll_back(connection)
                 raise
             await connection.run("commit", None)
-        except Lost:
-            raise unavailable("The database went away.") from None
+        except Lost as lost:
+            raise gone(self.room, lost) from None
         except (psycopg2.extensions.QueryCanceledError, psycopg2.extensions.TransactionRollbackError):
             # A statement time-out; a deadlock or a serialization failure (class 40).
             raise unavailable("The database is too busy.") from None
+        except psycopg2.OperationalError as error:
+            raise refused(self.room, error) from None
         finally:
-            self._release(connection)
+            self._leases.give_back(connection)
         return result
+
+    def _check_room(self) -> None:
+        """Return where something may be stored; else see to it that somebody looks again."""
+        try:
+            self.room.check()
+        except DiskFull:
+            self._patrol_soon()
+            raise
+
+    async def _try_room(self) -> None:
+        """See whether there is room again."""
+        try:
+            self.room.check()
+            await self._transaction(store_and_take_back(self._schema))
+        except TakenBack:
+            self.room.found()
+        except Problem as problem:
+            log.debug("PostgreSQL still has no room: {detail}", detail=problem.detail)
+        except Exception:
+            log.failure("PostgreSQL was asked for room in vain")
+
+    async def _roll_back(self, connection: Connection) -> None:
+        if connection.ended:
+            return
+        try:
+            await connection.run("rollback", None)
+        except (psycopg2.Error, Lost) as error:
+            # What `body` raised matters more; the server undoes what a lost connection began.
+            log.warn("a transaction could not be rolled back: {reason}", reason=telling_line(error))
+            connection.end()
 
     async def check(self) -> None:
         """Whether PostgreSQL answers, and at which version the schema is; raises if it does not."""
+        if self._connections.no_primary:
+            raise NoPrimary()
         rows = await self.read(f"select version_num from {self._schema}.alembic_version")  # noqa: S608
         self.found = rows[0][0] if rows else ""
+        if self.room.full:
+            raise self.room.problem()
 
     async def _run(
-        self, sql: str, parameters: Parameters | None, *, again: bool = True
+        self, sql: str, parameters: Parameters | None, *, again: bool = True, epoch: str | None = None
     ) -> tuple[list[Row], int]:
         connection = await self._lease()
         try:
+            if epoch is not None and epoch != self.epoch:
+                raise unavailable("A standby of the database has taken over.")
             return await connection.run(sql, parameters)
         except psycopg2.extensions.QueryCanceledError:
             raise unavailable("The database is too busy.") from None  # a statement time-out
@@ -227,84 +270,31 @@ class Database:
             # A deadlock or a serialization failure (class 40): nothing of it was done.
             if not again:
                 raise unavailable("The database is too busy.") from None
+        except psycopg2.OperationalError as error:
+            raise refused(self.room, error) from None
         finally:
-            self._release(connection)
-        return await self._run(sql, parameters, again=False)
-
-    # the pool
+            self._leases.give_back(connection)
+        return await self._run(sql, parameters, again=False, epoch=epoch)
 
     async def _lease(self) -> Connection:
-        if self._idle:
-            return self._idle.pop()
-        if self._stopping or len(self._waiting) >= QUEUE or not (self._all or self._waiting_makes_sense()):
-            raise unavailable("The database is away or overloaded.")
-        waiting: Deferred[Connection] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
+        connection = await self._connections.take()
+        self._patrol_soon()
+        return connection
+
+    def _patrol_soon(self) -> None:
+        if self._patrol is None and not self._connections.stopping:
+            self._patrol = self._reactor.callLater(PATROL_SECONDS, self._go_round)
+
+    def _go_round(self) -> None:
+        """Look after what is lent, for as long as something is; while there is no room, for that too."""
+        self._patrol = None
         try:
-            return await within(self._reactor, self._settings.statement_timeout, waiting)
-        except TimeoutError:
-            raise unavailable("The database is away or overloaded.") from None
+            self._end_stuck()
+        finally:
+            if self._leases.lent or self.room.full:
+                self._patrol_soon()
 
-    def _waiting_makes_sense(self) -> bool:
-        # After a loss the pool is empty for a moment; a restart of PostgreSQL is worth a short queue.
-        return bool(self._connecting)
-
-    def _release(self, connection: Connection) -> None:
-        if connection.ended:
-            return
-        if self._waiting:
-            self._waiting.popleft().callback(connection)
-        else:
-            self._idle.append(connection)
-
-    async def _connect(self) -> None:
-        connection = Connection(self._reactor, self._lose)
-        try:
-            await within(self._reactor, CONNECT_SECONDS, connection.connect(**self._arguments))
-        except BaseException:
-            connection.give_up()
-            raise
-        self._all.add(connection)
-        self._release(connection)
-
-    def _end_hung(self) -> None:
-        oldest = self._reactor.seconds() - self._settings.statement_timeout - HUNG_SECONDS
-        for connection in list(self._all):
-            if connection.asked is not None and connection.asked < oldest:
-                log.warn("PostgreSQL at {where} leaves a statement without an answer", where=self._where)
-                connection.end()
-
-    def _lose(self, connection: Connection) -> None:
-        self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if not self._stopping:
-            self.lost += 1
-            self._replace()
-
-    def _replace(self) -> None:
-        replacing = ensureDeferred(self._reconnect())
-        self._connecting.add(replacing)
-        replacing.addBoth(lambda _: self._connecting.discard(replacing))
-
-    async def _reconnect(self) -> None:
-        attempt = 0
-        while not self._stopping:
-            try:
-                await self._connect()
-                return
-            except (psycopg2.Error, TimeoutError) as error:
-                if attempt == 0 and not self._all:
-                    log.warn(
-                        "PostgreSQL at {where} is away: {reason}",
-                        where=self._where,
-                        reason=first_line(error),
-                    )
-            await pause(self._reactor, RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-            attempt += 1
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Whether waiting can't help: the server said no to a name or a password."""
-    text = str(error)
-    return "authentication failed" in text or "does not exist" in text or "no password supplied" in text
+    def _end_stuck(self) -> None:
+        self._connections.end_stuck()
+        if self.room.due:
+            ensureDeferred(self._try_room())

@@ -1,13 +1,15 @@
 """The role of each schema, and the version it is at: for whoever looks before a service does. Blocking."""
 
+import re
 from collections.abc import Sequence
 
 import psycopg2
 
+from messenger.core.database.blocking import connect
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
 
-CONNECT_SECONDS = 5
+_FATAL = re.compile(r"\b(?:FATAL|PANIC):")
 
 
 def role_of(schema: str) -> str:
@@ -22,19 +24,14 @@ def versions(settings: DatabaseSettings, schemas: Sequence[str]) -> dict[str, st
     """
     found: dict[str, str | None] = {}
     try:
-        connection = psycopg2.connect(
-            host=settings.host,
-            port=settings.port,
-            dbname=settings.name,
-            sslmode=settings.sslmode,
+        connection = connect(
+            settings,
             user=settings.admin_user,
             password=settings.admin_password or None,
-            connect_timeout=CONNECT_SECONDS,
             application_name="messenger-admin",
         )
     except psycopg2.Error as error:
-        where = f"{settings.host}:{settings.port}"
-        raise StartError(f"PostgreSQL at {where}: {first_line(error)}; see [database]") from None
+        raise StartError(f"PostgreSQL at {settings.where}: {telling_line(error)}; see [database]") from None
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -52,7 +49,12 @@ def versions(settings: DatabaseSettings, schemas: Sequence[str]) -> dict[str, st
     return found
 
 
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+def telling_line(error: BaseException) -> str:
+    """What an error of PostgreSQL's says, in one line: the server's own last word, where there is one.
+
+    libpq tells of each address of a name that it has tried; a refused connection to one of them stands before
+    what the server said at the other.
+    """
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    found = [line for line in lines if _FATAL.search(line)]
+    return (found[-1] if found else lines[0]).strip()

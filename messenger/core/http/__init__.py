@@ -8,6 +8,7 @@ from messenger.core.http.answers import Answer, StreamedAnswer
 from messenger.core.http.call import Admission, Call
 from messenger.core.http.content import BodyLost, Content
 from messenger.core.http.download import Download
+from messenger.core.http.fairness import Fairness
 from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.request import Request
 from messenger.core.http.router import Router
@@ -26,6 +27,7 @@ __all__ = [
     "Check",
     "Content",
     "Download",
+    "Fairness",
     "HttpMetrics",
     "HttpServer",
     "NotReady",

@@ -4,8 +4,8 @@ Counted where it is served, by the service and never by the gateway on its way: 
 route and the verified user, and so a request counts once, in one process and in many.
 
 Routes whose class is an address's count by the client's address, as far as trusted proxies vouch for it, an
-IPv6 one by its /64; all others by the user, or by address where they are open. `OPTIONS` and routes of the
-class `free` (health, readiness, metrics) cost nothing; `HEAD` costs what `GET` does.
+IPv6 one by its /64; all others by the user, or by address where they are open. Routes of the class `free`
+(health, readiness, metrics) cost nothing; `HEAD` costs what `GET` does.
 """
 
 from twisted.logger import Logger
@@ -32,12 +32,13 @@ class RouteLimits:
         """Count the call; Problem `rate_limited`. The answer bears RateLimit fields either way."""
         name = call.route.class_
         limit = self._classes[name]
-        if limit is None or call.request.method == b"OPTIONS":
+        if limit is None:
             return
         subject = None if name in BY_ADDRESS else call.request.user_id
         if subject is None:
             subject = network_of(self._address(call))
-        verdict = limit.take_now(subject) if limit.in_process else await limit.take(subject)
+        cost = min(call.route.cost, limit.rate.count)
+        verdict = limit.take_now(subject, cost) if limit.in_process else await limit.take(subject, cost)
         if not verdict.allowed:
             raise refusal(verdict, f"There is a limit on this: {name}.")
         call.answer_headers.update(verdict.headers)
@@ -48,10 +49,12 @@ class RouteLimits:
         # A client on a trusted proxy's own machine has the proxy's address, and nothing is wrong.
         if not self._warned and address == call.request.peer and last_hop != address:
             self._warned = True
+            # It may be no proxy, but a client that makes the header up: who it is is for debugging alone.
             log.warn(
-                "{peer} forwards requests but is not in {setting}: all its clients count as one",
+                "who is not in {setting} forwards requests: all its clients count as one ([log] level debug"
+                " says who)",
                 event="untrusted_proxy",
-                peer=address,
                 setting=self._setting,
             )
+            log.debug("{peer} forwards requests", event="untrusted_proxy_is", peer=address)
         return address

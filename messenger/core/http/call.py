@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 from messenger.core.http.content import Content
 from messenger.core.http.routing import Route
 from messenger.core.identity import Identity
+from messenger.core.turns import Shares
 
 if TYPE_CHECKING:
     from messenger.core.http.request import Request
+
+
+class NotIdentified(Exception):
+    """An endpoint of an open route asks who its caller is."""
 
 
 class Call:
@@ -18,7 +23,7 @@ class Call:
     takes a body that is not streamed, else empty. `answer_headers` are added to the answer, whatever it is.
     """
 
-    __slots__ = ("_identity", "answer_headers", "params", "raw", "request", "route")
+    __slots__ = ("_identity", "answer_headers", "params", "raw", "request", "route", "turn")
 
     def __init__(self, request: "Request", route: Route, params: dict[str, str]) -> None:
         self.request = request
@@ -26,6 +31,7 @@ class Call:
         self.params = params
         self.raw = b""
         self.answer_headers: dict[str, str] = {}
+        self.turn: tuple[Shares, str] | None = None  # fairness.py
         self._identity: Identity | None = None
 
     @property
@@ -45,9 +51,9 @@ class Call:
 
     @property
     def identity(self) -> Identity:
-        """The verified bearer; LookupError on an open route."""
+        """The verified bearer; NotIdentified, a fault of ours, on an open route."""
         if self._identity is None:
-            raise LookupError(f"{self.route.method} {self.route.path} is open: nobody was identified")
+            raise NotIdentified(f"{self.route.method} {self.route.path} is open: nobody was identified")
         return self._identity
 
     @property

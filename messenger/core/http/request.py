@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DRAINED_BYTES = 65536  # a rest of a body up to this is read, so that the connection can be used again
 CLIENT_LEFT = 499  # the log's status for a client that did not wait for its answer
 UNMATCHED = "unmatched"
+REFUSALS = frozenset({401, 429})  # after these a connection rests (Site)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -65,6 +66,7 @@ class Request(http.Request):
     _logged = False
     _chunked = False
     _draining = False
+    _rested = False
     _bodyless = False
     _held = b""
     _on_lost: Callable[[], object] | None = None
@@ -245,6 +247,12 @@ class Request(http.Request):
         return not self.expects_continue and body.length is not None and body.length <= DRAINED_BYTES
 
     def _end(self) -> None:
+        if self._left:
+            return
+        if not self._rested and self.code in REFUSALS and self._rests():
+            self._rested = True
+            self.site.later(self.site.refused_seconds, self._end)
+            return
         self.finished = 1
         if self.producer:
             self.unregisterProducer()
@@ -254,6 +262,13 @@ class Request(http.Request):
         channel.requestDone(self)
         for waiting in notifications:
             waiting.callback(None)
+
+    def _rests(self) -> bool:
+        # A proxy's connection is many people's.
+        site = self.site
+        return (
+            site.refused_seconds > 0 and bool(self.channel.persistent) and not site.proxies.trusts(self.peer)
+        )
 
     def _log_once(self, status: int) -> None:
         if not self._logged:

@@ -1,9 +1,9 @@
 """From a request to an endpoint and back: routes, authentication, bodies, answers and errors, once for all.
 
 The order is: path (404), method (405 with Allow), access token (401), admission (429), content type (415),
-announced length (413), then the body, and only then the endpoint. So nobody who may not ask makes the server
-read, and nothing is buffered beyond its limit. Problems raised anywhere below become problem documents; any
-other exception is an `internal` one, and goes to the log with the request's id.
+announced length (413), then the body, the caller's turn, and only then the endpoint. So nobody who may not
+ask makes the server read, and nothing is buffered beyond its limit. Problems raised anywhere below become
+problem documents; any other exception is an `internal` one, and goes to the log with the request's id.
 """
 
 import re
@@ -21,6 +21,7 @@ from messenger.core.http.answers import INTERNAL, JSON_TYPE, Answer, StreamedAns
 from messenger.core.http.call import Admission, Call
 from messenger.core.http.content import BodyLost
 from messenger.core.http.download import Download
+from messenger.core.http.fairness import Fairness
 from messenger.core.http.request import Request
 from messenger.core.http.routing import Route, Table, routes_of
 from messenger.core.http.transfers import Transfers, session_ended
@@ -32,6 +33,9 @@ from messenger.wire.errors import Code, Problem, not_found
 
 BODY_LIMIT = 1 << 20
 STREAM_LIMIT = 100 << 20
+SOCKET_COST = (
+    5  # what opening a WebSocket counts for: it is read anew what its device missed, and who is there
+)
 _MOST_PARAMETERS = 100
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
@@ -67,7 +71,7 @@ class Router:
     `endpoints` are objects with methods marked by `route`; `prefix` stands before their paths.
     `authenticator` turns access tokens into identities; without one only open routes can be served.
     `body_limit` and `stream_limit` are in bytes: for bodies that are decoded, and for those that are
-    streamed. `admission` judges each call before its body is read.
+    streamed. `admission` judges each call before its body is read, `fairness` says when it is worked on.
     """
 
     def __init__(
@@ -79,11 +83,13 @@ class Router:
         body_limit: int = BODY_LIMIT,
         stream_limit: int = STREAM_LIMIT,
         admission: Admission | None = None,
+        fairness: Fairness | None = None,
     ) -> None:
         self._table = Table()
         self._authenticator = authenticator
         self._prefix = prefix
         self._admission = admission
+        self._fairness = fairness
         self._transfers = Transfers()
         if authenticator is not None:
             authenticator.on_ended(self._transfers.end)
@@ -107,7 +113,15 @@ class Router:
         The handshake's form is checked here. `accept` is then awaited with the call and the protocol that
         `factory` built, before anything is answered: it may set the protocol up, or raise Problem to refuse.
         """
-        route = Route(method="GET", path=path, handler=None, name="websocket", summary="WebSocket", open=True)
+        route = Route(
+            method="GET",
+            path=path,
+            handler=None,
+            name="websocket",
+            summary="WebSocket",
+            open=True,
+            cost=SOCKET_COST,
+        )
         self._table.add("GET", path, _Socket(route, factory, accept))
 
     def dispatch(self, request: Request) -> None:
@@ -163,8 +177,11 @@ class Router:
             )
             self._refuse(request, call, INTERNAL)
         finally:
-            if call is not None and call.identified:
-                self._transfers.remove(call.identity.session_id, request)
+            if call is not None:
+                if self._fairness is not None:
+                    self._fairness.give_back(call)
+                if call.identified:
+                    self._transfers.remove(call.identity.session_id, request)
 
     def _refuse(self, request: Request, call: Call | None, problem: Problem) -> None:
         if call is not None and call.answer_headers:
@@ -180,19 +197,23 @@ class Router:
             await self._admission(call)
         if content.length is not None and content.length > endpoint.limit:
             raise Problem(Code.too_large, f"The body may have at most {endpoint.limit} bytes.")
-        arguments: list[Any] = []
         if endpoint.decoder is not None:
             self._check_type(call)
             await self._read(call, endpoint.limit)
             if not call.raw:
                 raise Problem(Code.bad_request, "A JSON body is wanted.")
-            arguments.append(endpoint.decoder.decode(call.raw))
         elif route.streamed:
             content.limit = endpoint.limit
             self._follow(call)
         elif not content.complete:
             # Nobody asked for a body: it is small, or the answer ends the connection.
             await self._read(call, endpoint.limit)
+        if self._fairness is not None:
+            await self._fairness.take(call)
+            self._confirm(call)
+        arguments: list[Any] = []
+        if endpoint.decoder is not None:
+            arguments.append(endpoint.decoder.decode(call.raw))
         if route.query is not None:
             arguments.append(convert(parse_query(call.request.query), route.query))
         assert route.handler is not None
@@ -266,6 +287,8 @@ class Router:
         if request.left:
             return
         headers = [*call.answer_headers.items(), *answer.headers.items()]
+        if self._fairness is not None:
+            self._fairness.give_back(call)
         request.start(answer.status, headers, answer.length, caches=_says_caching(answer.headers))
         if request.method == b"HEAD":
             request.finish()

@@ -29,7 +29,10 @@ _LARGEST = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method on one path template, and all that the router and the API description must know of it."""
+    """One method on one path template, and all that the router and the API description must know of it.
+
+    `cost` is for how many events of its class a call counts.
+    """
 
     method: str
     path: str
@@ -45,6 +48,7 @@ class Route:
     streamed: bool = False
     body_limit: int | None = None
     class_: str = "other"
+    cost: int = 1
     at_root: bool = False
     also: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -30,7 +30,8 @@ class HttpServer:
 
     `name` is for the log; `setting` is the configuration's name of the endpoints, for whoever has to change
     them. `draining` is called as the stop begins, `drain_seconds` before the listeners close. Further
-    arguments are the Site's.
+    arguments are the Site's. Once it listens, `urls` are where it is reached from this machine, and
+    `hosts` the addresses that it listens on, `0.0.0.0` for all of IPv4 and empty for a Unix socket.
     """
 
     def __init__(
@@ -49,19 +50,21 @@ class HttpServer:
         self.port = 0
         self.grace = drain_seconds
         self._reactor = reactor
-        self._name = name
-        self._endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
+        self.name = name
+        self.endpoints = [endpoint] if isinstance(endpoint, str) else list(endpoint)
         self._setting = setting or f"{name}.listen"
         self._draining = draining
         self._listening: list[Any] = []
+        self.urls: list[str] = []
+        self.hosts: list[str] = []
         self._on_stop: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Listen; StartError where an endpoint is malformed or taken. Then `port` is the first's number."""
-        if not self._endpoints:
+        if not self.endpoints:
             raise StartError(f"{self._setting} names no endpoint", EX_CONFIG)
         try:
-            for text in self._endpoints:
+            for text in self.endpoints:
                 await self._listen(text)
         except BaseException:
             await self._close()
@@ -74,13 +77,17 @@ class HttpServer:
         except ValueError as error:
             raise StartError(f"{self._setting} is no endpoint: {text!r} ({error})", EX_CONFIG) from None
         try:
-            self._listening.append(await endpoint.listen(self.site))
+            port: Any = await endpoint.listen(self.site)
         except (CannotListenError, OSError) as error:
             why = getattr(error, "socketError", error)
             raise StartError(f"can't listen on {text}: {why}; change {self._setting}") from None
+        self._listening.append(port)
+        tls = isinstance(endpoint, Listener) and endpoint.certificate is not None
+        self.urls.append(url_of(port.getHost(), tls=tls))
+        self.hosts.append(getattr(port.getHost(), "host", ""))
         if isinstance(endpoint, Listener) and endpoint.certificate is not None:
             self._on_stop.append(on_hangup(self._reactor, endpoint.certificate.reload))
-        log.info("{name} listens on {endpoint}", event="listening", name=self._name, endpoint=text)
+        log.info("{name} listens on {endpoint}", event="listening", name=self.name, endpoint=text)
 
     async def stop(self) -> None:
         """Drain, accept no more, let requests under way finish for up to 5 s, then cut what is left."""
@@ -96,11 +103,13 @@ class HttpServer:
         try:
             await within(self._reactor, FINISH_SECONDS, self.site.empty())
         except TimeoutError:
-            log.info("{name} cuts what is left", event="cut", name=self._name, left=self.site.connections)
+            log.info("{name} cuts what is left", event="cut", name=self.name, left=self.site.connections)
         finally:
             self.site.abort()  # also where the process gives us less time than that
 
     async def _close(self) -> None:
+        self.urls.clear()
+        self.hosts.clear()
         while self._on_stop:
             self._on_stop.pop()()
         while self._listening:
@@ -118,3 +127,14 @@ class HttpServer:
         while self.site.accepted != before:
             before = self.site.accepted
             accept()
+
+
+def url_of(host: Any, *, tls: bool) -> str:
+    """Where what listens at `host`, an address of Twisted's, is reached from the same machine: a URL, or
+    `unix:PATH`."""
+    port = getattr(host, "port", None)
+    if port is None:
+        name = getattr(host, "name", b"")
+        return f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}"
+    address = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host.host, host.host)  # noqa: S104
+    return f"http{'s' if tls else ''}://{f'[{address}]' if ':' in address else address}:{port}"

@@ -47,6 +47,7 @@ class Site(ServerFactory):
     are closed as they come, and so are more than `max_by_address` of one client (an IPv6 one is its /64; 0:
     any number), which counts WebSockets too. `trusted_proxies` are those whose `X-Forwarded-For` is
     believed (see proxies.py) and whose connections are many people's: they are not counted by address.
+    A connection that was answered 401 or 429 rests for `refused_seconds`; then its next request is looked at.
     `spans` exports the traces that are recorded; with `chooses_traces` it also says which, else the caller.
     `timer` times requests: uvloop's own clock stands still for as long as it runs callbacks.
     """
@@ -63,6 +64,7 @@ class Site(ServerFactory):
         idle_seconds: float = 75.0,
         body_idle_seconds: float = 30.0,
         stall_seconds: float = 60.0,
+        refused_seconds: float = 0.0,
         max_connections: int = 20_000,
         max_by_address: int = 0,
         trusted_proxies: Sequence[str] = (),
@@ -77,6 +79,8 @@ class Site(ServerFactory):
         self.idle_seconds = idle_seconds
         self.body_idle_seconds = body_idle_seconds
         self.stall_seconds = stall_seconds
+        self.refused_seconds = refused_seconds
+        self.later: Callable[..., object] = reactor.callLater
         self.parting = False  # every answer ends its connection
         self.stopping = False
         self.accepted = 0

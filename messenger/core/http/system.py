@@ -14,10 +14,17 @@ from messenger import __version__
 from messenger.core.http.answers import Answer
 from messenger.core.http.call import Call
 from messenger.core.http.routing import route
+from messenger.core.ids import new_id
+from messenger.core.log import state as log_state
+from messenger.core.room import DISK
 from messenger.wire.system import Health, Readiness
 
 CHECK_SECONDS = 2.0
 READY = "ready"
+READ_ONLY = "read-only"
+INSTANCE = new_id()
+"""Of this run of this process: who looks for a certain server by its address knows by it that it is that
+one."""
 
 Check = Callable[[], Awaitable[object]]
 
@@ -28,31 +35,40 @@ class NotReady(Exception):
 
 async def readiness(reactor: IReactorTime, checks: Mapping[str, Check]) -> Readiness:
     """Run all checks side by side, each for at most 2 s. A check that returns is ready, one that raises is
-    not."""
+    not; one that gives a text is ready, and says by it what is amiss."""
+    missing: set[str] = set()
 
-    async def run(check: Check) -> str:
-        async def bare() -> None:
-            await check()
+    async def run(name: str) -> str:
+        async def bare() -> object:
+            return await checks[name]()
 
         try:
-            await Deferred.fromCoroutine(bare()).addTimeout(CHECK_SECONDS, reactor)
-        except (TwistedTimeoutError, DeferTimeoutError):
-            return f"no answer within {CHECK_SECONDS:g} s"
-        except NotReady as error:
-            return str(error)
+            said = await Deferred.fromCoroutine(bare()).addTimeout(CHECK_SECONDS, reactor)
         except Exception as error:
-            return type(error).__name__
-        return READY
+            missing.add(name)
+            return _state(error)
+        return said if isinstance(said, str) else READY
 
-    names = list(checks)
-    states = await gatherResults([Deferred.fromCoroutine(run(checks[name])) for name in names])
-    found = dict(zip(names, states, strict=True))
-    return Readiness(ready=all(state == READY for state in states), checks=found)
+    states = await gatherResults([Deferred.fromCoroutine(run(name)) for name in checks])
+    return Readiness(ready=not missing, checks=dict(zip(checks, states, strict=True)))
+
+
+def _state(error: Exception) -> str:
+    if isinstance(error, TwistedTimeoutError | DeferTimeoutError):
+        return f"no answer within {CHECK_SECONDS:g} s"
+    if isinstance(error, NotReady):
+        return str(error)
+    return str(getattr(error, "state", type(error).__name__))
 
 
 def why_not(found: Readiness) -> str:
     """A few words on what is not ready."""
-    return "not ready: " + ", ".join(name for name, state in found.checks.items() if state != READY)
+    names = [
+        f"{name} ({state})" if state.startswith((DISK, READ_ONLY)) else name
+        for name, state in found.checks.items()
+        if state != READY
+    ]
+    return "not ready: " + ", ".join(names)
 
 
 class SystemEndpoints:
@@ -98,7 +114,7 @@ class SystemEndpoints:
     @route("GET", "/health", answer=Health, open=True, at_root=True, class_="free")
     async def health(self, _call: Call) -> Health:
         """The process is up."""
-        return Health(version=__version__, schema=self._schema())
+        return Health(version=__version__, schema=self._schema(), instance=INSTANCE)
 
     @route("GET", "/ready", answer=Readiness, open=True, at_root=True, class_="free", also=(503,))
     async def ready(self, _call: Call) -> Any:
@@ -106,6 +122,8 @@ class SystemEndpoints:
         found = await readiness(self._reactor, self._checks)
         if self.draining:
             found = Readiness(ready=False, checks={**found.checks, "process": "stopping"})
+        if log_state.full:  # which keeps nobody from being served
+            found = Readiness(ready=found.ready, checks={**found.checks, "log": DISK})
         return found if found.ready else Answer(503, found, {"Retry-After": "1"})
 
     @route("GET", "/metrics", answer=bytes, open=True, at_root=True, class_="free", media="text/plain")

@@ -119,9 +119,17 @@ def attach(transport: Any, protocol: Any, release: Callable[[], object] | None =
 
 
 def handshake_bytes(request: "Request") -> bytes:
-    """The request's head once more, for a protocol that parses it itself (Autobahn's)."""
+    """The request's head once more, for a protocol that parses it itself (Autobahn's).
+
+    Without the extensions that the client offers: all are declined (RFC 6455 section 9.1), and Autobahn
+    refuses a handshake over an offer that it can't parse.
+    """
     lines = [request.method + b" " + request.uri + b" HTTP/1.1"]
-    lines += [name + b": " + b",".join(values) for name, values in request.requestHeaders.getAllRawHeaders()]
+    lines += [
+        name + b": " + b",".join(values)
+        for name, values in request.requestHeaders.getAllRawHeaders()
+        if name.lower() != b"sec-websocket-extensions"
+    ]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 

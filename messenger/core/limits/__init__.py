@@ -9,6 +9,7 @@ from messenger.core.limits.gcra import (
     Verdict,
     parse_rate,
     refusal,
+    seconds,
     wait_for,
 )
 from messenger.core.limits.limits import Limit, Limits, network_of
@@ -30,5 +31,6 @@ __all__ = [
     "network_of",
     "parse_rate",
     "refusal",
+    "seconds",
     "wait_for",
 ]

@@ -95,11 +95,12 @@ def wait_for(charges: Sequence[Charge], debts: Sequence[int]) -> int:
 
 
 class Verdict(NamedTuple):
-    """What was decided of one event under `rate`, and the debt (microseconds) that stands after it."""
+    """What was decided of `events` under `rate`, and the debt (microseconds) that stands after them."""
 
     rate: Rate
     allowed: bool
     debt: int
+    events: int = 1
 
     @property
     def remaining(self) -> int:
@@ -111,7 +112,7 @@ class Verdict(NamedTuple):
         """Whole seconds, at least 1, after which a refused event is allowed; 0 for one that was allowed."""
         if self.allowed:
             return 0
-        return seconds(self.debt + self.rate.increment - self.rate.bound)
+        return seconds(self.debt + self.events * self.rate.increment - self.rate.bound)
 
     @property
     def reset(self) -> int:

@@ -1,10 +1,11 @@
 """Who may do how much: the classes of `[limits]`, each with its rate, its subject and its place.
 
-`register` and `login` count by the client's address; `claim`, `send`, `upload` and `other` by user, or by
-address where nobody is logged in; `guess` and `guess_address` are the auth service's (auth/guesses.py).
+`register` and `login` count by the client's address; `claim`, `send`, `frame`, `upload` and `other` by user,
+or by address where nobody is logged in; `group` and `stranger` by user, beside a call's own class; `guess`
+and `guess_address` are the auth service's (auth/guesses.py).
 
-Counts are shared by all instances where Redis is configured. Only `send` is always counted in the process, by
-each message instance for itself: a message must not wait for a round trip.
+Counts are shared by all instances where Redis is configured. Only `send` and `frame` are always counted in
+the process, by each message instance for itself: no message must wait for a round trip.
 
 When Redis fails or hangs, each class goes on at once on the process's own count, without an error: traffic
 flows, and guesses stay bounded, at worst once for each instance. That count does not begin at zero: what
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from messenger.core.limits.gcra import Charge, Outcome, Rate, Verdict, parse_rate, refusal
+from messenger.core.limits.gcra import Charge, Outcome, Rate, Verdict, parse_rate, refusal, wait_for
 from messenger.core.limits.stores import CacheAway, LocalCounts, SharedCounts
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.errors import Problem
@@ -26,7 +27,7 @@ from messenger.wire.errors import Problem
 if TYPE_CHECKING:
     from messenger.core.cache import Cache
 
-IN_PROCESS = frozenset({"send"})
+IN_PROCESS = frozenset({"send", "frame"})
 
 
 class Limit:
@@ -38,31 +39,31 @@ class Limit:
         self.rate = rate
         self.in_process = name in IN_PROCESS
 
-    def charge(self, subject: str, *, forced: bool = False) -> Charge:
-        """One event of `subject`, to be charged together with others."""
-        return Charge(self.name, subject, self.rate.increment, self.rate.bound, forced)
+    def charge(self, subject: str, *, forced: bool = False, count: int = 1) -> Charge:
+        """`count` events of `subject`, to be charged together with others."""
+        return Charge(self.name, subject, count * self.rate.increment, self.rate.bound, forced)
 
-    async def take(self, subject: str) -> Verdict:
-        """Count one event of `subject`, if it is allowed."""
+    async def take(self, subject: str, count: int = 1) -> Verdict:
+        """Count `count` events of `subject`, all or none, if they are allowed."""
         if self.in_process:
-            return self.take_now(subject)
-        outcome = await self._limits.charge((self.charge(subject),))
-        return self._verdict(outcome.allowed, outcome.debts[0])
+            return self.take_now(subject, count)
+        outcome = await self._limits.charge((self.charge(subject, count=count),))
+        return self._verdict(outcome.allowed, outcome.debts[0], count)
 
-    def take_now(self, subject: str) -> Verdict:
-        """Count one event of `subject`, if it is allowed by the process's own count alone."""
+    def take_now(self, subject: str, count: int = 1) -> Verdict:
+        """Count `count` events of `subject`, if they are allowed by the process's own count alone."""
         rate = self.rate
-        allowed, debt = self._limits.local.take(self.name, subject, rate.increment, rate.bound)
-        return self._verdict(allowed, debt)
+        allowed, debt = self._limits.local.take(self.name, subject, count * rate.increment, rate.bound)
+        return self._verdict(allowed, debt, count)
 
     def refuse(self, wait: int, detail: str) -> Problem:
         """The Problem `rate_limited` for what has to wait so many microseconds; it counts as refused."""
         self._limits.refused[self.name] += 1
         return refusal(Verdict(self.rate, False, self.rate.bound - self.rate.increment + wait), detail)
 
-    def _verdict(self, allowed: bool, debt: int) -> Verdict:
+    def _verdict(self, allowed: bool, debt: int, count: int) -> Verdict:
         (self._limits.allowed if allowed else self._limits.refused)[self.name] += 1
-        return Verdict(self.rate, allowed, debt)
+        return Verdict(self.rate, allowed, debt, count)
 
 
 class Limits:
@@ -99,6 +100,17 @@ class Limits:
     def shared(self) -> bool | None:
         """Whether Redis judges at this moment; None where there is none."""
         return None if self._cache is None else self._cache.up
+
+    async def spend(self, name: str, subject: str, count: int = 1) -> None:
+        """Count `count` events of the class `name`, all or none; Problem `rate_limited`, which names it."""
+        limit = self._limits[name]
+        if limit is None or count < 1:
+            return
+        charges = (limit.charge(subject, count=count),)
+        outcome = await self.charge(charges)
+        if not outcome.allowed:
+            raise limit.refuse(wait_for(charges, outcome.debts), f"There is a limit on this: {name}.")
+        self.allowed[name] += 1
 
     async def charge(self, charges: Sequence[Charge]) -> Outcome:
         """Add all of these charges, or none where one does not fit."""

@@ -138,6 +138,12 @@ class SharedCounts:
         return await outcome
 
     async def _run(self) -> None:
+        try:
+            await self._run_all()
+        finally:
+            self._running = False
+
+    async def _run_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             try:
@@ -150,7 +156,6 @@ class SharedCounts:
                 continue
             for (_, waiting), outcome in zip(batch, outcomes, strict=True):
                 waiting.callback(outcome)
-        self._running = False
 
     async def _ask(self, batch: Sequence[Sequence[Charge]]) -> list[Outcome]:
         keys: list[str] = []

@@ -20,10 +20,10 @@ from datetime import datetime
 
 from messenger.files.domain import MAX_METADATA
 from messenger.files.measured import check_room, check_size
-from messenger.files.model import Bounds, Clock, Draft
+from messenger.files.model import BlobLost, Bounds, Clock, Draft
 from messenger.files.resumable.arriving import Arriving, Missing, Nothing, Provisional
 from messenger.files.resumable.model import ResumableBlobs, ResumableStore, Upload
-from messenger.files.resumable.taking import Moved, Taking, beyond
+from messenger.files.resumable.taking import Barred, Moved, Taking, beyond
 from messenger.wire.errors import Code, Problem, not_found
 
 
@@ -108,6 +108,7 @@ class Uploads:
 
         `checksum` is what the SHA-256 of the content has to be. Problems: `not_found`, `gone`, `conflict`
         (the upload is not at this offset, or not any more), `too_large` (beyond the upload's length),
+        `blocked` (by a block that was set meanwhile: the upload is over),
         `checksum_mismatch`, `unavailable`; and what `content` raises, after what came before it was kept.
         """
         upload = await self.find(user_id, file_id)
@@ -124,9 +125,12 @@ class Uploads:
         )
         try:
             await taking.run()
+        except Barred:
+            await self._store.drop(file_id)
+            raise Problem(Code.blocked) from None
         except Missing as missing:
             await self._moved(user_id, upload)
-            raise LookupError(f"a segment of upload {file_id} is missing") from missing
+            raise BlobLost(f"a segment of upload {file_id} is missing") from missing
         except Moved:
             await self._moved(user_id, upload)
             raise Problem(Code.conflict, "The upload was changed meanwhile.") from None

@@ -57,6 +57,7 @@ class UploadEndpoints:
         },
         errors=(
             Code.not_found,
+            Code.blocked,
             Code.precondition_failed,
             Code.unsupported_media_type,
             Code.checksum_mismatch,
@@ -113,6 +114,7 @@ class UploadEndpoints:
         streamed=True,
         headers={**_RESUMABLE, **_OFFSET, **_CHECKSUM},
         errors=(
+            Code.blocked,
             Code.conflict,
             Code.gone,
             Code.precondition_failed,
@@ -153,6 +155,7 @@ class UploadEndpoints:
         headers={**_RESUMABLE, "X-HTTP-Method-Override": "`PATCH`, `DELETE` or `HEAD`: the method meant."},
         also=(200,),
         errors=(
+            Code.blocked,
             Code.conflict,
             Code.gone,
             Code.method_not_allowed,

@@ -60,8 +60,9 @@ class ResumableStore(Protocol):
 
     async def complete(
         self, file_id: str, offset: int, blob_key: str, noted: datetime, sha256: bytes
-    ) -> bool:
-        """Make an unfinished upload that is at `offset` a file of this blob; False as in `advance`."""
+    ) -> Reserved:
+        """Make an unfinished upload that is at `offset` a file of this blob; `gone` where it is not, or the
+        note is gone, `blocked` where a block bars its conversation by now."""
 
     async def drop(self, file_id: str) -> Removal | None:
         """Delete the row, give the quota back and note its blobs for removal."""

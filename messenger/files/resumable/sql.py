@@ -5,6 +5,8 @@ makes the blob part of an upload. A note is known by its blob's key and the mome
 removal on moves that moment, so no blob is wanted and removed at the same time.
 """
 
+from messenger.files.sql import BLOCKED
+
 FIND = """
 select f.file_id, f.received, f.size, f.upload_metadata, f.state = 'stored',
     f.touched_at + make_interval(secs => %(abandoned)s),
@@ -41,14 +43,15 @@ _TAKE_BACK = """
     where exists (select from upload)
     for update of r
 ), good as (
-    select upload.* from upload where (select count(*) from held) = cardinality(%(keys)s::text[])
+    select upload.* from upload
+    where (select count(*) from held) = cardinality(%(keys)s::text[]) and not upload.blocked
 ), taken_back as (
     delete from file.removals where blob_key in (select blob_key from held) and exists (select from good)
 """
 
 ADVANCE = f"""
 with upload as (
-    select file_id from file.files
+    select file_id, false as blocked from file.files
     where file_id = %(file_id)s and state = 'uploading' and received = %(offset)s
         and received + %(more)s < size
     for update
@@ -74,16 +77,18 @@ where s.file_id = %s order by s.start
 # The file's life is counted from now on, not from when its upload began.
 FINISH = f"""
 with upload as (
-    select file_id from file.files
-    where file_id = %(file_id)s and state = 'uploading' and received = %(offset)s
-    for update
+    select f.file_id, {BLOCKED} from file.files f
+    where f.file_id = %(file_id)s and f.state = 'uploading' and f.received = %(offset)s
+    for update of f
 {_TAKE_BACK}
 ), forgotten as (
     delete from file.segments s using good where s.file_id = good.file_id
+), stored as (
+    update file.files f
+    set state = 'stored', blob_key = %(blob_key)s, received = f.size, sha256 = %(sha256)s,
+        touched_at = now(), created_at = now(), expires_at = f.expires_at + (now() - f.created_at)
+    from good where f.file_id = good.file_id
+    returning f.file_id
 )
-update file.files f
-set state = 'stored', blob_key = %(blob_key)s, received = f.size, sha256 = %(sha256)s, touched_at = now(),
-    created_at = now(), expires_at = f.expires_at + (now() - f.created_at)
-from good where f.file_id = good.file_id
-returning f.file_id
+select exists (select from stored), exists (select from upload where blocked)
 """  # noqa: S608 - made of constants

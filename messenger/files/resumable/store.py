@@ -60,7 +60,7 @@ class UploadStore:
 
     async def complete(
         self, file_id: str, offset: int, blob_key: str, noted: datetime, sha256: bytes
-    ) -> bool:
+    ) -> Reserved:
         parameters = {
             "file_id": file_id,
             "offset": offset,
@@ -69,7 +69,8 @@ class UploadStore:
             "keys": [blob_key],
             "dues": [noted],
         }
-        return bool(await self._database.write(sql.FINISH, parameters))
+        stored, blocked = (await self._database.write(sql.FINISH, parameters))[0]
+        return Reserved.done if stored else Reserved.blocked if blocked else Reserved.gone
 
     async def drop(self, file_id: str) -> Removal | None:
         return await self._files.drop(file_id)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 
+from messenger.files.model import Reserved
 from messenger.files.resumable.arriving import Arriving, Joined, Nothing, Provisional, Segment
 from messenger.files.resumable.model import Piece, ResumableBlobs, ResumableStore, Upload
 from messenger.wire.errors import Code, Problem
@@ -13,6 +14,10 @@ MOST = 8 << 20
 
 class Moved(Exception):
     """The upload is not at the offset any more, or a blob took so long that it was removed."""
+
+
+class Barred(Exception):
+    """A block has been set in the upload's conversation: it will be no file."""
 
 
 class Taking:
@@ -92,7 +97,10 @@ class Taking:
         else:
             blob_key, digest = await self._join()
         noted = self._provisional.notes[blob_key]
-        if not await self._store.complete(self._upload.file_id, self._moved_to, blob_key, noted, digest):
+        kept = await self._store.complete(self._upload.file_id, self._moved_to, blob_key, noted, digest)
+        if kept is Reserved.blocked:
+            raise Barred()
+        if kept is not Reserved.done:
             raise Moved()
         self._provisional.settle([blob_key])
 

@@ -1,16 +1,18 @@
 """Blocks: who does not want to hear from whom."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from messenger.wire.errors import Code, Problem, not_found
+from messenger.wire.errors import Code, Problem, not_found, too_many
 
 
 class Store(Protocol):
     """What is wanted of the stores."""
 
     async def of(self, user_id: str) -> list[str]: ...
-    async def block(self, blocker: str, blocked: str) -> None: ...
-    async def unblock(self, blocker: str, blocked: str) -> None: ...
+    async def count(self, user_id: str) -> int: ...
+    async def block(self, blocker: str, blocked: str) -> bool: ...
+    async def unblock(self, blocker: str, blocked: str) -> bool: ...
 
 
 class Users(Protocol):
@@ -20,11 +22,16 @@ class Users(Protocol):
 
 
 class Blocks:
-    """The rules of blocks."""
+    """The rules of blocks, at most `most` by a user. `changed(one, other, stands)` hears whether a block
+    stands between two users."""
 
-    def __init__(self, store: Store, users: Users) -> None:
+    def __init__(
+        self, store: Store, users: Users, changed: Callable[[str, str, bool], object], most: int
+    ) -> None:
         self._store = store
         self._users = users
+        self._changed = changed
+        self._most = most
 
     async def of(self, user_id: str) -> list[str]:
         """Whom the user blocks, the earliest first."""
@@ -36,8 +43,10 @@ class Blocks:
             raise Problem(Code.unprocessable, "Nobody blocks themselves.")
         if await self._users.unknown([other]):
             raise not_found("There is no such user.")
-        await self._store.block(user_id, other)
+        if await self._store.count(user_id) >= self._most and other not in await self._store.of(user_id):
+            raise too_many("blocks", self._most, "blocked users")
+        self._changed(user_id, other, await self._store.block(user_id, other))
 
     async def unblock(self, user_id: str, other: str) -> None:
         """Take a block away; none there is fine too."""
-        await self._store.unblock(user_id, other)
+        self._changed(user_id, other, await self._store.unblock(user_id, other))

@@ -7,25 +7,35 @@ conversation is fixed.
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import UNSET
 
 from messenger.messages.domain.devices import Devices, DeviceSet
+from messenger.messages.domain.rules import (
+    check_admin,
+    check_blocks,
+    check_group,
+    check_open,
+    check_target,
+    refusal,
+)
 from messenger.messages.model import (
     Amendment,
     ConversationRow,
     ConversationState,
     Creation,
     Decide,
+    Head,
     MemberProgress,
     MemberRow,
     Moved,
+    NotSeen,
     pair_of,
 )
 from messenger.wire import conversations as wire
 from messenger.wire.codec import uuid_text
-from messenger.wire.errors import Code, Problem, not_found
+from messenger.wire.errors import Code, Problem, not_found, too_many
 from messenger.wire.paging import Page, PageQuery
 
 METADATA_LIMIT = 4_096
@@ -40,28 +50,51 @@ class Store(Protocol):
     async def create(self, creation: Creation) -> tuple[str, Moved | None]: ...
     async def unknown(self, user_ids: list[str]) -> list[str]: ...
     async def blockers(self, user_id: str, others: list[str]) -> list[str]: ...
+    async def made(self, user_id: str, most: int) -> int: ...
+    async def strangers(self, user_id: str, others: list[str]) -> dict[str, str]: ...
     async def standing(self, creation: Creation) -> str | None: ...
     async def get(self, user_id: str, conversation_id: str) -> ConversationRow | None: ...
     async def page(
         self, user_id: str, below: tuple[int, str] | None, limit: int
     ) -> list[ConversationRow]: ...
-    async def sight(self, user_id: str, conversation_id: str) -> int | None: ...
-    async def members(self, conversation_id: str) -> list[MemberProgress]: ...
+    async def sight(self, user_id: str, conversation_id: str) -> Head | None: ...
+    async def members(self, conversation_id: str, asker_id: str) -> list[MemberProgress]: ...
     async def amend(
         self, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
     ) -> Moved | None: ...
 
 
+class Budget(Protocol):
+    """What is wanted of the limits."""
+
+    async def spend(self, name: str, subject: str, count: int = 1) -> None:
+        """Problem `rate_limited` where that is too much; see core.limits.Limits.spend."""
+
+
+class Bounds(NamedTuple):
+    """The most `members` of a conversation, and the most `conversations` that one user has made."""
+
+    members: int
+    conversations: int
+
+
 class Conversations:
-    """The rules of conversations and membership. `moved` hears of what changed."""
+    """The rules of conversations and membership. `moved` hears of what changed; `budget` has what a user may
+    do of `group` and `stranger` in a time."""
 
     def __init__(
-        self, store: Store, devices: Devices, moved: Callable[[Moved], object], member_limit: int
+        self,
+        store: Store,
+        devices: Devices,
+        moved: Callable[[Moved], object],
+        bounds: Bounds,
+        budget: Budget,
     ) -> None:
         self._store = store
         self._devices = devices
         self._moved = moved
-        self._member_limit = member_limit
+        self._bounds = bounds
+        self._budget = budget
 
     async def create(self, user_id: str, new: wire.NewConversation) -> tuple[ConversationRow, bool]:
         """The conversation, and whether it was made just now."""
@@ -74,10 +107,22 @@ class Conversations:
             raise not_found("Not all of these users exist.")
         if await self._store.blockers(user_id, others):
             raise Problem(Code.blocked)
+        await self._check_bounds(user_id, others, group=creation.pair is None)
         conversation_id, moved = await self._store.create(creation)
         if moved is not None:
             self._moved(moved)
         return await self.get(user_id, conversation_id), moved is not None
+
+    async def _check_bounds(self, user_id: str, others: list[str], *, group: bool) -> None:
+        most = self._bounds.conversations
+        if await self._store.made(user_id, most) >= most:
+            raise too_many("conversations", most, "conversations that a user has made")
+        strangers = await self._store.strangers(user_id, others)
+        if group:
+            if unwilling := sorted(name for name, groups in strangers.items() if groups == "contacts"):
+                raise refusal(unwilling)
+            await self._budget.spend("group", user_id)
+        await self._budget.spend("stranger", user_id, len(strangers))
 
     def _creation(self, user_id: str, others: list[str], new: wire.NewConversation) -> Creation:
         direct = new.type == "direct"
@@ -85,8 +130,8 @@ class Conversations:
             raise Problem(Code.too_large, f"Metadata have at most {METADATA_LIMIT} bytes.")
         if direct and len(others) != 1:
             raise Problem(Code.unprocessable, "A direct conversation has exactly one other member.")
-        if len(others) + 1 > self._member_limit:
-            raise Problem(Code.unprocessable, f"A conversation has at most {self._member_limit} members.")
+        if len(others) + 1 > self._bounds.members:
+            raise too_many("members", self._bounds.members, "members of a conversation")
         roles = {user_id: "owner", **dict.fromkeys(others, "owner" if direct else "member")}
         return Creation(
             new.type,
@@ -121,7 +166,7 @@ class Conversations:
     async def members(self, user_id: str, conversation_id: str) -> list[MemberProgress]:
         """All members, the longest-standing first."""
         await self._check_member(user_id, conversation_id)
-        return await self._store.members(conversation_id)
+        return await self._store.members(conversation_id, user_id)
 
     async def devices(self, user_id: str, conversation_id: str) -> DeviceSet:
         """The published devices of all members."""
@@ -143,8 +188,9 @@ class Conversations:
             raise Problem(Code.too_large, f"Metadata have at most {METADATA_LIMIT} bytes.")
 
         def decide(state: ConversationState) -> Amendment | None:
-            _check_open(state)
-            _check_admin(state)
+            check_open(state)
+            check_admin(state)
+            check_blocks(state)
             wanted = (
                 state.metadata if metadata is UNSET else metadata if metadata is None else bytes(metadata)
             )
@@ -157,11 +203,13 @@ class Conversations:
 
     async def add(self, user_id: str, conversation_id: str, new: wire.NewMember) -> bool:
         """Add a member to a group: an admin may. False where it was one already."""
+        strangers = await self._store.strangers(user_id, [new.user_id])
+        await self._budget.spend("stranger", user_id, len(strangers))
 
         def decide(state: ConversationState) -> Amendment | None:
-            _check_group(state)
-            _check_open(state)
-            _check_admin(state)
+            check_group(state)
+            check_open(state)
+            check_admin(state)
             if not state.target_exists:
                 raise not_found("There is no such user.")
             if state.target is not None:
@@ -172,8 +220,10 @@ class Conversations:
                 raise Problem(Code.forbidden, "Nobody gives a role equal to or above its own.")
             if state.target_blocks_actor:
                 raise Problem(Code.blocked)
-            if state.member_count >= self._member_limit:
-                raise Problem(Code.unprocessable, f"A conversation has at most {self._member_limit} members.")
+            if strangers.get(new.user_id) == "contacts":
+                raise refusal([new.user_id])
+            if state.member_count >= self._bounds.members:
+                raise too_many("members", self._bounds.members, "members of a conversation")
             return Amendment(
                 add=MemberRow(new.user_id, new.role),
                 events=[("member_added", {"user_id": new.user_id, "role": new.role})],
@@ -185,9 +235,9 @@ class Conversations:
         """Give a member another role, or hand on the ownership."""
 
         def decide(state: ConversationState) -> Amendment | None:
-            _check_group(state)
-            _check_open(state)
-            target = _check_target(state)
+            check_group(state)
+            check_open(state)
+            target = check_target(state)
             mine = _RANK[state.actor.role]
             handing_on = role == "owner" and state.actor.role == "owner"
             if _RANK[target.role] >= mine or (_RANK[role] >= mine and not handing_on):
@@ -207,8 +257,8 @@ class Conversations:
         """Remove a member, or leave."""
 
         def decide(state: ConversationState) -> Amendment | None:
-            _check_group(state)
-            target = _check_target(state)
+            check_group(state)
+            target = check_target(state)
             if target_id != user_id and _RANK[target.role] >= _RANK[state.actor.role]:
                 raise Problem(Code.forbidden, "Only members of a lower role are removed.")
             events: list[tuple[str, dict[str, object]]] = [("member_removed", {"user_id": target_id})]
@@ -226,31 +276,10 @@ class Conversations:
     async def _amend(self, conversation_id: str, user_id: str, target_id: str | None, decide: Decide) -> bool:
         try:
             moved = await self._store.amend(conversation_id, user_id, target_id, decide)
-        except LookupError:
+        except NotSeen:
             raise not_found() from None
         if moved is None:
             return False
         self._devices.forget(conversation_id)
         self._moved(moved)
         return True
-
-
-def _check_open(state: ConversationState) -> None:
-    if state.ended:
-        raise Problem(Code.gone, "The conversation has ended.")
-
-
-def _check_group(state: ConversationState) -> None:
-    if state.type == "direct":
-        raise Problem(Code.conflict, "Membership of a direct conversation is fixed.")
-
-
-def _check_admin(state: ConversationState) -> None:
-    if state.actor.role == "member":
-        raise Problem(Code.forbidden, "This takes an admin.")
-
-
-def _check_target(state: ConversationState) -> MemberRow:
-    if state.target is None:
-        raise not_found("The user is no member.")
-    return state.target

@@ -55,6 +55,10 @@ class Devices:
             self._known.popitem(last=False)
         return found
 
+    def forget_all(self) -> None:
+        """Nothing of it may hold any more."""
+        self._known.clear()
+
     def forget(self, conversation_id: str) -> None:
         """Its members have changed."""
         self._known.pop(conversation_id, None)

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from messenger.messages.domain.devices import Devices
-from messenger.messages.model import Draft, Happened, Moved, Outcome, Stored
+from messenger.messages.model import Draft, Happened, Head, Moved, NotSeen, Outcome, Stored
 from messenger.wire import conversations as wire
 from messenger.wire.errors import Code, Problem, not_found
 from messenger.wire.paging import Page
@@ -34,9 +34,17 @@ class Store(Protocol):
     """What is wanted of the messages' store."""
 
     async def history(
-        self, conversation_id: str, device_id: str, *, above: int, below: int, rising: bool, limit: int
-    ) -> list[Stored]:
-        """Messages between two numbers."""
+        self,
+        conversation_id: str,
+        device_id: str,
+        *,
+        above: int,
+        below: int,
+        rising: bool,
+        limit: int,
+        size: int,
+    ) -> tuple[list[Stored], bool]:
+        """Messages between two numbers, and whether there are more."""
 
     async def changes(self, wants: list[tuple[str, int, int]], limit: int) -> list[Happened]:
         """Changes between two numbers."""
@@ -48,14 +56,14 @@ class Store(Protocol):
 class Membership(Protocol):
     """What is wanted of the conversations' store."""
 
-    async def sight(self, user_id: str, conversation_id: str) -> int | None:
-        """The member's first_seq, or None."""
+    async def sight(self, user_id: str, conversation_id: str) -> Head | None:
+        """The first message and change that the member sees, or None."""
 
     async def shut(self, conversation_id: str) -> str | None:
         """`gone` or `blocked` where nobody may write, else None."""
 
     async def delete_content(
-        self, conversation_id: str, seq: int, actor_id: str, allowed: Callable[[str | None, str], bool]
+        self, conversation_id: str, seq: int, actor_id: str, judge: Callable[[str | None, str, bool], None]
     ) -> Moved | None:
         """Take a message's content away."""
 
@@ -70,8 +78,8 @@ class Append(Protocol):
 class Messages:
     """The rules of sending, history and deletion.
 
-    `content_limit` is in bytes, `clock` gives milliseconds since 1970, `moved` hears of what changed,
-    `accepted` of each draft that may be committed how many seconds it took to say so.
+    `content_limit` and `page_limit` are in bytes, `clock` gives milliseconds since 1970, `moved` hears of
+    what changed, `accepted` of each draft that may be committed how many seconds it took to say so.
     """
 
     def __init__(
@@ -83,6 +91,7 @@ class Messages:
         clock: Callable[[], int],
         moved: Callable[[Moved], object],
         content_limit: int,
+        page_limit: int,
         accepted: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._store = store
@@ -92,6 +101,7 @@ class Messages:
         self._clock = clock
         self._moved = moved
         self._content_limit = content_limit
+        self._page_limit = page_limit
         self._accepted = accepted
 
     async def send(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> tuple[wire.Sent, bool]:
@@ -204,27 +214,30 @@ class Messages:
     async def history(
         self, sender: Sender, conversation_id: str, query: wire.MessagesQuery
     ) -> Page[wire.Message]:
-        """A page of messages within the member's sight, by rising seq."""
+        """A page of messages within the member's sight, by rising seq.
+
+        It ends at `limit` messages, or where those before the last hold `page_limit` bytes.
+        """
         if query.after is not None and query.before is not None:
             raise Problem(Code.bad_request, "Either `after` or `before`.")
-        first = await self._sight(sender, conversation_id)
+        first = (await self._sight(sender, conversation_id)).seq
         rising, start = query.after is not None, query.after if query.after is not None else query.before
         if query.cursor is not None:
             match = _CURSOR.fullmatch(query.cursor)
             if match is None or int(match[2]) > _TOP:
                 raise Problem(Code.bad_request, "The cursor is none of ours.")
             rising, start = match[1] == "a", int(match[2])
-        found = await self._store.history(
+        found, more = await self._store.history(
             conversation_id,
             sender.device_id,
             above=max(first - 1, start or 0) if rising else first - 1,
             below=_TOP if rising or start is None else start,
             rising=rising,
-            limit=query.limit + 1,
+            limit=query.limit,
+            size=self._page_limit,
         )
         cursor = None
-        if len(found) > query.limit:
-            found = found[:-1] if rising else found[1:]
+        if more:
             cursor = f"a{found[-1].seq}" if rising else f"b{found[0].seq}"
         now = self._clock()
         return Page([item.seen_by(sender.device_id, now, wire.Message) for item in found], cursor)
@@ -233,13 +246,14 @@ class Messages:
         self, sender: Sender, conversation_id: str, query: wire.ChangesQuery
     ) -> tuple[list[Happened], str | None]:
         """Changes above a number, and the cursor of the next page."""
-        await self._sight(sender, conversation_id)
+        first = (await self._sight(sender, conversation_id)).change
         after = query.after
         if query.cursor is not None:
             match = _CURSOR.fullmatch(query.cursor)
             if match is None or match[1] != "a" or int(match[2]) > _TOP:
                 raise Problem(Code.bad_request, "The cursor is none of ours.")
             after = int(match[2])
+        after = max(after, first - 1)
         found = await self._store.changes([(conversation_id, after, _TOP)], query.limit + 1)
         if len(found) <= query.limit:
             return found, None
@@ -248,19 +262,20 @@ class Messages:
     async def delete(self, sender: Sender, conversation_id: str, seq: int) -> None:
         """Take a message's content away: its sender may, and in a group an admin."""
 
-        def allowed(author: str | None, role: str) -> bool:
-            return author == sender.user_id or role != "member"
+        def judge(author: str | None, role: str, blocked: bool) -> None:
+            if blocked:
+                raise Problem(Code.blocked)
+            if author != sender.user_id and role == "member":
+                raise Problem(Code.forbidden, "Only its sender or an admin deletes a message.")
 
         try:
-            moved = await self._membership.delete_content(conversation_id, seq, sender.user_id, allowed)
-        except LookupError:
+            moved = await self._membership.delete_content(conversation_id, seq, sender.user_id, judge)
+        except NotSeen:
             raise not_found() from None
-        except PermissionError:
-            raise Problem(Code.forbidden, "Only its sender or an admin deletes a message.") from None
         if moved is not None:
             self._moved(moved)
 
-    async def _sight(self, sender: Sender, conversation_id: str) -> int:
+    async def _sight(self, sender: Sender, conversation_id: str) -> Head:
         first = await self._membership.sight(sender.user_id, conversation_id)
         if first is None:
             raise not_found()

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
 from messenger.wire.codec import Binary
-from messenger.wire.errors import Code, Problem
+from messenger.wire.errors import Code, Problem, too_many
 from messenger.wire.push import PushState, PushTarget
+
+SILENT = "control"  # the kind of message that says nothing to a person
 
 _VISIBLE = re.compile(r"https://[!-~]+", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -59,19 +61,22 @@ class Subscriber(NamedTuple):
 class Store(Protocol):
     """What is wanted of the store; see store.push.Push."""
 
-    async def put(self, subscriber: Subscriber, target: PushTarget) -> None: ...
+    async def put(self, subscriber: Subscriber, target: PushTarget, most: int) -> bool: ...
     async def endpoint(self, device_id: str) -> str | None: ...
     async def delete(self, device_id: str) -> None: ...
 
 
 class Push:
     """A device's own subscription. `vapid_key` is None where no wake-ups are sent; `permitted` says of an IP
-    address whether wake-ups may go there."""
+    address whether wake-ups may go there; at most `most` devices of a user are woken."""
 
-    def __init__(self, store: Store, vapid_key: bytes | None, permitted: Callable[[str], bool]) -> None:
+    def __init__(
+        self, store: Store, vapid_key: bytes | None, permitted: Callable[[str], bool], most: int
+    ) -> None:
         self._store = store
         self._vapid_key = vapid_key
         self._permitted = permitted
+        self._most = most
 
     async def state(self, device_id: str) -> PushState:
         """The key that wake-ups are signed with, and the device's endpoint."""
@@ -96,7 +101,8 @@ class Push:
             EllipticCurvePublicKey.from_encoded_point(SECP256R1(), bytes(target.p256dh))
         except ValueError:
             raise Problem(Code.unprocessable, "The p256dh key is no point of P-256.") from None
-        await self._store.put(subscriber, target)
+        if not await self._store.put(subscriber, target, self._most):
+            raise too_many("push_targets", self._most, "devices of a user that are woken")
 
     async def unsubscribe(self, device_id: str) -> None:
         """Wake the device no more; none there is fine too."""

@@ -1,19 +1,22 @@
 """Bringing a connection up to date: pages from PostgreSQL, as fast as the client reads them.
 
-One reading at a time for each connection, a few for the whole instance, and a page is bounded in rows that
-follow the size of what was read before: so the memory of a reconnect storm is bounded too.
+One reading at a time for each connection, one page at a time for each user, a few for the whole instance, and
+a page is bounded in rows that follow the size of what was read before: so the memory of a reconnect storm is
+bounded too.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
+from messenger.core.turns import Shares, Turns
 from messenger.core.waits import pause, within
-from messenger.messages.live.connection import Behind, Connection
-from messenger.messages.live.feed import Feed, complete_to, merged, removes
+from messenger.messages.live.connection import Connection
+from messenger.messages.live.feed import Following
+from messenger.messages.live.hub import Hub
+from messenger.messages.live.page import Page, page_of
 from messenger.messages.live.render import change_frame, message_frame
 from messenger.messages.model import Happened, Head, Stored
 from messenger.wire import frames
@@ -21,12 +24,14 @@ from messenger.wire.codec import encode
 from messenger.wire.errors import Problem
 
 READERS = 8
+SOCKETS = 1_000  # of one user, that may wait for a page: more than it may have devices
 CONVERSATIONS = 20
 PAGE_BYTES = 512 * 1024
 MIN_ROWS = 5
 MAX_ROWS = 200
 UNREAD_SECONDS = 60.0
 RETRY_SECONDS = 0.5
+AGAIN_SECONDS = 0.05  # between pages of what a client that was up to date asks for again
 
 log = Logger()
 
@@ -43,27 +48,28 @@ class Reading(Protocol):
         """See store.messages.Messages.changes."""
 
 
+class _Want(NamedTuple):
+    conversation_id: str
+    follower: Following
+    above: Head
+    upto: Head
+
+
 class Backlog:
-    """Reads for all connections of an instance.
+    """Reads for all connections of an instance."""
 
-    `head_of` gives how far a conversation was forwarded here, `synced` hears of each first `synced`.
-    """
-
-    def __init__(
-        self,
-        reactor: Any,
-        store: Reading,
-        head_of: Callable[[str], Feed | None],
-        clock: Callable[[], int],
-        synced: Callable[[Connection], object],
-    ) -> None:
-        self._synced = synced
+    def __init__(self, reactor: Any, hub: Hub, store: Reading) -> None:
         self._reactor = reactor
+        self._hub = hub
         self._store = store
-        self._feed_of = head_of
-        self._clock = clock
-        self._turns = DeferredSemaphore(READERS)
-        self.sent = 0
+        self._users = Shares(reactor, 1, SOCKETS)
+        self._turns = Turns(reactor, READERS)
+        self._synced_listeners: list[Callable[[Connection], object]] = []
+        self.sent = 0  # messages
+
+    def on_synced(self, listener: Callable[[Connection], object]) -> None:
+        """Call `listener(connection)` once a socket's first backlog is through; before the start."""
+        self._synced_listeners.append(listener)
 
     async def bring_up(self, connection: Connection) -> None:
         """Send what the connection is behind in, until it is not; then `synced`, if it was not yet said."""
@@ -73,18 +79,17 @@ class Backlog:
         rows = MIN_ROWS * 4
         try:
             while not connection.closed:
-                if not connection.behind:
-                    if not connection.synced:
-                        connection.synced = True
-                        connection.send(_SYNCED)
-                        self._synced(connection)
+                if next(connection.behind(), None) is None:
+                    self._say_synced(connection)
                     return
+                await within(self._reactor, UNREAD_SECONDS, connection.writable())
                 try:
                     rows = await self._page(connection, rows)
                 except Problem as problem:
                     log.warn("a backlog has to wait: {detail}", detail=problem.detail)
                     await pause(self._reactor, RETRY_SECONDS)
-                await within(self._reactor, UNREAD_SECONDS, connection.writable())
+                if connection.synced:
+                    await pause(self._reactor, AGAIN_SECONDS)
         except TimeoutError:
             connection.close(frames.TOO_SLOW, "the backlog is not being read")
         except Exception:
@@ -93,74 +98,74 @@ class Backlog:
         finally:
             connection.reading = False
 
+    def _say_synced(self, connection: Connection) -> None:
+        if not connection.synced and not connection.opening:
+            connection.synced = True
+            connection.send(_SYNCED)
+            for listener in self._synced_listeners:
+                listener(connection)
+
+    def _want(self, conversation_id: str, follower: Following) -> _Want:
+        head = self._head(conversation_id, follower)
+        return _Want(conversation_id, follower, follower.head, follower.wanted(head))
+
+    def _head(self, conversation_id: str, follower: Following) -> Head:
+        feed = self._hub.feeds.get(conversation_id)
+        return follower.head if feed is None else feed.head
+
     async def _page(self, connection: Connection, rows: int) -> int:
         """Read and send one page; gives how many rows the next should have."""
-        wants = []
-        for conversation_id, behind in islice(connection.behind.items(), CONVERSATIONS):
-            wants.append((conversation_id, behind, behind.seq, self._upto(conversation_id, behind)))
+        wants = [self._want(*one) for one in islice(connection.behind(), CONVERSATIONS)]
+        if not wants:
+            return rows
         limit = max(1, rows // len(wants))
-        await self._turns.acquire()
-        try:
+        async with self._users.turn(connection.user_id), self._turns.turn():
             found = await self._store.backlog(
                 connection.device_id,
-                [(name, above, to.seq) for name, _, above, to in wants],
+                [(want.conversation_id, want.above.seq, want.upto.seq) for want in wants],
                 limit,
                 PAGE_BYTES // len(wants),
             )
-            moved = [(name, at.change, to.change) for name, at, _, to in wants if to.change > at.change]
-            happened = await self._store.changes(moved, limit) if moved else []
-        finally:
-            self._turns.release()
-        if connection.closed:
-            return rows
-        for name, behind, above, upto in wants:
-            # Where a resend has asked for more meanwhile the next page begins there.
-            if connection.behind.get(name) is behind and behind.seq == above:
-                messages = [item for item in found if item.conversation_id == name]
-                changes = [item for item in happened if item.conversation_id == name]
-                self._send(connection, name, messages, changes, upto, limit)
+            moved = [
+                (want.conversation_id, want.above.change, want.upto.change)
+                for want in wants
+                if want.upto.change > want.above.change
+            ]
+            changes = await self._store.changes(moved, limit) if moved else []
+        messages_of, changes_of = _sorted(found), _sorted(changes)
+        for name, follower, above, upto in wants:
+            if connection.closed:
+                break
+            page = page_of(above, upto, messages_of.get(name, []), changes_of.get(name, []), limit)
+            self._give(connection, name, follower, page)
         size = sum(item.size for item in found) / len(found) if found else 1.0
         return max(MIN_ROWS, min(MAX_ROWS, int(PAGE_BYTES / max(size, 1.0))))
 
-    def _upto(self, conversation_id: str, behind: Behind) -> Head:
-        feed = self._feed_of(conversation_id)
-        if behind.end is not None or feed is None:
-            return behind.end or Head(behind.seq, behind.change)
-        return Head(feed.seq, feed.change)
-
-    def _send(
-        self,
-        connection: Connection,
-        name: str,
-        messages: list[Stored],
-        changes: list[Happened],
-        upto: Head,
-        limit: int,
-    ) -> None:
-        behind = connection.behind[name]
-        read_to = complete_to(messages, changes, upto.seq, limit)
-        now = self._clock()
-        for item in merged(messages, changes, read_to):
+    def _give(self, connection: Connection, name: str, follower: Following, page: Page) -> None:
+        was_member = follower.member
+        now = int(self._reactor.seconds() * 1000)
+        for item in follower.given(page):
             if isinstance(item, Happened):
-                behind.change = item.change
                 connection.send(change_frame(item))
-                if removes(item, connection.identity.user_id):
-                    # What follows is not for it, even where it was let in on older news.
-                    connection.left[name] = item.change
-                    feed = self._feed_of(name)
-                    if feed is not None:
-                        feed.drop(connection)
-                    del connection.behind[name]
-                    return
-            elif behind.own or item.sender_device_id != connection.device_id:
+            else:
                 self.sent += 1
                 connection.send(message_frame(item, connection.device_id, now))
-        behind.seq = max(behind.seq, read_to)
-        if len(changes) < limit and read_to >= upto.seq:
-            behind.change = max(behind.change, upto.change)
-        reached = self._upto(name, behind)
-        if behind.seq >= reached.seq and behind.change >= reached.change:
-            del connection.behind[name]
+        feed = self._hub.feeds.get(name)
+        if feed is not None and follower.member:
+            feed.found(page)
+        follower.reached(self._head(name, follower))
+        if was_member and not follower.member:
+            self._hub.leave(name, follower)
+
+
+Item = Any
+
+
+def _sorted(items: Sequence[Item]) -> dict[str, list[Item]]:
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.conversation_id, []).append(item)
+    return found
 
 
 _SYNCED = encode(frames.Synced())

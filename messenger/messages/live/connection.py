@@ -1,26 +1,23 @@
-"""A device's open socket as live delivery sees it: an outgoing queue with a bound, and where it is behind.
+"""A device's open socket as live delivery sees it: an outgoing queue with a bound, and what it follows.
 
 Frames of one turn of the reactor leave together, as a JSON array where there are several. What the client
 does not read waits here up to a bound in bytes; beyond that the client is cut off with 4408, and finds its
 messages waiting when it comes back.
 """
 
-from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from messenger.core.identity import Identity
-from messenger.messages.model import Head
+from messenger.messages.live.follower import BEHIND, Follower
 from messenger.wire import frames
 from messenger.wire.codec import encode
 
-if TYPE_CHECKING:
-    from messenger.messages.live.feed import Feed
-    from messenger.messages.live.hub import Hub
-
 MESSAGE_BYTES = 256 * 1024  # several frames share a WebSocket message up to this size
+
+NOBODY: frozenset[str] = frozenset()
 
 
 class Channel(Protocol):
@@ -33,18 +30,17 @@ class Channel(Protocol):
         """Say why and close; harmless when closed already."""
 
 
-@dataclass(slots=True)
-class Behind:
-    """Where a connection stands in a conversation that it is behind in.
+class Owner(Protocol):
+    """Who knows all connections: the hub."""
 
-    `own`: its device's own messages too (a resend). `end`: read up to there and no further, for the user is
-    no member any more.
-    """
+    def flush_later(self, connection: "Connection") -> None:
+        """Call `flush` at the end of this turn."""
 
-    seq: int
-    change: int
-    own: bool = False
-    end: Head | None = None
+    def closing(self, code: int) -> None:
+        """A connection is closed from here, with this code."""
+
+    def detach(self, connection: "Connection") -> None:
+        """Forget a connection that is closed."""
 
 
 class Connection:
@@ -52,43 +48,42 @@ class Connection:
 
     __slots__ = (
         "_bound",
-        "_hub",
         "_out",
         "_out_bytes",
+        "_owner",
         "_paused",
         "_writable",
-        "behind",
+        "apart",
         "channel",
         "closed",
-        "feeds",
+        "device_id",
+        "followers",
         "identity",
-        "left",
+        "opening",
         "reading",
         "since",
         "synced",
+        "user_id",
     )
 
-    def __init__(self, hub: "Hub", channel: Channel, identity: Identity, bound: int) -> None:
-        self._hub = hub
+    def __init__(self, owner: Owner, channel: Channel, identity: Identity, bound: int) -> None:
+        self._owner = owner
         self._bound = bound
-        self._out: deque[bytes] = deque()
+        self._out: list[bytes] = []
         self._out_bytes = 0
         self._paused = False
         self._writable: Deferred[None] | None = None
         self.channel = channel
         self.identity = identity
-        self.feeds: set[Feed] = set()
-        self.behind: dict[str, Behind] = {}
-        self.left: dict[str, int] = {}  # the change by which its user left, once that was shown here
-        self.reading = False
+        self.device_id = identity.device_id
+        self.user_id = identity.user_id
+        self.apart = NOBODY  # users between whom and this one a block stands
+        self.followers: dict[str, Follower[Connection]] = {}  # by conversation
+        self.opening = True  # what it follows is not known yet
+        self.reading = False  # pages are being read for it
         self.since = 0  # milliseconds since 1970
         self.synced = False
         self.closed = False
-
-    @property
-    def device_id(self) -> str:
-        """The device at the other end."""
-        return self.identity.device_id
 
     @property
     def slow(self) -> bool:
@@ -100,12 +95,16 @@ class Connection:
         """Bytes of frames that the client has not read."""
         return self._out_bytes
 
+    def behind(self) -> Iterator[tuple[str, "Follower[Connection]"]]:
+        """The conversations in which it is being sent what it has missed."""
+        return ((name, one) for name, one in self.followers.items() if one.state is BEHIND)
+
     def send(self, frame: bytes) -> None:
         """Queue an encoded frame; it leaves with the others of this turn."""
         if self.closed:
             return
         if not self._out:
-            self._hub.flush_later(self)
+            self._owner.flush_later(self)
         self._out.append(frame)
         self._out_bytes += len(frame)
         if self._out_bytes > self._bound:
@@ -120,16 +119,13 @@ class Connection:
     def flush(self) -> None:
         """Write what is queued, as far as the client reads it: the transport's own buffer stays small."""
         while self._out and not self._paused and not self.closed:
-            batch = [self._out.popleft()]
-            size = len(batch[0])
-            while self._out and size + len(self._out[0]) <= MESSAGE_BYTES:
-                batch.append(self._out.popleft())
-                size += len(batch[-1])
+            size, count = len(self._out[0]), 1
+            while count < len(self._out) and size + len(self._out[count]) <= MESSAGE_BYTES:
+                size += len(self._out[count])
+                count += 1
+            batch, self._out = self._out[:count], self._out[count:]
             self._out_bytes -= size
-            self._write(batch)
-
-    def _write(self, batch: list[bytes]) -> None:
-        self.channel.send(batch[0] if len(batch) == 1 else b"[" + b",".join(batch) + b"]")
+            self.channel.send(batch[0] if count == 1 else b"[" + b",".join(batch) + b"]")
 
     def pause(self) -> None:
         """The transport is full."""
@@ -139,9 +135,8 @@ class Connection:
         """The transport has room again."""
         self._paused = False
         self.flush()
-        if self._writable is not None and not self._paused:
-            writable, self._writable = self._writable, None
-            writable.callback(None)
+        if not self._paused:
+            self._tell_writable()
 
     async def writable(self) -> None:
         """Return once what was queued is written and the transport has room."""
@@ -150,12 +145,17 @@ class Connection:
             self._writable = Deferred()
             await self._writable
 
+    def _tell_writable(self) -> None:
+        if self._writable is not None:
+            writable, self._writable = self._writable, None
+            writable.callback(None)
+
     def close(self, code: int, reason: str) -> None:
         """Close the socket with a code; nothing more is sent."""
         if not self.closed:
             self.flush()
             self.gone()
-            self._hub.closing[code] += 1
+            self._owner.closing(code)
             self.channel.close(code, reason)
 
     def gone(self) -> None:
@@ -165,7 +165,6 @@ class Connection:
         self.closed = True
         self._out.clear()
         self._out_bytes = 0
-        self._hub.detach(self)
-        if self._writable is not None:
-            writable, self._writable = self._writable, None
-            writable.callback(None)
+        self._owner.detach(self)
+        self.followers.clear()
+        self._tell_writable()

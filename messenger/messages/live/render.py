@@ -14,6 +14,24 @@ def message_frame(stored: Stored, device_id: str, now: int) -> bytes:
     return encode(stored.seen_by(device_id, now, MessageFrame))
 
 
+class Frames:
+    """The frames of what several devices are shown at `now`: made once, but for a device's own envelope."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._shared: dict[int, bytes] = {}
+
+    def of(self, item: Stored | Happened, device_id: str) -> bytes:
+        """The frame for a device; `item` has to live as long as this does."""
+        if isinstance(item, Stored) and item.envelopes is not None and device_id in item.envelopes:
+            return message_frame(item, device_id, self._now)
+        frame = self._shared.get(id(item))
+        if frame is None:
+            frame = change_frame(item) if isinstance(item, Happened) else message_frame(item, "", self._now)
+            self._shared[id(item)] = frame
+        return frame
+
+
 def change_members(happened: Happened) -> dict[str, Any]:
     """The members of a change's struct."""
     return {

@@ -40,16 +40,20 @@ class Pushing:
 
 
 def build_push(
-    reactor: Any, settings: PushSettings, database: Database, registry: CollectorRegistry
+    reactor: Any,
+    settings: PushSettings,
+    database: Database,
+    registry: CollectorRegistry,
+    alone: bool = False,
 ) -> Pushing:
-    """Wake-ups as `settings` want them; StartError where those don't do."""
+    """Wake-ups as `settings` want them; StartError where those don't do. `alone`: of the only instance."""
     try:
         permitted = Permitted(settings.networks)
     except ValueError as error:
         raise StartError(f"[push] networks: {error}", EX_CONFIG) from None
     store = PushStore(database)
     if not settings.vapid_key:
-        return Pushing(Push(store, None, permitted))
+        return Pushing(Push(store, None, permitted, settings.targets))
     try:
         vapid = Vapid(settings.vapid_key, settings.contact, time.time)
     except ValueError as error:
@@ -57,7 +61,7 @@ def build_push(
     threads = Threads(reactor, "push", _RESOLVING, _RESOLVING_QUEUE)
     outward = Outward(reactor, threads, permitted, trust_root(settings.ca, "[push] ca"))
     late = Lags(registry, "messenger_push_late_seconds", "How late push services took wake-ups.", _LATE)
-    wakes = Wakes(reactor, store, Courier(outward, vapid), settings.window, late.observe)
+    wakes = Wakes(reactor, store, Courier(outward, vapid), settings.window, late.observe, alone)
     PushMetrics(registry, wakes)
-    rules = Push(store, vapid.public_key, permitted)
+    rules = Push(store, vapid.public_key, permitted, settings.targets)
     return Pushing(rules, [threads, wakes], {"push": threads}, wakes.committed, wakes.gone)

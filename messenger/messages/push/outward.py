@@ -3,8 +3,8 @@
 A name is looked up once for each request. All of its addresses have to be permitted (one that is not, among
 public ones, is an attack or a mistake), and the connection goes to one of these very addresses: a name that
 means another one a moment later (DNS rebinding) gains nothing. The certificate has to be the name's.
-Redirects are not followed: Twisted's Agent knows none. What the other side answers is bounded, in bytes and
-in time.
+Redirects are not followed, and treq is given an Agent that goes to the checked addresses whatever a URL says.
+What the other side answers is bounded, in bytes and in time.
 
 `getaddrinfo` blocks, so it runs in a few threads of its own, with a bounded queue.
 """
@@ -14,9 +14,9 @@ in time.
 
 import socket
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any
 
+from treq.client import HTTPClient
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectingCancelledError
@@ -24,7 +24,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.web.client import Agent, FileBodyProducer
+from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
@@ -160,7 +160,9 @@ class Outward:
         endpoint = _Checked(self._reactor, addresses, place.port, tls)
         agent = Agent.usingEndpointFactory(self._reactor, _Always(endpoint))
         raw = Headers({name: [value] for name, value in headers.items()})
-        response = await agent.request(b"POST", url.encode("ascii"), raw, FileBodyProducer(BytesIO(body)))
+        response = await HTTPClient(agent).post(
+            url, headers=raw, data=body, allow_redirects=False, unbuffered=True
+        )
         found = {
             name.decode("latin-1").lower(): values[-1].decode("latin-1")
             for name, values in response.headers.getAllRawHeaders()

@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.periodic import Periodic
-from messenger.messages.domain.push import place_of
+from messenger.messages.domain.push import SILENT, place_of
 from messenger.messages.model import Draft, Outcome
 from messenger.messages.push.courier import Answer, Result
 from messenger.messages.store.push import Wake
@@ -36,6 +36,7 @@ GATHERED = 10_000
 LOOK_SECONDS = 120.0
 PAGE = 1_000
 TICK_SECONDS = 1.0
+ALONE_SECONDS = 5.0
 CONCURRENT = 64  # under way at a time, and so many a second at most
 TO_ONE_HOST = 32
 BUSY_SECONDS = 3.0
@@ -72,7 +73,10 @@ class Sends(Protocol):
 
 class Wakes:
     """A part of one instance. `window` is in seconds; `late(seconds)` hears how late each wake-up was that a
-    push service took. `results` counts tries by what became of them."""
+    push service took. `results` counts tries by what became of them.
+
+    `alone`: nobody else makes wake-ups due, so where none is known of the claims pause for ALONE_SECONDS.
+    """
 
     def __init__(
         self,
@@ -81,12 +85,16 @@ class Wakes:
         courier: Sends,
         window: float,
         late: Callable[[float], object] = lambda _: None,
+        alone: bool = False,
     ) -> None:
         self._reactor = reactor
         self._store = store
         self._courier = courier
         self._window = window
         self._late = late
+        self._pause = ALONE_SECONDS if alone else 0.0
+        self._rests_until = float("-inf")
+        self._due = float("inf")  # the first that this instance has put off
         self._conversations: dict[str, None] = {}
         self._users: dict[str, None] = {}
         self._timer: Any = None
@@ -122,8 +130,10 @@ class Wakes:
         """Messages that this instance has committed."""
         if len(self._conversations) <= GATHERED:  # beyond that, all subscriptions are looked at
             for draft, _ in stored:
-                self._conversations[draft.conversation_id] = None
-        self._mark_later()
+                if draft.kind != SILENT:
+                    self._conversations[draft.conversation_id] = None
+        if self._conversations:
+            self._mark_later()
 
     def gone(self, user_ids: Iterable[str]) -> None:
         """Users of whom a device is connected no more: it may have missed what came before that showed."""
@@ -154,7 +164,7 @@ class Wakes:
                 if users:
                     marked += await self._store.mark_users(users, self._window)
                 if marked:
-                    self._sending.soon()
+                    self._send_soon()
         except Problem as problem:
             log.warn("wake-ups wait for the next look: {detail}", detail=problem.detail)
         except Exception:
@@ -174,24 +184,42 @@ class Wakes:
                 break
             after = devices[-1]
         if marked:
-            self._sending.soon()
+            self._send_soon()
 
     # sending
 
+    def _send_soon(self) -> None:
+        self._rests_until = float("-inf")
+        self._sending.soon()
+
     async def _send_due(self) -> None:
         room = CONCURRENT - self.under_way
-        if room <= 0 or self._stopping:
+        now = self._reactor.seconds()
+        if room <= 0 or self._stopping or now < min(self._rests_until, self._due):
             return
-        for wake in await self._store.claim(room, LEASE_SECONDS):
+        self._rests_until = now + self._pause
+        if now >= self._due:
+            self._due = float("inf")
+        try:
+            claimed = await self._store.claim(room, LEASE_SECONDS)
+        except Exception:
+            self._rests_until = float("-inf")
+            raise
+        for wake in claimed:
+            self._rests_until = float("-inf")
             self.under_way += 1
             ensureDeferred(self._see_through(wake))
+
+    async def _later(self, wake: Wake, seconds: float, *, counts: bool) -> None:
+        await self._store.later(wake, seconds, counts=counts)
+        self._due = min(self._due, self._reactor.seconds() + seconds)
 
     async def _see_through(self, wake: Wake) -> None:
         host = _host_of(wake)
         self._hosts[host] += 1
         try:
             if self._hosts[host] > TO_ONE_HOST:
-                await self._store.later(wake, BUSY_SECONDS, counts=False)
+                await self._later(wake, BUSY_SECONDS, counts=False)
             else:
                 await self._settle(wake, await self._try(wake))
         except Problem as problem:
@@ -225,7 +253,7 @@ class Wakes:
             log.info("a push endpoint is gone", event="push_gone", device_id=wake.device_id)
         elif result is Result.later and wake.tries < TRIES:
             backoff = min(LONGEST_BACKOFF, FIRST_WAIT * 2.0 ** (wake.tries - 1))
-            await self._store.later(wake, max(backoff, answer.wait), counts=True)
+            await self._later(wake, max(backoff, answer.wait), counts=True)
         else:
             log.warn("a wake-up is given up", event="push_given_up", device_id=wake.device_id, why=result)
             await self._store.woken(wake, LEASE_SECONDS)

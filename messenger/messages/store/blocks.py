@@ -18,29 +18,58 @@ class Blocks:
         )
         return [row[0] for row in rows]
 
-    async def block(self, blocker: str, blocked: str) -> None:
-        """Let a block stand; the pair's direct conversation is shut by it."""
-        await self._change(
+    async def count(self, user_id: str) -> int:
+        """How many the user blocks."""
+        rows = await self._database.read("select count(*) from message.blocks where blocker = %s", (user_id,))
+        return int(rows[0][0])
+
+    async def apart(self, user_id: str) -> list[str]:
+        """Between whom and the user a block stands, whoever set it."""
+        rows = await self._database.read(
+            "select blocked from message.blocks where blocker = %(user)s"
+            " union select blocker from message.blocked_by where blocked = %(user)s",
+            {"user": user_id},
+        )
+        return [row[0] for row in rows]
+
+    async def latest(self, seconds: float) -> list[tuple[str, str]]:
+        """(blocker, blocked) of the blocks that were set in the last `seconds`."""
+        rows = await self._database.read(
+            "select blocker, blocked from message.blocked_by"
+            " where created_at > now() - make_interval(secs => %s)",
+            (seconds,),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def block(self, blocker: str, blocked: str) -> bool:
+        """Let a block stand, which shuts the pair's direct conversation; gives whether one stands: yes."""
+        return await self._change(
             blocker,
             blocked,
             "insert into message.blocks (blocker, blocked) values (%s, %s) on conflict do nothing",
         )
 
-    async def unblock(self, blocker: str, blocked: str) -> None:
-        """Take a block away; the other side's own, if there is one, stands."""
-        await self._change(blocker, blocked, "delete from message.blocks where blocker = %s and blocked = %s")
+    async def unblock(self, blocker: str, blocked: str) -> bool:
+        """Take a block away; gives whether one stands still, for the other side may have its own."""
+        return await self._change(
+            blocker, blocked, "delete from message.blocks where blocker = %s and blocked = %s"
+        )
 
-    async def _change(self, blocker: str, blocked: str, sql: str) -> None:
+    async def _change(self, blocker: str, blocked: str, sql: str) -> bool:
         pair = pair_of(blocker, blocked)
 
-        async def body(transaction: Transaction) -> None:
+        async def body(transaction: Transaction) -> bool:
             await changing.lock_pair(transaction, pair)
             await transaction.write(sql, (blocker, blocked))
-            await transaction.write(
-                "update message.conversations set blocked = exists (select 1 from message.blocks"
-                "   where (blocker, blocked) in ((%(one)s, %(two)s), (%(two)s, %(one)s)))"
-                " where pair = %(pair)s",
-                {"one": blocker, "two": blocked, "pair": pair},
+            row = await transaction.row(
+                "select exists (select 1 from message.blocks"
+                "   where (blocker, blocked) in ((%(one)s, %(two)s), (%(two)s, %(one)s)))",
+                {"one": blocker, "two": blocked},
             )
+            stands = row is not None and bool(row[0])
+            await transaction.write(
+                "update message.conversations set blocked = %s where pair = %s", (stands, pair)
+            )
+            return stands
 
-        await self._database.transaction(body)
+        return await self._database.transaction(body)

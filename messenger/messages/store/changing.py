@@ -9,7 +9,7 @@ from typing import Any
 
 from messenger.core.database import Transaction
 from messenger.core.ids import new_id
-from messenger.messages.model import Amendment, ConversationState, Creation, Decide, MemberRow, Moved
+from messenger.messages.model import Amendment, ConversationState, Creation, Decide, MemberRow, Moved, NotSeen
 from messenger.wire import events
 from messenger.wire.codec import base64_text, encode
 from messenger.wire.times import rfc3339
@@ -25,6 +25,14 @@ async def lock_pair(transaction: Transaction, pair: str) -> None:
     what the other has not committed yet.
     """
     await transaction.rows("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (pair,))
+
+
+async def lock(transaction: Transaction, conversation_id: str) -> None:
+    """Lock a conversation's row, first and alone: what is read after it is all that was committed before."""
+    await transaction.rows(
+        "select 1 from message.conversations where conversation_id = %s for no key update",
+        (conversation_id,),
+    )
 
 
 async def create(transaction: Transaction, creation: Creation) -> tuple[str, Moved]:
@@ -97,7 +105,7 @@ select c.type, c.ended_at is not null, c.metadata, c.message_ttl, c.member_count
     t.user_id, t.role,
     exists (select 1 from auth.live_users l where l.user_id = %(target)s),
     exists (select 1 from message.blocks b where b.blocker = %(target)s and b.blocked = %(actor)s),
-    h.user_id, h.role
+    h.user_id, h.role, c.blocked
 from message.conversations c
 join message.members a on a.conversation_id = c.conversation_id and a.user_id = %(actor)s
     and a.left_seq is null
@@ -116,14 +124,10 @@ async def amend(
     transaction: Transaction, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
 ) -> Moved | None:
     """See Conversations.amend."""
-    # The lock first and alone: the statement after it sees all that was committed before.
-    await transaction.rows(
-        "select 1 from message.conversations where conversation_id = %s for no key update",
-        (conversation_id,),
-    )
+    await lock(transaction, conversation_id)
     row = await transaction.row(_STATE, {"id": conversation_id, "actor": actor_id, "target": target_id})
     if row is None:
-        raise LookupError(conversation_id)
+        raise NotSeen
     state = ConversationState(
         type=row[0],
         ended=row[1],
@@ -135,6 +139,7 @@ async def amend(
         target_exists=row[8],
         target_blocks_actor=row[9],
         heir=MemberRow(row[10], row[11]) if row[10] else None,
+        blocked=row[12],
     )
     amendment = decide(state)
     if amendment is None:

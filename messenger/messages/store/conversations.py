@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from messenger.core.database import Database, Transaction, UniqueViolation
-from messenger.messages.model import ConversationRow, Creation, Decide, MemberProgress, Moved
+from messenger.messages.model import ConversationRow, Creation, Decide, Head, MemberProgress, Moved, NotSeen
 from messenger.messages.store import changing
 
 _UNREAD = """
@@ -23,6 +23,16 @@ select c.conversation_id, c.type, c.metadata, c.message_ttl,
 from message.members m join message.conversations c on c.conversation_id = m.conversation_id
 where m.user_id = %(user)s and m.left_seq is null
 """  # noqa: S608 - composed of constants
+
+_STRANGERS = """
+select o.user_id, coalesce(p.groups, 'anyone')
+from unnest(%(others)s::uuid[]) as o(user_id) left join message.preferences p on p.user_id = o.user_id
+where not exists (
+    select 1 from message.conversations c
+    where c.pair = least(o.user_id, %(user)s::uuid) || ' ' || greatest(o.user_id, %(user)s::uuid)
+        and c.ended_at is null and not c.blocked
+)
+"""
 
 
 class Conversations:
@@ -75,6 +85,21 @@ class Conversations:
         )
         return [row[0] for row in rows]
 
+    async def made(self, user_id: str, most: int) -> int:
+        """How many conversations the user has made that have not ended, counted up to `most`."""
+        rows = await self._database.read(
+            "select count(*) from (select 1 from message.conversations"
+            " where created_by = %s and ended_at is null limit %s) made",
+            (user_id, most),
+        )
+        return int(rows[0][0])
+
+    async def strangers(self, user_id: str, others: list[str]) -> dict[str, str]:
+        """Those of `others` who share no open direct conversation with the user, and who may add each to
+        groups (wire/preferences.py)."""
+        rows = await self._database.read(_STRANGERS, {"user": user_id, "others": others})
+        return {row[0]: row[1] for row in rows}
+
     async def get(self, user_id: str, conversation_id: str) -> ConversationRow | None:
         """The conversation as the user sees it, or None where it is no member."""
         rows = await self._database.read(
@@ -95,17 +120,18 @@ class Conversations:
                 "below": below[1] if below else None,
                 "limit": limit,
             },
+            bulk=True,
         )
         return [ConversationRow(*row) for row in rows]
 
-    async def sight(self, user_id: str, conversation_id: str) -> int | None:
-        """The member's first_seq, or None where the user is no member."""
+    async def sight(self, user_id: str, conversation_id: str) -> Head | None:
+        """The first message and the first change that the member sees, or None where it is no member."""
         rows = await self._database.read(
-            "select first_seq from message.members"
+            "select first_seq, first_change from message.members"
             " where conversation_id = %s and user_id = %s and left_seq is null",
             (conversation_id, user_id),
         )
-        return rows[0][0] if rows else None
+        return Head(*rows[0]) if rows else None
 
     async def shut(self, conversation_id: str) -> str | None:
         """`gone` where the conversation has ended, `blocked` where a block stands in it, else None."""
@@ -116,13 +142,21 @@ class Conversations:
         )
         return rows[0][0] if rows else None
 
-    async def members(self, conversation_id: str) -> list[MemberProgress]:
-        """All members, the longest-standing first."""
+    async def members(self, conversation_id: str, asker_id: str) -> list[MemberProgress]:
+        """All members, the longest-standing first.
+
+        Between whom and the asker a block stands shows as if it had come no further than its joining.
+        """
         rows = await self._database.read(
-            "select user_id, role, (extract(epoch from joined_at) * 1000)::bigint, delivered_seq, read_seq"
-            " from message.members where conversation_id = %s and left_seq is null"
-            " order by joined_at, user_id",
-            (conversation_id,),
+            "select m.user_id, m.role, (extract(epoch from m.joined_at) * 1000)::bigint,"
+            "   case when a.user_id is null then m.delivered_seq else m.first_seq - 1 end,"
+            "   case when a.user_id is null then m.read_seq else m.first_seq - 1 end"
+            " from message.members m left join ("
+            "   select blocked as user_id from message.blocks where blocker = %(asker)s"
+            "   union select blocker from message.blocked_by where blocked = %(asker)s"
+            " ) a on a.user_id = m.user_id"
+            " where m.conversation_id = %(id)s and m.left_seq is null order by m.joined_at, m.user_id",
+            {"id": conversation_id, "asker": asker_id},
         )
         return [MemberProgress(*row) for row in rows]
 
@@ -141,8 +175,7 @@ class Conversations:
     ) -> Moved | None:
         """Change a conversation as `decide` says, which is asked under the lock; None where it says nothing.
 
-        `decide` may raise Problem. None of it happens, and LookupError is raised, where the actor is no
-        member.
+        `decide` may raise Problem. None of it happens, and NotSeen is raised, where the actor is no member.
         """
 
         async def body(transaction: Transaction) -> Moved | None:
@@ -151,21 +184,23 @@ class Conversations:
         return await self._database.transaction(body)
 
     async def delete_content(
-        self, conversation_id: str, seq: int, actor_id: str, allowed: Callable[[str | None, str], bool]
+        self, conversation_id: str, seq: int, actor_id: str, judge: Callable[[str | None, str, bool], None]
     ) -> Moved | None:
-        """Take a message's content away, if `allowed(sender_id, actor's role)`; else PermissionError.
+        """Take a message's content away; `judge(sender_id, actor's role, whether a block stands)` raises
+        Problem where that is not allowed.
 
         In a direct conversation everybody counts as a `member`.
 
-        LookupError where the actor can't see it; None where it was deleted before.
+        NotSeen where the actor can't see it; None where it was deleted before.
         """
 
         async def body(transaction: Transaction) -> Moved | None:
+            await changing.lock(transaction, conversation_id)
             found = await transaction.row(
-                "select m.role, c.type from message.conversations c"
+                "select m.role, c.type, c.blocked from message.conversations c"
                 " join message.members m using (conversation_id)"
                 " where c.conversation_id = %s and m.user_id = %s and m.left_seq is null"
-                " and %s between m.first_seq and c.last_seq for no key update of c",
+                " and %s between m.first_seq and c.last_seq",
                 (conversation_id, actor_id, seq),
             )
             message = found and await transaction.row(
@@ -173,9 +208,8 @@ class Conversations:
                 (conversation_id, seq),
             )
             if not found or not message:
-                raise LookupError(seq)
-            if not allowed(message[0], found[0] if found[1] == "group" else "member"):
-                raise PermissionError(seq)
+                raise NotSeen
+            judge(message[0], found[0] if found[1] == "group" else "member", found[2])
             if message[1]:
                 return None
             await transaction.write(

@@ -67,10 +67,23 @@ from (
 where m.before < %s order by m.seq
 """
 
+# One more than is wanted tells whether there are more.
 _HISTORY = f"""
-select {_FOR_DEVICE} from message.messages m
-where m.conversation_id = %(id)s and m.seq > %(above)s and m.seq < %(below)s
+select {_COLUMNS}, m.number, m.found
+from (
+    select m.*, row_number() over (order by m.seq {{order}}) as number, count(*) over () as found,
+        coalesce(sum(coalesce(octet_length(m.content), 0) + coalesce(octet_length(m.envelope), 0)) over (
+            order by m.seq {{order}} rows between unbounded preceding and 1 preceding), 0) as before
+    from (
+        select {_FOR_DEVICE} from message.messages m
+        where m.conversation_id = %(id)s and m.seq > %(above)s and m.seq < %(below)s
+        order by m.seq {{order}} limit %(limit)s + 1
+    ) m
+) m
+where m.before < %(size)s and m.number <= %(limit)s
+order by m.number
 """  # noqa: S608 - composed of constants
+_RISING, _FALLING = _HISTORY.format(order="asc"), _HISTORY.format(order="desc")
 
 _CHANGES = """
 select h.conversation_id, h.change, h.at_seq, (extract(epoch from h.created_at) * 1000)::bigint,
@@ -139,6 +152,7 @@ class Messages:
                 "limit": limit,
                 "size": size,
             },
+            bulk=True,
         )
         return [_for_device(row, device_id) for row in rows]
 
@@ -153,23 +167,33 @@ class Messages:
         ]
 
     async def history(
-        self, conversation_id: str, device_id: str, *, above: int, below: int, rising: bool, limit: int
-    ) -> list[Stored]:
-        """At most `limit` messages between `above` and `below` (both left out), by rising seq.
+        self,
+        conversation_id: str,
+        device_id: str,
+        *,
+        above: int,
+        below: int,
+        rising: bool,
+        limit: int,
+        size: int,
+    ) -> tuple[list[Stored], bool]:
+        """At most `limit` messages between `above` and `below` (both left out), by rising seq, and whether
+        there are more. `size` is as in `backlog`.
 
         `rising` takes the lowest of them, else the highest.
         """
-        order = " order by m.seq limit %(limit)s" if rising else " order by m.seq desc limit %(limit)s"
         parameters = {
             "id": conversation_id,
             "device": device_id,
             "above": above,
             "below": below,
             "limit": limit,
+            "size": size,
         }
-        rows = await self._database.read(_HISTORY + order, parameters)
-        found = [_for_device(row, device_id) for row in rows]
-        return found if rising else found[::-1]
+        rows = await self._database.read(_RISING if rising else _FALLING, parameters, bulk=True)
+        found = [_for_device(row[:-2], device_id) for row in rows]
+        more = bool(rows) and rows[-1][-1] > len(rows)
+        return (found if rising else found[::-1]), more
 
     async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
         """Changes above the first and up to the second number of each (id, above, up to), in order."""

@@ -138,14 +138,17 @@ class Places:
         )
         return rows[0][0] if rows else None
 
-    async def joined(self, seconds: float) -> list[tuple[str, str]]:
-        """Conversation and user of each membership that began in the last `seconds`."""
+    async def joined(self, seconds: float) -> list[tuple[str, str, int]]:
+        """Conversation, user and first change of each membership that began in the last `seconds`.
+
+        Those that have ended since are among them.
+        """
         rows = await self._database.read(
-            "select conversation_id, user_id from message.members"
-            " where joined_at > now() - make_interval(secs => %s) and left_seq is null",
+            "select conversation_id, user_id, first_change from message.members"
+            " where joined_at > now() - make_interval(secs => %s)",
             (seconds,),
         )
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def conversations_of(self, user_id: str) -> list[str]:
         """All conversations that the user is in."""
@@ -155,14 +158,18 @@ class Places:
         return [row[0] for row in rows]
 
     async def acknowledge(self, acks: Sequence[Ack]) -> list[Risen]:
-        """Move places up; gives the members whose delivered_seq has risen.
+        """Move places up; gives the members whose delivered_seq has risen. Problem `unavailable` where a
+        standby takes over meanwhile: what is acknowledged is of the former history.
 
         Conversations of others are passed over. No two acks may be of the same device and conversation.
         """
-        rows = await self._database.write(_ACKNOWLEDGE, tuple(map(list, zip(*acks, strict=True))))
+        marks, epoch = tuple(map(list, zip(*acks, strict=True))), self._database.epoch
+        rows = await self._database.write(_ACKNOWLEDGE, marks, epoch=epoch)
         return [Risen(*row) for row in rows]
 
     async def read(self, marks: Sequence[Mark]) -> list[Risen]:
-        """Move users' read_seq up; gives those that have risen. No two marks may be of the same member."""
-        rows = await self._database.write(_READ, tuple(map(list, zip(*marks, strict=True))))
+        """Move users' read_seq up; gives those that have risen. No two marks may be of the same member.
+        Problem `unavailable` as `acknowledge`."""
+        read, epoch = tuple(map(list, zip(*marks, strict=True))), self._database.epoch
+        rows = await self._database.write(_READ, read, epoch=epoch)
         return [Risen(*row) for row in rows]

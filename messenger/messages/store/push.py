@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from messenger.core.database import Database
-from messenger.messages.domain.push import Subscriber
+from messenger.messages.domain.push import SILENT, Subscriber
 from messenger.wire.push import PushTarget
 
-_NEWEST = 20  # of a conversation's unread messages so many are looked at: is one of them another's?
+_NEWEST = 200  # of a conversation's unread messages so many are looked at: does one of them say something?
 
 _CONNECTED = """
     select 1 from message.presence s
@@ -15,8 +15,8 @@ _CONNECTED = """
     where s.device_id = p.device_id
 """
 
-# A device is woken where it is connected nowhere, was not woken lately without coming, and has not got a
-# message of another device that was committed since it subscribed or was last woken.
+# A device is woken where it is connected nowhere, was not woken lately without coming, and has not got what
+# another user said (a message that is no `control`) since it subscribed or was last woken.
 _MARK = f"""
 with away as (
     select p.device_id, p.user_id, greatest(p.since, p.woken_at) as after
@@ -31,12 +31,13 @@ with away as (
         left join message.places l
             on l.device_id = a.device_id and l.conversation_id = m.conversation_id
         cross join lateral (
-            select x.sender_device_id, x.created_at from message.messages x
+            select x.sender_id, x.kind, x.created_at from message.messages x
             where x.conversation_id = m.conversation_id and x.seq > greatest(m.first_seq - 1, l.seq)
             order by x.seq desc limit {_NEWEST}
         ) x
         where m.user_id = a.user_id and m.left_seq is null and {{conversations}}
-            and c.updated_at > a.after and x.created_at > a.after and x.sender_device_id <> a.device_id
+            and c.updated_at > a.after and x.created_at > a.after
+            and x.sender_id is distinct from a.user_id and x.kind <> '{SILENT}'
     )
 )
 update message.push p set due_at = now(), tries = 0
@@ -89,14 +90,21 @@ class Push:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, subscriber: Subscriber, target: PushTarget) -> None:
-        """Let the device be woken there. That it was woken lately still holds: only coming back ends that."""
-        await self._database.write(
+    async def put(self, subscriber: Subscriber, target: PushTarget, most: int) -> bool:
+        """Let the device be woken there; False where `most` devices of the user are already.
+
+        That it was woken lately still holds: only coming back ends that.
+        """
+        rows = await self._database.write(
             "insert into message.push as p (device_id, user_id, session_id, endpoint, p256dh, auth)"
-            " values (%s, %s, %s, %s, %s, %s)"
+            " select d.* from (values (%s::uuid, %s::uuid, %s::uuid, %s, %s::bytea, %s::bytea))"
+            "   as d(device_id, user_id, session_id, endpoint, p256dh, auth)"
+            " where (select count(*) from message.push o where o.user_id = d.user_id"
+            "   and o.device_id <> d.device_id"
+            "   and exists (select 1 from auth.live_devices v where v.device_id = o.device_id)) < %s"
             " on conflict (device_id) do update set session_id = excluded.session_id,"
             "   endpoint = excluded.endpoint, p256dh = excluded.p256dh, auth = excluded.auth,"
-            "   since = now(), due_at = null, tries = 0",
+            "   since = now(), due_at = null, tries = 0 returning 1",
             (
                 subscriber.device_id,
                 subscriber.user_id,
@@ -104,8 +112,10 @@ class Push:
                 target.endpoint,
                 bytes(target.p256dh),
                 bytes(target.auth),
+                most,
             ),
         )
+        return bool(rows)
 
     async def endpoint(self, device_id: str) -> str | None:
         """Where the device is woken."""

@@ -1,11 +1,12 @@
 """What has to go, in PostgreSQL: expired contents, and what deleted users and removed devices have left."""
 
 from messenger.core.database import Database
-from messenger.messages.model import Amendment, ConversationState, Moved
+from messenger.messages.model import Amendment, ConversationState, Moved, NotSeen
 from messenger.messages.store.conversations import Conversations
 
 BATCH = 1_000
 STRETCH = 10_000
+NOBODY = "00000000-0000-0000-0000-000000000000"  # who made what a deleted user had made
 
 
 class Upkeep:
@@ -29,10 +30,13 @@ class Upkeep:
         return len(rows)
 
     async def deleted_users(self) -> list[str]:
-        """Users whose account is deleted and who are still a member, a sender or a blocker somewhere."""
+        """Users whose account is deleted and of whom something is still here."""
         rows = await self._database.read(
             "select d.user_id from auth.deleted_users d"
-            " where exists (select 1 from message.members m where m.user_id = d.user_id) limit 100"
+            " where exists (select 1 from message.members m where m.user_id = d.user_id)"
+            "   or exists (select 1 from message.blocks b where b.blocker = d.user_id)"
+            "   or exists (select 1 from message.blocked_by b where b.blocked = d.user_id)"
+            "   or exists (select 1 from message.preferences p where p.user_id = d.user_id) limit 100"
         )
         return [row[0] for row in rows]
 
@@ -60,11 +64,19 @@ class Upkeep:
 
         try:
             return await self._conversations.amend(conversation_id, user_id, None, decide)
-        except LookupError:
+        except NotSeen:
             return None  # another instance was quicker
 
     async def forget_sender(self, user_id: str, conversation_id: str) -> None:
-        """Let the user's messages stay without a sender, a stretch at a time."""
+        """Let the user's messages and changes stay without a name, a stretch at a time.
+
+        Whom a change was about stays: that is what it says. So does which device sent a message: whoever
+        sends it again is recognised by that.
+        """
+        await self._database.write(
+            "update message.changes set actor_id = null where conversation_id = %s and actor_id = %s",
+            (conversation_id, user_id),
+        )
         rows = await self._database.read(
             "select last_seq from message.conversations where conversation_id = %s", (conversation_id,)
         )
@@ -77,10 +89,21 @@ class Upkeep:
 
     async def forget_member(self, user_id: str) -> None:
         """The last trace of a user who is no more: what is done with it is not done again."""
+        # A direct conversation that has ended is not looked up by its pair any more.
         await self._database.write(
-            "with b as (delete from message.blocks where blocker = %(user)s or blocked = %(user)s)"
-            " delete from message.members where user_id = %(user)s and left_seq is not null",
-            {"user": user_id},
+            "update message.conversations c set pair = c.conversation_id::text from message.members m"
+            " where m.user_id = %s and c.conversation_id = m.conversation_id and c.type = 'direct'",
+            (user_id,),
+        )
+        await self._database.write(
+            "with mine as (delete from message.blocks where blocker = %(user)s"
+            " ), others as (delete from message.blocks b using message.blocked_by o"
+            "   where o.blocked = %(user)s and b.blocker = o.blocker and b.blocked = o.blocked"
+            " ), wishes as (delete from message.preferences where user_id = %(user)s"
+            " ), made as (update message.conversations set created_by = %(nobody)s, client_id = null"
+            "   where created_by = %(user)s"
+            " ) delete from message.members where user_id = %(user)s and left_seq is not null",
+            {"user": user_id, "nobody": NOBODY},
         )
 
     async def forget_places(self) -> None:

@@ -13,7 +13,7 @@ messenger.standalone.engines` runs nothing but them. The other modules, each wit
     pidfd        a process, held by a descriptor
 """
 
-from messenger.standalone.engines.credentials import EngineSecrets
+from messenger.standalone.engines.credentials import EngineSecrets, read_secrets
 from messenger.standalone.engines.engines import (
     EngineAddresses,
     Engines,
@@ -28,5 +28,6 @@ __all__ = [
     "EngineSecrets",
     "Engines",
     "known_secrets",
+    "read_secrets",
     "remembered_addresses",
 ]

@@ -56,17 +56,31 @@ def load_or_make(path: Path, has_data: bool) -> EngineSecrets:
         made = _make()
         write_private(path, _text(made))
         return made
-    try:
-        known = json.loads(text)
-        # Written before there was such a thing.
-        lacking = {name: make() for name, make in _LATER.items() if name not in known}
-        known |= lacking
-        found = EngineSecrets(**{entry.name: known[entry.name] for entry in fields(EngineSecrets)})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise StartError(f"{path} is damaged: restore it from your backup") from None
-    if lacking:
+    found, complete = _read(text, path)
+    if not complete:
         write_private(path, _text(found))
     return found
+
+
+def read_secrets(raw: bytes, path: Path) -> EngineSecrets:
+    """The secrets that `raw`, the content of `path`, holds; StartError where it is damaged."""
+    try:
+        return _read(raw.decode("utf-8"), path)[0]
+    except UnicodeDecodeError:
+        raise StartError(f"{path} is damaged: restore it from your backup") from None
+
+
+def _read(text: str, path: Path) -> tuple[EngineSecrets, bool]:
+    """The secrets, and whether all of them were there: some came later than the first servers."""
+    try:
+        known = json.loads(text)
+        lacking = {name: make() for name, make in _LATER.items() if name not in known}
+        known |= lacking
+        return EngineSecrets(
+            **{entry.name: known[entry.name] for entry in fields(EngineSecrets)}
+        ), not lacking
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StartError(f"{path} is damaged: restore it from your backup") from None
 
 
 def _make() -> EngineSecrets:

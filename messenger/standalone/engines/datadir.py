@@ -3,6 +3,7 @@
     lock             held while a server runs (flock), with its process id inside
     secrets.json     every password
     ports.json       the ports of last time
+    run/server.json  which server runs here, and where it listens
     run/NAME.pid     which process the engine NAME is
     log/NAME.log     what it has to say
     postgres/ nats/ valkey/ seaweedfs/      the engines' data
@@ -54,10 +55,12 @@ class DataDirectory:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         for name in ("log", "run"):
             (self.path / name).mkdir(mode=0o700, exist_ok=True)
+        self.server.unlink(missing_ok=True)  # of one that was killed
 
     def close(self) -> None:
         """Let another server have it."""
         if self._lock is not None:
+            self.server.unlink(missing_ok=True)
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
@@ -69,6 +72,10 @@ class DataDirectory:
     @property
     def ports(self) -> Path:
         return self.path / "ports.json"
+
+    @property
+    def server(self) -> Path:
+        return self.path / "run" / "server.json"
 
     def home(self, name: str) -> Path:
         """The directory of an engine's data."""

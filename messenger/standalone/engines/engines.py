@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, FirstError, ensureDeferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
 from messenger.core.lifecycle import StartError
 from messenger.standalone.engines.account import account_for
@@ -22,9 +23,14 @@ from messenger.standalone.engines.ports import HOST, SEAWEEDFS, EnginePorts, ass
 from messenger.standalone.engines.postgres import DATABASE, SUPERUSER, Postgres
 from messenger.standalone.engines.process import Launcher
 from messenger.standalone.engines.seaweedfs import SeaweedFS
-from messenger.standalone.engines.supervisor import Engine, Supervisor
+from messenger.standalone.engines.supervisor import Engine, PortTaken, Supervisor
 from messenger.standalone.engines.valkey import Valkey
-from messenger.standalone.engines.wheels import Programs, find_programs, within_reach
+from messenger.standalone.engines.wheels import PostgresPrograms, Programs, find_programs, within_reach
+
+log = Logger()
+
+START_TRIES = 5
+"""A port that was free when it was chosen may be another's a moment later: two servers that start at once."""
 
 S3_REGION = "us-east-1"
 
@@ -136,13 +142,52 @@ class Engines:
             end_leftover(reactor, title, data.traces(name).pid_file, ladder)
             for name, (title, ladder) in TITLES_AND_LADDERS.items()
         )
-        ports = assign(self._wanted_ports, data.ports)
         homes = {name: data.make_home(name, account) for name in ENGINES if name != "postgres"}
         postgres = await deferToThreadPool(
             reactor, reactor.getThreadPool(), within_reach, programs.postgres, account
         )
         launcher = Launcher(reactor, account)
-        engines: dict[str, Engine] = {
+        for tries_left in reversed(range(START_TRIES)):
+            ports = assign(self._wanted_ports, data.ports)
+            engines = self._engines(launcher, programs, postgres, homes, ports, secrets)
+            if self._stopping:  # the reactor may have been told to stop while the above was under way
+                raise StartError("the engines were stopped before they had started")
+            self._supervisors = {
+                name: Supervisor(reactor, launcher, engine) for name, engine in engines.items()
+            }
+            try:
+                await self._start_all()
+                break
+            except PortTaken as error:
+                if not tries_left or self._stopping:
+                    raise
+                log.info("{error}: trying other ports", error=str(error))
+        data.settle()
+        self._addresses = _addresses(ports, secrets)
+
+    async def _start_all(self) -> None:
+        """Start every engine. Where one finds its port taken none runs any more when PortTaken is raised."""
+        supervisors = list(self._supervisors.values())
+        starting = [_begin(supervisor.start()) for supervisor in supervisors]
+        try:
+            await DeferredList(starting, fireOnOneErrback=True, consumeErrors=True)
+        except FirstError as first:
+            if first.subFailure.check(PortTaken):
+                await _all(supervisor.stop() for supervisor in supervisors)
+                await DeferredList(starting, consumeErrors=True)  # what one prepares is not prepared twice
+            first.subFailure.raiseException()
+
+    def _engines(
+        self,
+        launcher: Launcher,
+        programs: Programs,
+        postgres: PostgresPrograms,
+        homes: Mapping[str, Path],
+        ports: Mapping[str, int],
+        secrets: EngineSecrets,
+    ) -> dict[str, Engine]:
+        data, reactor = self._data, self._reactor
+        return {
             "postgres": Postgres(
                 reactor,
                 launcher,
@@ -171,7 +216,7 @@ class Engines:
             ),
             "seaweedfs": SeaweedFS(
                 reactor,
-                account,
+                launcher.account,
                 programs.seaweedfs,
                 homes["seaweedfs"],
                 data.traces("seaweedfs"),
@@ -179,12 +224,6 @@ class Engines:
                 secrets,
             ),
         }
-        if self._stopping:  # the reactor may have been told to stop while the above was under way
-            raise StartError("the engines were stopped before they had started")
-        self._supervisors = {name: Supervisor(reactor, launcher, engine) for name, engine in engines.items()}
-        await _all(supervisor.start() for supervisor in self._supervisors.values())
-        data.settle()
-        self._addresses = _addresses(ports, secrets)
 
     def _unusable(self, error: OSError) -> StartError:
         where = error.filename if error.filename is not None else self._data.path

@@ -16,6 +16,11 @@ from messenger.standalone.engines.process import Command, Traces
 
 MEMORY_STORE = 64 << 20  # bytes for streams in memory: ours are in files, so this only bounds a mistake
 
+FILE_STORE = 8 << 30
+"""What streams may promise themselves in all; nothing is set aside. Ours are 320 MiB, and several times that
+while services start side by side. Left alone it is three quarters of the room that the disk has at the start,
+so that NATS on a small disk refuses its own streams."""
+
 
 class Nats:
     """The engine, with its streams in the directory `home`."""
@@ -43,7 +48,11 @@ class Nats:
             "listen": f"{HOST}:{self._port}",
             "server_name": "messenger",
             "authorization": {"user": self._user, "password": self._password},
-            "jetstream": {"store_dir": HERE, "max_memory_store": MEMORY_STORE},
+            "jetstream": {
+                "store_dir": HERE,
+                "max_memory_store": MEMORY_STORE,
+                "max_file_store": FILE_STORE,
+            },
         }
         content = json.dumps(configuration, indent=1).encode()
         return Command((str(self._program), "-c", "/dev/stdin"), cwd=self._home, input=content)

@@ -37,10 +37,10 @@ class EnginePorts:
     s3: int = 0
 
 
-NAMES = (*(entry.name for entry in fields(EnginePorts)), "master", "volume", "filer", "admin")
-"""What needs a port; the last four are SeaweedFS's own."""
+NAMES = (*(entry.name for entry in fields(EnginePorts)), "master", "volume", "filer")
+"""What needs a port; the last three are SeaweedFS's own."""
 
-SEAWEEDFS = frozenset(("s3", "master", "volume", "filer", "admin"))
+SEAWEEDFS = frozenset(("s3", "master", "volume", "filer"))
 
 
 def assign(wanted: EnginePorts, memory: Path) -> dict[str, int]:

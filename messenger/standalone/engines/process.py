@@ -7,6 +7,7 @@ process's environment and files, and writes what it has to say to its log.
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -26,6 +27,12 @@ from messenger.standalone.engines.account import Account
 from messenger.standalone.engines.pidfd import Held
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+LINE = 300  # characters
+# PostgreSQL, NATS, Valkey, and Go's log of SeaweedFS. What ends a program is mostly not the last that it
+# says.
+_FATAL = re.compile(r"\b(?:FATAL|PANIC): |\[FTL\]|# (?:FATAL|Fatal)|^F[0-9]{4} |initdb: error: ")
+_TAKEN = re.compile("address already in use", re.IGNORECASE)  # EADDRINUSE, as all of them say it
+_PASSING = re.compile(r"the database system is (?:starting up|shutting down|not yet accepting)")
 LOG_BYTES = 1 << 20  # a longer log is put aside, as NAME.log.1, before the engine starts
 
 
@@ -50,15 +57,25 @@ class Traces:
     log: Path
     pid_file: Path
 
-    def last_line(self, start: int = 0) -> str:
-        """The log's last line that isn't empty, of what was written from byte `start` on."""
+    def telling_line(self, start: int = 0) -> str:
+        """The line of what was written to the log from byte `start` on that says why the engine ended: the
+        last one that the engine itself calls fatal, else the last one that isn't empty."""
+        said = self._said(start)
+        fatal = [line for line in said if _FATAL.search(line) and not _PASSING.search(line)]
+        return fatal[-1] if fatal else said[-1] if said else ""
+
+    def tell_of_a_port(self, start: int = 0) -> bool:
+        """Whether what was written from byte `start` on says that somebody else has a port."""
+        return any(_TAKEN.search(line) for line in self._said(start))
+
+    def _said(self, start: int) -> list[str]:
         try:
             with self.log.open("rb") as file:
                 file.seek(max(start, self.log.stat().st_size - 8192))
                 lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:
-            return ""
-        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+            return []
+        return [line.strip()[:LINE] for line in lines if line.strip()]
 
     def make_room(self) -> None:
         """Keep the log bounded: put it aside if it is long."""

@@ -1,4 +1,7 @@
-"""SeaweedFS: an S3 for encrypted blobs, all its parts in one process (`weed mini`).
+"""SeaweedFS: an S3 for encrypted blobs, all its parts in one process (`weed server`).
+
+Not `weed mini`, which lays out its directory alike (so that one takes over what the other left) but runs an
+admin server and a worker on top.
 
 Loopback only. S3 wants the key pair; its other parts speak HTTP too, and are closed to whoever can't sign
 with a key that only they have (`security.toml`). Telemetry, on by default, is off, and so are the parts that
@@ -26,27 +29,54 @@ from messenger.standalone.engines.process import Command, Traces
 
 SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS's choice, which no flag changes
 
-MEMORY_GOAL = "96MiB"
-"""What Go's collector aims at. Left alone, sixteen uploads of 40 MB at once took 1.4 GB, with this 0.3."""
+MEMORY_GOAL = "320MiB"
+"""What Go's collector aims at, and no bound: sixteen uploads of 40 MB at once take a GB while they last.
+
+It counts 240 MiB that are set aside and hardly touched (a write buffer of 16 MiB for each of the eight
+databases of its file names, and what it keeps for followers of them). With less than that plus some room it
+collects without pause: with 96 MiB a seventh of a core, for an idle server.
+"""
+
+VOLUME_MEGABYTES = 256
+"""A volume's size, and with it how much room its compaction needs: what is left in it is copied."""
+
+KEY_SECONDS = 120
+"""How long a part lets another in. With 10, its own choice, a busy machine cuts uploads ("wrong jwt")."""
 
 FLAGS = {
     "dir": HERE,
     "ip": HOST,
     "ip.bind": HOST,
+    "filer": "true",
+    "filer.localSocket": "filer.sock",
+    # The only master waits so long after a crash until it leads; its own choice, 10 s, is for clusters.
+    "master.electionTimeout": "1s",
+    # There is no other master to hear it.
+    "master.heartbeatInterval": "900ms",
+    "master.telemetry": "false",
+    "master.volumeSizeLimitMB": str(VOLUME_MEGABYTES),
+    "s3": "true",
     "s3.config": "s3.json",
     "s3.localSocket": "s3.sock",
-    "filer.localSocket": "filer.sock",
-    "master.telemetry": "false",
-    "webdav": "false",
-    "admin.ui": "false",
     "s3.port.iceberg": "0",
     "s3.port.lance": "0",
+    # As many as the disk holds. The number that it would work out by itself is 0 on a small disk.
+    "volume.max": "100000",
     "volume.preStopSeconds": "0",
+}
+
+# One volume at a time: seven at once, its own choice, are for clusters.
+# No name of a collector of crash reports: its client, with one or none, wakes ten times a second to see
+# whether there is something to report, half of what an idle SeaweedFS does. With a wrong one it isn't made.
+ENVIRONMENT = {
+    "GOMEMLIMIT": MEMORY_GOAL,
+    "SENTRY_DSN": "none",
+    "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
 }
 
 
 class SeaweedFS:
-    """The engine, with its volumes in the directory `home`; `ports` has s3, master, volume, filer, admin."""
+    """The engine, with its volumes in the directory `home`; `ports` has s3, master, volume, filer."""
 
     title = "SeaweedFS"
     ladder: Ladder = ((signal.SIGTERM, 3.0),)
@@ -80,7 +110,9 @@ class SeaweedFS:
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         files = {
-            "security.toml": "".join(f'[{section}]\nkey = "{key}"\n' for section in sections),
+            "security.toml": "".join(
+                f'[{section}]\nkey = "{key}"\nexpires_after_seconds = {KEY_SECONDS}\n' for section in sections
+            ),
             "s3.json": json.dumps({"identities": [identity]}),
         }
         for name, text in files.items():
@@ -95,11 +127,11 @@ class SeaweedFS:
                 str(self._program),
                 "-logtostderr=true",
                 f"-config_dir={HERE}",
-                "mini",
+                "server",
                 *(f"-{name}={value}" for name, value in flags.items()),
             ),
             cwd=self._home,
-            environment={"GOMEMLIMIT": MEMORY_GOAL},
+            environment=ENVIRONMENT,
             death=signal.SIGKILL,
         )
 

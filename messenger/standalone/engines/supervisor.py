@@ -46,6 +46,10 @@ class Engine(Protocol):
         """Whether it is ready for clients, asked in its own protocol."""
 
 
+class PortTaken(StartError):
+    """An engine can't listen where it should: somebody else does."""
+
+
 class Supervisor:
     """Runs one engine."""
 
@@ -64,7 +68,8 @@ class Supervisor:
         return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
-        """Return once the engine serves; StartError, with the last line of its log, if it won't."""
+        """Return once the engine serves; StartError, with the last line of its log, if it won't; PortTaken
+        where that is for a port."""
         self._wanted = True
         await self._engine.prepare()
         try:
@@ -163,6 +168,7 @@ class Supervisor:
 
     def _failure(self, what: str, process: Process | None = None) -> StartError:
         traces = self._engine.traces
-        line = traces.last_line(process.log_start) if process is not None else ""
+        line = traces.telling_line(process.log_start) if process is not None else ""
         said = f": {line}" if line else ""
-        return StartError(f"{self._engine.title} {what}{said} (log: {traces.log})")
+        kind = PortTaken if process is not None and traces.tell_of_a_port(process.log_start) else StartError
+        return kind(f"{self._engine.title} {what}{said} (log: {traces.log})")

@@ -2,6 +2,10 @@
 
 Loopback only, a password for everyone, every write in the append-only file within a second. The configuration
 comes by standard input.
+
+It looks after itself twice a second, not ten times: reading its own size from /proc took a third of what the
+whole idle server did. What has expired is forgotten when it is asked for; the rest of it goes half a second
+later at most, and what it takes for that at a time is an eighth of a second, in the worst case.
 """
 
 import signal
@@ -23,6 +27,7 @@ appendfsync everysec
 save ""
 maxmemory 128mb
 maxmemory-policy volatile-ttl
+hz 2
 daemonize no
 """
 

@@ -62,6 +62,7 @@ class Endpoints:
         self.chunks = []
         self.lost = []
         self.download = None
+        self.fault = None
 
     @route("GET", "/me", answer=Total)
     async def me(self, call: Call) -> Total:
@@ -106,6 +107,11 @@ class Endpoints:
     async def broken(self, call: Call) -> Total:
         """Raises what nobody expects."""
         raise RuntimeError("inner detail")
+
+    @route("GET", "/fault", answer=Total, open=True)
+    async def faulty(self, call: Call) -> Total:
+        """Has a store that fails."""
+        raise self.fault
 
     @route("GET", "/own", answer=Total, open=True)
     async def own(self, call: Call) -> Answer:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http import HttpMetrics, Router
+from messenger.core.http.call import NotIdentified
 from messenger.wire.errors import Code, Problem
 
 GOOD = "Authorization: Bearer good"
@@ -100,7 +101,7 @@ class RouterCase(SynchronousTestCase):
 
     def test_identity_of_an_open_route(self):
         self.assertProblem(self.ask("GET", "/identity"), 500, "internal")
-        assert len(self.flushLoggedErrors(LookupError)) == 1
+        assert len(self.flushLoggedErrors(NotIdentified)) == 1
 
     def test_authentication_comes_before_the_body(self):
         self.client.request("POST", API + "/private", JSON, "Content-Length: 500000")
@@ -164,6 +165,10 @@ class RouterCase(SynchronousTestCase):
             "limit=0",
             "limit=201",
             "limit=x",
+            "limit=1e1",
+            "limit=10.0",
+            "limit=%20" + "10",
+            "limit=",
             "limit=",
             "limit=1&limit=1",
             "limit=1&%6cimit=1",
@@ -183,6 +188,16 @@ class RouterCase(SynchronousTestCase):
         [event] = [event for event in self.logged.events if event.get("event") == "failure"]
         assert event["request_id"] == "find-me"
         assert not self.client.closed
+
+    def test_a_fault_in_a_store_is_a_500_and_no_not_found(self):
+        for number, kind in enumerate((KeyError, LookupError, IndexError, FileNotFoundError)):
+            self.endpoints.fault = kind("what is inside")
+            reply = self.ask("GET", "/fault", f"X-Request-ID: find-{number}")
+            self.assertProblem(reply, 500, "internal")
+            assert b"what is inside" not in reply.body
+            assert len(self.flushLoggedErrors(kind)) == 1
+            event = [event for event in self.logged.events if event.get("event") == "failure"][-1]
+            assert event["request_id"] == f"find-{number}"
 
     def test_own_answer(self):
         reply = self.ask("GET", "/own")

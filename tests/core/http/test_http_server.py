@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from messenger import __version__
 from messenger.core.http import HttpServer, Router, SystemEndpoints
+from messenger.core.http.system import INSTANCE
 from messenger.core.lifecycle import StartError
 
 
@@ -166,6 +167,7 @@ class SystemCase(SynchronousTestCase):
             "version": __version__,
             "status": "healthy",
             "schema": {"auth": "0007"},
+            "instance": INSTANCE,
         }
 
     def test_ready(self):
@@ -182,6 +184,15 @@ class SystemCase(SynchronousTestCase):
         assert reply.status == 503
         assert reply.json == {"ready": False, "checks": {"database": "ready", "nats": "ConnectionError"}}
         assert reply.headers["retry-after"] == "1"
+
+    def test_a_check_may_say_what_is_amiss_and_be_ready(self):
+        async def halting():
+            return "ready, but halting"
+
+        self.checks["nats"] = halting
+        reply = self.ask("/ready")
+        assert reply.status == 200
+        assert reply.json == {"ready": True, "checks": {"nats": "ready, but halting"}}
 
     def test_a_check_that_hangs_is_not_ready(self):
         async def hangs():

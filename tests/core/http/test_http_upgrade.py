@@ -64,6 +64,17 @@ class UpgradeCase(SynchronousTestCase):
         [event] = self.logged.requests()
         assert (event["route"], event["status"]) == ("/ws", 101)
 
+    def test_an_extension_that_is_offered_is_declined(self):
+        for offer in (
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits=8",
+            "permessage-deflate; nonsense=1, x-unknown",
+            ";;,=",
+        ):
+            client = Connection(self.site)
+            client.request("GET", "/ws", *handshake(Authorization="Bearer x", Sec_WebSocket_Extensions=offer))
+            assert "sec-websocket-extensions" not in client.reply_101().headers, offer
+
     def test_a_frame_behind_the_handshake(self):
         lines = "\r\n".join(handshake(Authorization="Bearer x"))
         self.client.send(f"GET /ws HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n".encode() + b"\x81\x82\0\0\0\0hi")

@@ -24,8 +24,9 @@ class Store:
     def __init__(self) -> None:
         self.put_there: PushTarget | None = None
 
-    async def put(self, subscriber: Subscriber, target: PushTarget) -> None:
+    async def put(self, subscriber: Subscriber, target: PushTarget, most: int) -> bool:
         self.put_there = target
+        return most > 0
 
     async def endpoint(self, device_id: str) -> str | None:
         return None if self.put_there is None else self.put_there.endpoint
@@ -64,9 +65,9 @@ def target(
 def test_good_endpoints(url: str, origin: str) -> None:
     assert place_of(url).origin == origin
     store = Store()
-    run(Push(store, b"key", Permitted()).subscribe(ME, target(url)))
+    run(Push(store, b"key", Permitted(), 10).subscribe(ME, target(url)))
     assert store.put_there is not None
-    assert run(Push(store, b"key", Permitted()).state("device")).endpoint == url
+    assert run(Push(store, b"key", Permitted(), 10).state("device")).endpoint == url
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_good_endpoints(url: str, origin: str) -> None:
 def test_bad_endpoints(url: str) -> None:
     store = Store()
     with pytest.raises(Problem) as raised:
-        run(Push(store, b"key", Permitted()).subscribe(ME, target(url)))
+        run(Push(store, b"key", Permitted(), 10).subscribe(ME, target(url)))
     assert raised.value.code is Code.unprocessable
     assert store.put_there is None
 
@@ -133,12 +134,19 @@ def test_bad_endpoints(url: str) -> None:
 def test_bad_keys(bad: dict[str, bytes]) -> None:
     store = Store()
     with pytest.raises(Problem) as raised:
-        run(Push(store, b"key", Permitted()).subscribe(ME, target(**bad)))
+        run(Push(store, b"key", Permitted(), 10).subscribe(ME, target(**bad)))
     assert raised.value.code is Code.unprocessable
 
 
+def test_a_user_has_so_many_devices_that_are_woken() -> None:
+    with pytest.raises(Problem) as raised:
+        run(Push(Store(), b"key", Permitted(), 0).subscribe(ME, target()))
+    assert raised.value.code is Code.unprocessable
+    assert raised.value.members == {"limit": "push_targets", "most": 0}
+
+
 def test_a_server_without_a_key_says_so() -> None:
-    rules = Push(Store(), None, Permitted())
+    rules = Push(Store(), None, Permitted(), 10)
     assert run(rules.state("device")).vapid_key is None
     with pytest.raises(Problem) as raised:
         run(rules.subscribe(ME, target()))

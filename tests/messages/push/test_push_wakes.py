@@ -34,6 +34,7 @@ class Store:
         self.devices: list[str] = []
         self.gate: Deferred[None] | None = None
         self.error: Exception | None = None
+        self.claims = 0
 
     async def _mark(self, kind: str, ids: list[str]) -> int:
         self.marked.append((kind, list(ids)))
@@ -56,6 +57,7 @@ class Store:
         return [one for one in self.devices if one > after][:limit]
 
     async def claim(self, limit: int, lease: float) -> list[Wake]:
+        self.claims += 1
         found, self.due = self.due[:limit], self.due[limit:]
         return found
 
@@ -100,6 +102,29 @@ class WakesTests(SynchronousTestCase):
     def start(self) -> None:
         self.successResultOf(ensureDeferred(self.wakes.start()))
         self.store.marked.clear()
+
+    def test_the_only_instance_asks_less_often_for_what_is_due(self) -> None:
+        self.wakes = Wakes(self.clock, self.store, self.courier, 900.0, alone=True)
+        self.start()
+        before = self.store.claims
+        self.clock.pump([1] * 20)
+        self.assertEqual(self.store.claims - before, 4)
+
+    def test_the_only_instance_sends_at_once_what_it_has_marked_and_again_when_that_is_due(self) -> None:
+        self.wakes = Wakes(self.clock, self.store, self.courier, 900.0, alone=True)
+        self.start()
+        self.clock.advance(1)
+        self.store.due = [wake("d")]
+        self.courier.answer = Answer(Result.later)
+        self.wakes.committed(batch("a"))
+        self.clock.advance(module.GATHER_SECONDS)
+        self.assertEqual(self.courier.sent, ["d"])
+        self.clock.pump([1] * (int(module.FIRST_WAIT) - 1))
+        before = self.store.claims
+        self.store.due = [wake("d")]
+        self.clock.advance(1)
+        self.assertEqual(self.courier.sent, ["d", "d"])
+        self.assertEqual(self.store.claims - before, 1)
 
     def test_many_messages_cost_one_statement(self) -> None:
         self.start()

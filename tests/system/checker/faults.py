@@ -20,7 +20,8 @@ import psutil
 
 from tests.system.checker.history import History
 from tests.system.checker.verdict import LIVE_SECONDS
-from tests.system.stack import Stack, until
+from tests.system.stack import Stack
+from tests.system.waiting import until
 
 WHOLE_SECONDS = 90.0
 FROZEN = (0.5, 6.0)  # seconds
@@ -138,9 +139,7 @@ class Nemesis:
         urls = [*self._stack.urls]
         if self._stack.form == "apart":
             urls += [
-                f"http://127.0.0.1:{port}"
-                for name, port in self._stack.ports.items()
-                if name.startswith("message-")
+                self._stack.service_url(name) for name in self._stack.ports if name.startswith("message-")
             ]
 
         def whole() -> bool:

@@ -5,6 +5,7 @@
     outbox-off    nothing goes from the outbox to the bus, neither at once nor by the relay
     relay-off     what NATS did not take at once stays in the outbox
     early-answer  `sent` comes before the commit, which follows a moment later
+    news-lost     what is published reaches nobody, and its publisher believes that it did
 
 Only tests start this; what runs is the real service but for the one thing.
 """
@@ -61,7 +62,23 @@ def early_answer() -> None:
     Database.write = write  # type: ignore[method-assign]
 
 
-MODES = {"outbox-off": outbox_off, "relay-off": relay_off, "early-answer": early_answer}
+def news_lost() -> None:
+    """Events are numbered and lost."""
+    from messenger.core.bus import Bus
+
+    async def lose(self: Bus, subject: str, payload: bytes, event_id: str) -> None:
+        del payload, event_id
+        self._numbering.headers(subject)
+
+    Bus.publish = lose  # type: ignore[method-assign]
+
+
+MODES = {
+    "outbox-off": outbox_off,
+    "relay-off": relay_off,
+    "early-answer": early_answer,
+    "news-lost": news_lost,
+}
 
 
 def main() -> None:

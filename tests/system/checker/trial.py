@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
-import psycopg2
 
 from tests.system.checker.faults import Fault, Nemesis
 from tests.system.checker.history import History
@@ -46,10 +45,17 @@ class Size:
 
 
 class Trial:
-    """A run on a stack that is started. `plan` is what to break; without one the seed chooses `faults`."""
+    """A run on a stack that is started. `plan` is what to break; without one the seed chooses `faults` out of
+    those that `nemesis` knows."""
 
     def __init__(
-        self, stack: Stack, seed: int, size: Size, faults: int = 0, plan: list[list[Fault]] | None = None
+        self,
+        stack: Stack,
+        seed: int,
+        size: Size,
+        faults: int = 0,
+        plan: list[list[Fault]] | None = None,
+        nemesis: type[Nemesis] = Nemesis,
     ) -> None:
         self.history = History()
         self.judge: Judge | None = None
@@ -60,7 +66,7 @@ class Trial:
         self._clients: list[Client] = []
         self._rooms: list[Room] = []
         self._wanderers: dict[str, list[list[Client]]] = {}
-        self._nemesis = Nemesis(stack, self.history, random.Random(seed), self._cut, self._is_synced)
+        self._nemesis = nemesis(stack, self.history, random.Random(seed), self._cut, self._is_synced)
         self._plan = self._nemesis.plan(faults) if plan is None else plan
         self._writing = True
         self._written = 0
@@ -233,15 +239,7 @@ class Trial:
     def _look_into_outboxes(self) -> None:
         if self._stack.form == "one":
             return
-        environment = self._stack.admin_environment
-        database = psycopg2.connect(
-            host=environment["MESSENGER_DATABASE__HOST"],
-            port=environment["MESSENGER_DATABASE__PORT"],
-            dbname=environment["MESSENGER_DATABASE__NAME"],
-            user=environment["MESSENGER_DATABASE__ADMIN_USER"],
-            password=environment["MESSENGER_DATABASE__ADMIN_PASSWORD"],
-        )
-        database.autocommit = True
+        database = self._stack.database()
         with database.cursor() as cursor:
             for schema in ("message", "auth", "key"):
                 deadline = time.monotonic() + OUTBOX_SECONDS

@@ -1,0 +1,51 @@
+"""Who may have how many calls under way: what one client asks for in a heap waits behind itself.
+
+An instance works on `BY_USER` calls of a user at a time, and of open routes on `BY_ADDRESS` of a network
+address, behind which many may be; the next begin as these end. So between two calls of an attacker everybody
+else's turn comes, in the event loop and at the database, however many connections it has. After an answer of
+more than `LARGE` bytes the turn ends as much later as `RATE` says, for such answers cost this process, the
+gateway and the database the most. At most `QUEUE` calls wait, one more is refused by 429: `[limits]` bounds
+how many come, but not how long they take.
+
+Bodies that stream, uploads and downloads, take as long as their clients do, and have no turn meanwhile.
+"""
+
+from typing import Any
+
+from messenger.core.http.admission import FREE
+from messenger.core.http.call import Call
+from messenger.core.limits import network_of
+from messenger.core.turns import Shares
+
+BY_USER = 2
+BY_ADDRESS = 4
+QUEUE = 100
+LARGE = 32_768
+RATE = 4_194_304  # bytes a second
+
+
+class Fairness:
+    """The turns of one router's callers."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.users = Shares(reactor, BY_USER, QUEUE)
+        self.addresses = Shares(reactor, BY_ADDRESS, QUEUE)
+
+    async def take(self, call: Call) -> None:
+        """Wait for the caller's turn; `give_back` has to follow. Problem `rate_limited`."""
+        if call.route.streamed or call.route.class_ == FREE:
+            return
+        user_id = call.request.user_id
+        shares = self.addresses if user_id is None else self.users
+        subject = network_of(call.address) if user_id is None else user_id
+        await shares.take(subject)
+        call.turn = shares, subject
+
+    @staticmethod
+    def give_back(call: Call) -> None:
+        """The call is answered, or goes on at its client's pace; nothing where it has no turn."""
+        if call.turn is None:
+            return
+        (shares, subject), call.turn = call.turn, None
+        size = call.request.sent_bytes
+        shares.give_back(subject, size / RATE if size > LARGE else 0.0)

@@ -1,0 +1,61 @@
+"""Construction of live delivery."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from messenger.core.bus import Bus
+from messenger.core.lifecycle import Part
+from messenger.core.outbox import Outbox
+from messenger.core.settings import Message
+from messenger.messages.live.backlog import Backlog
+from messenger.messages.live.blocks import LiveBlocks
+from messenger.messages.live.conversation_events import ConversationEvents
+from messenger.messages.live.delivery import Delivered, Delivery
+from messenger.messages.live.device_events import DeviceEvents
+from messenger.messages.live.healing import Healing
+from messenger.messages.live.hub import Hub
+from messenger.messages.live.joining import Joining
+from messenger.messages.live.receipts import Receipts
+from messenger.messages.live.signals import Signals
+from messenger.messages.store.blocks import Blocks
+from messenger.messages.store.messages import Messages
+from messenger.messages.store.places import Places
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the rest of the service needs of live delivery. `parts` are in the order in which they start."""
+
+    hub: Hub
+    backlog: Backlog
+    joining: Joining
+    events: ConversationEvents
+    signals: Signals
+    receipts: Receipts
+    blocks: LiveBlocks
+    parts: list[Part]
+
+
+def build_live(
+    reactor: Any,
+    settings: Message,
+    bus: Bus,
+    outbox: Outbox,
+    messages: Messages,
+    places: Places,
+    blocks: Blocks,
+    delivered: Delivered,
+) -> Live:
+    """Live delivery of one instance."""
+    hub = Hub(reactor, settings.unread_bytes)
+    backlog = Backlog(reactor, hub, messages)
+    delivery = Delivery(reactor, hub, messages, backlog, delivered)
+    joining = Joining(reactor, hub, places, blocks, backlog, delivery)
+    healing = Healing(reactor, hub, messages, places, delivery, joining.join, settings.look)
+    bus.on_gap(healing.gap)
+    events = ConversationEvents(delivery, joining, bus, outbox)
+    DeviceEvents(hub, places, bus)
+    signals = Signals(reactor, hub, bus)
+    receipts = Receipts(hub, bus, settings.receipt_members)
+    live_blocks = LiveBlocks(reactor, hub, blocks, bus)
+    return Live(hub, backlog, joining, events, signals, receipts, live_blocks, [hub, healing, live_blocks])

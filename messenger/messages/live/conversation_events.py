@@ -1,0 +1,93 @@
+"""What instances tell each other of conversations: messages and changes.
+
+What this instance commits is offered to its own sockets at once and published for the others, contents
+included (of a large batch only how far each conversation has come, and they read it). What the others commit
+comes over the bus, and so does what any instance relays from the outbox.
+"""
+
+import msgspec
+
+from messenger.core.bus import MAX_PAYLOAD, Bus
+from messenger.core.outbox import Outbox
+from messenger.messages.live.delivery import Delivery
+from messenger.messages.live.joining import Joining
+from messenger.messages.model import Draft, Head, Outcome, Stored
+from messenger.wire import events
+from messenger.wire.codec import Decoder, encode
+
+_heads_event = Decoder[events.Heads](events.Heads)
+_pack = msgspec.msgpack.Encoder()
+
+
+class _Item(msgspec.Struct, array_like=True):
+    """A message in a batch on the bus; left undecoded where nobody here is in its conversation."""
+
+    conversation_id: str
+    seq: int
+    change: int
+    message: msgspec.Raw
+
+
+_batch = msgspec.msgpack.Decoder(list[_Item])
+_stored = msgspec.msgpack.Decoder(Stored)
+
+
+class ConversationEvents:
+    """Between what is committed, here or elsewhere, and this instance's sockets."""
+
+    def __init__(self, delivery: Delivery, joining: Joining, bus: Bus, outbox: Outbox) -> None:
+        self._delivery = delivery
+        self._joining = joining
+        self._outbox = outbox
+        bus.on(events.HEADS, self._hear_heads)
+        bus.on(events.BATCH, self._hear_batch)
+
+    def committed(self, event_id: str, drafts: list[tuple[Draft, Outcome]]) -> None:
+        """Messages that this instance has just committed under `event_id`: deliver here, tell the others."""
+        items: list[_Item] = []
+        size = 0
+        for draft, outcome in drafts:
+            stored = Stored(
+                conversation_id=draft.conversation_id,
+                seq=outcome.seq,
+                sender_id=draft.user_id,
+                sender_device_id=draft.device_id,
+                client_id=draft.client_id,
+                kind=draft.kind,
+                content=draft.content,
+                envelopes=draft.envelopes,
+                created=outcome.created,
+                expires=outcome.expires,
+            )
+            packed = _pack.encode(stored)
+            size += len(packed) + 64
+            items.append(_Item(stored.conversation_id, stored.seq, outcome.change, msgspec.Raw(packed)))
+            self._delivery.offer(stored, outcome.change)
+        if size <= MAX_PAYLOAD:
+            self._outbox.send(event_id, events.BATCH, _pack.encode(items))
+        else:
+            latest = {item.conversation_id: item for item in items}
+            heads = [
+                events.ConversationHead(conversation_id=name, seq=item.seq, change=item.change)
+                for name, item in latest.items()
+            ]
+            self._outbox.send(event_id, events.HEADS, encode(events.Heads(heads=heads)))
+
+    def changed(self, event_id: str, heads: events.Heads) -> None:
+        """Conversations that this instance has just moved under `event_id`: look here, tell the others."""
+        self._take(heads)
+        self._outbox.send(event_id, events.HEADS, encode(heads))
+
+    def _hear_batch(self, _subject: str, payload: bytes) -> None:
+        for item in _batch.decode(payload):
+            if self._delivery.wants(item.conversation_id, item.seq):
+                self._delivery.offer(_stored.decode(item.message), item.change)
+
+    def _hear_heads(self, _subject: str, payload: bytes) -> None:
+        self._take(_heads_event.decode(payload))
+
+    def _take(self, event: events.Heads) -> None:
+        for moved in event.heads:
+            self._delivery.reach(moved.conversation_id, Head(moved.seq, moved.change))
+            for user_id in event.users:
+                self._joining.join(user_id, moved.conversation_id)
