@@ -1,0 +1,272 @@
+/**
+ * The store at work: one piece of work after the other, each with one transaction.
+ *
+ * Whatever a piece of work changes (states of ratchets, plaintext, events) is committed together, or not at all;
+ * then the memory of state objects is dropped, too. So what was received is acknowledged when `run` has returned,
+ * and what was sealed goes out when `run` has returned, and neither before.
+ *
+ * A piece of work reads as it goes; all that it writes is held in memory, sealed when it is done, and only then
+ * the transaction begins, in which nothing is waited for. It waits for the store alone, never for the network: the
+ * others wait for it.
+ */
+
+import { decodeBody, encodeBody } from "../e2e/bodies.ts";
+import { BadState } from "../e2e/errors.ts";
+import { decodePayload } from "../e2e/payload.ts";
+import { DeviceKeys } from "../e2e/prekeys.ts";
+import { SentMessage } from "../e2e/resend.ts";
+import { PeerSessions } from "../e2e/sessions.ts";
+import { KnownUser } from "../e2e/trust.ts";
+import { ACCOUNT, Account } from "../store/account.ts";
+import { CONVERSATIONS, Conversations, MEMBERS, PEOPLE, People } from "../store/conversations.ts";
+import { Database } from "../store/database.ts";
+import { type DamagedRecord, StoreClosed, StoreCorrupt } from "../store/errors.ts";
+import { ANSWERS, DOUBTS, History } from "../store/history.ts";
+import { JOURNAL, Journal, type Told } from "../store/journal.ts";
+import { MESSAGES, Messages } from "../store/messages.ts";
+import { OUTBOX, Outbox } from "../store/outbox.ts";
+import { PLACES, Places } from "../store/places.ts";
+import { Sealer } from "../store/sealing.ts";
+import { STATES, States } from "../store/states.ts";
+import { type Shape, Table } from "../store/table.ts";
+import { type Lock, changeLock, createKey, lockOf, storedKey } from "../store/unlock.ts";
+import type { Kdf } from "../e2e/password.ts";
+
+/** Milliseconds since 1970. */
+export type Clock = () => number;
+
+/** An own message is at the server, or was refused: then with a code and a sentence. */
+export interface Settled {
+  readonly clientId: string;
+  readonly code?: string;
+  readonly detail?: string;
+}
+
+/** What a piece of work may use: the tables, the states, and the events that it causes. */
+export class Shelf {
+  readonly account: Account;
+  readonly states: States;
+  readonly people: People;
+  readonly conversations: Conversations;
+  readonly places: Places;
+  readonly messages: Messages;
+  readonly outbox: Outbox;
+  readonly history: History;
+  readonly journal: Journal;
+  /** All tables, for the transaction. */
+  readonly tables: Pick<Table<object>, "changes" | "stored" | "forget">[] = [];
+  /** Whether a durable event was written. */
+  news = false;
+  settled: Settled[] = [];
+
+  constructor(database: Database, sealer: Sealer, damaged: (error: DamagedRecord) => void) {
+    const { blind } = sealer;
+    const table = <T extends object>(shape: Shape<T>): Table<T> => {
+      const made = new Table(database, sealer, shape, damaged);
+      this.tables.push(made);
+      return made;
+    };
+    this.account = new Account(table(ACCOUNT), blind);
+    this.states = new States(table(STATES), blind);
+    this.people = new People(table(PEOPLE), blind);
+    this.conversations = new Conversations(table(CONVERSATIONS), table(MEMBERS), blind);
+    this.places = new Places(table(PLACES), blind);
+    this.messages = new Messages(table(MESSAGES), blind, () => this.account.next(MESSAGES.name));
+    this.outbox = new Outbox(table(OUTBOX), blind, () => this.account.next(OUTBOX.name));
+    const { outbox, places, conversations } = this;
+    const kept = { answered: table(ANSWERS), doubted: table(DOUBTS), outbox, places, conversations };
+    this.history = new History(kept, blind);
+    this.journal = new Journal(table(JOURNAL), this.account, this.messages);
+  }
+
+  /** Another piece of work has caused nothing yet. */
+  begin(): void {
+    this.news = false;
+    this.settled = [];
+  }
+
+  /** What was done is undone: memory holds nothing that the disk does not. */
+  forget(): void {
+    this.states.forget();
+    this.messages.forget();
+    for (const table of this.tables) table.forget();
+  }
+
+  /** The own user. */
+  async userId(): Promise<string> {
+    return (await this.account.get("user_id")) ?? "";
+  }
+
+  /** The own device. */
+  async deviceId(): Promise<string> {
+    return (await this.account.get("device_id")) ?? "";
+  }
+
+  /** The own device's keys. */
+  async keys(): Promise<DeviceKeys> {
+    const found = await this.states.get(DeviceKeys, "own");
+    if (found === undefined) throw new StoreCorrupt("The profile has no keys of its device.");
+    return found;
+  }
+
+  /** What is known of a user. */
+  async known(userId: string): Promise<KnownUser> {
+    return (await this.states.get(KnownUser, userId)) ?? KnownUser.unknown(userId);
+  }
+
+  /** The sessions with a device. */
+  async sessions(userId: string, deviceId: string): Promise<PeerSessions> {
+    return (await this.states.get(PeerSessions, deviceId)) ?? PeerSessions.none(userId, deviceId);
+  }
+
+  /** Keep nothing of an own message for who might ask or has asked for it again, nor of its edits. */
+  async forgetSent(clientId: string, edited: boolean): Promise<void> {
+    this.states.drop(SentMessage, clientId);
+    await this.#forgetAnswers(clientId);
+    if (!edited) return;
+    for (const other of await this.states.keys(SentMessage)) {
+      const body = (await this.states.get(SentMessage, other))?.body();
+      if (body?.type === "edit" && body.message.client_id === clientId) {
+        this.states.drop(SentMessage, other);
+        await this.#forgetAnswers(other);
+      }
+    }
+  }
+
+  /** Write a durable event. */
+  async tell(event: Told): Promise<void> {
+    await this.journal.add(event);
+    this.news = true;
+  }
+
+  /** What is on its way to who has asked for a message; sealed, it goes out as it is. */
+  async #forgetAnswers(clientId: string): Promise<void> {
+    for (const { client_id: other, body: raw, draft } of await this.outbox.bodies()) {
+      const body = decodeBody(raw);
+      if (body.type !== "resent" || decodePayload(body.payload).client_id !== clientId) continue;
+      if (draft !== null) {
+        await this.outbox.blank(other, encodeBody({ type: "resend_request", client_id: clientId }));
+      } else {
+        await this.outbox.remove(other);
+        this.settled.push({ clientId: other });
+      }
+    }
+  }
+}
+
+/** An open profile. */
+export class Vault {
+  /** Called after durable events, for own messages that are through or refused, and for records that are damaged. */
+  onNews: () => void = () => undefined;
+  onSettled: (settled: Settled) => void = () => undefined;
+  onDamaged: (error: DamagedRecord) => void = () => undefined;
+
+  readonly #database: Database;
+  readonly #shelf: Shelf;
+  readonly #clock: Clock;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(database: Database, sealer: Sealer, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#shelf = new Shelf(database, sealer, (error) => {
+      this.onDamaged(error);
+    });
+  }
+
+  /** Make a profile, with a lock or without. ProfileExists, StoreFull, StoreUnavailable. */
+  static async create(name: string, lock: Lock | null, clock: Clock = Date.now): Promise<Vault> {
+    const database = await Database.open(name, true);
+    return Vault.#made(database, () => createKey(database, lock), clock);
+  }
+
+  /**
+   * Open a profile and become the one that writes: whoever had it open before can't any more.
+   *
+   * `wrap` is the password's half, null where there is no lock. NoProfile, WrongPassword, StoreCorrupt, StoreTooNew,
+   * StoreBusy, StoreUnavailable.
+   */
+  static async open(name: string, wrap: Uint8Array | null, clock: Clock = Date.now): Promise<Vault> {
+    const database = await Database.open(name, false);
+    return Vault.#made(database, () => storedKey(database, wrap), clock);
+  }
+
+  /** How the password that opens a profile is derived; null where there is no lock. NoProfile. */
+  static async lockOf(name: string): Promise<Kdf | null> {
+    const database = await Database.open(name, false);
+    try {
+      return await lockOf(database);
+    } finally {
+      database.close();
+    }
+  }
+
+  static async #made(database: Database, key: () => Promise<Uint8Array>, clock: Clock): Promise<Vault> {
+    try {
+      const sealer = await Sealer.of(await key());
+      await database.claim();
+      return new Vault(database, sealer, clock);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** Whether nothing can be done any more. */
+  get closed(): boolean {
+    return this.#database.closed;
+  }
+
+  /**
+   * Do a piece of work as one transaction; what it throws undoes it.
+   *
+   * DamagedRecord, StoreFull, ProfileTaken, StoreClosed, StoreUnavailable.
+   */
+  run<T>(work: (shelf: Shelf) => Promise<T> | T): Promise<T> {
+    const done = this.#last.then(() => this.#transact(work));
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Set another lock, or none. WrongPassword. */
+  changeLock(wrap: Uint8Array | null, lock: Lock | null): Promise<void> {
+    return changeLock(this.#database, wrap, lock);
+  }
+
+  /** Finish what was begun, and close. */
+  async close(): Promise<void> {
+    await this.#last;
+    this.#database.close();
+  }
+
+  async #transact<T>(work: (shelf: Shelf) => Promise<T> | T): Promise<T> {
+    if (this.closed) throw new StoreClosed();
+    const shelf = this.#shelf;
+    shelf.begin();
+    let result: T;
+    try {
+      // First of all, so that nothing ever reads what has expired.
+      for (const own of await shelf.messages.expire(new Date(this.#clock()).toISOString())) {
+        await shelf.forgetSent(own.client_id, own.edited > 0);
+      }
+      result = await work(shelf);
+      shelf.states.flush();
+      const changes = (await Promise.all(shelf.tables.map((table) => table.changes()))).flat();
+      if (changes.length > 0) await this.#database.commit(changes);
+    } catch (error) {
+      shelf.forget();
+      throw error instanceof BadState ? new StoreCorrupt(error.message) : error;
+    }
+    for (const table of shelf.tables) table.stored();
+    const { news, settled } = shelf;
+    for (const one of settled) this.onSettled(one);
+    if (news) this.onNews();
+    return result;
+  }
+}
+
+/** Ask the browser not to take the store away when space runs short; whether it has agreed. */
+export async function askToPersist(): Promise<boolean> {
+  const { navigator } = globalThis as { readonly navigator?: { readonly storage?: Partial<StorageManager> } };
+  return (await navigator?.storage?.persist?.()) ?? false;
+}

@@ -1,0 +1,3 @@
+/** What a browser has by itself. */
+
+export {};
