@@ -7,7 +7,7 @@ import uvloop
 
 from benchmarks.client import Client, connect
 from benchmarks.report import Row
-from benchmarks.system import database, people, processes, system
+from benchmarks.system import people, processes, system
 from tests.system.people import Person
 from tests.system.stack import Stack
 
@@ -26,7 +26,7 @@ from generate_series(%(first)s::bigint, %(last)s::bigint) n
 
 def fill(stack: Stack, conversation_id: str, sender: Person, count: int) -> None:
     """Let the conversation hold `count` messages of 512 bytes."""
-    connection = database(stack)
+    connection = stack.database()
     with connection.cursor() as cursor:
         for first in range(1, count + 1, 500_000):
             last = min(first + 499_999, count)

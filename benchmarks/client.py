@@ -74,6 +74,8 @@ class Client(asyncio.Protocol):
                 self._heard(self, frame)
         elif opcode == 9:
             self._write(10, payload)
+        elif opcode == 8:
+            self._write(8, payload[:2])  # the server drops the connection once it has this
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -95,10 +97,14 @@ class Client(asyncio.Protocol):
         self.transport.write(head + b"\0\0\0\0" + payload)
 
 
-async def connect(url: str, token: str, heard: Callable[[Client, dict[str, Any]], None]) -> Client:
-    """A socket that has been synced."""
+async def connect(
+    url: str, token: str, heard: Callable[[Client, dict[str, Any]], None], address: str = "127.0.0.1"
+) -> Client:
+    """A socket that has been synced, from this address of the loopback."""
     host, _, port = url.removeprefix("http://").partition(":")
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(lambda: Client(token, heard), host, int(port))
+    _, client = await loop.create_connection(
+        lambda: Client(token, heard), host, int(port), local_addr=(address, 0)
+    )
     await asyncio.wait_for(client.synced, 60)
     return client

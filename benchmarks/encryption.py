@@ -89,8 +89,7 @@ def _bundles(keys: DeviceKeys) -> list[Bundle]:
             signed_prekey=BundleSignedPrekey(signed.key_id, signed.public_key, signed.signature),
             one_time_prekey=BundleOneTimePrekey(one.key_id, one.public_key),
             kem_prekey=BundleKemPrekey(post.key_id, post.public_key, post.signature, False),
-            account_key=None,
-            certificate=None,
+            list_version=None,
         )
         for one, post in zip(one_time, kem, strict=True)
     ]

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from benchmarks.report import Row
-from benchmarks.system import database, people, processes, scalar, system
+from benchmarks.system import people, processes, scalar, system
 from tests.system.stack import Stack
 
 DEVICES = 60
@@ -68,7 +68,7 @@ def _case(stack: Stack, devices: list[str], tokens: list[str]) -> tuple[list[Row
 def _fill(stack: Stack, devices: list[str]) -> None:
     """Leave each of these devices EACH prekeys, and forget the claims before; a claim does not look at the
     bytes of a key, so these are random."""
-    connection = database(stack)
+    connection = stack.database()
     with connection, connection.cursor() as cursor:
         cursor.execute("delete from key.one_time_prekeys where device_id = any(%s::uuid[])", (devices,))
         cursor.execute(
@@ -87,7 +87,7 @@ def _fill(stack: Stack, devices: list[str]) -> None:
 def _add_others(stack: Stack, count: int) -> None:
     """Prekeys of other devices, 200 each."""
     others = [str(uuid4()) for _ in range(count // 200)]
-    connection = database(stack)
+    connection = stack.database()
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into key.devices (device_id, user_id)"

@@ -8,6 +8,10 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 
+class Missing(Exception):
+    """Why a benchmark can't be run here, and what to do, in one line."""
+
+
 class Row(NamedTuple):
     """One figure: what was measured, its value, the unit."""
 
@@ -23,14 +27,21 @@ def rows_of(name: str) -> list[Row]:
     return rows
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A figure as the page shows it."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
 
 
-def table(name: str, rows: list[Row]) -> str:
-    """A Markdown table."""
-    lines = [f"## {name}", "", "| what | value | unit | note |", "| --- | ---: | --- | --- |"]
-    lines += [f"| {row.what} | {_number(row.value)} | {row.unit} | {row.note} |" for row in rows]
+def table(name: str, rows: list[Row], about: str = "") -> str:
+    """A Markdown table, below what is to be known about it."""
+    lines = [
+        f"## {name}",
+        "",
+        *([about] if about else []),
+        "| what | value | unit | note |",
+        "| --- | ---: | --- | --- |",
+    ]
+    lines += [f"| {row.what} | {number(row.value)} | {row.unit} | {row.note} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -45,8 +56,8 @@ def machine() -> str:
     )
 
 
-def page(results: dict[str, list[Row]]) -> str:
-    """docs/performance.md."""
+def page(results: dict[str, list[Row]], about: dict[str, str]) -> str:
+    """docs/performance.md; `about` is what there is to say of a benchmark, by its name."""
     head = (
         "# Performance\n\n"
         "Made by `make bench`; do not edit. The load generator is a process of its own on the same cores,\n"
@@ -54,4 +65,4 @@ def page(results: dict[str, list[Row]]) -> str:
         "quarter. Repeat one part with `python -m benchmarks NAME --write`.\n\n"
         f"Machine and versions: {machine()}.\n\n"
     )
-    return head + "\n".join(table(name, rows) for name, rows in results.items())
+    return head + "\n".join(table(name, rows, about.get(name, "")) for name, rows in results.items())

@@ -5,20 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg2
-
 from benchmarks.cpu import cpu_seconds
 from tests.system.people import Person
 from tests.system.stack import Stack, running
 
+# All clients come from one address, so that has no bound.
+UNBOUNDED = {"MESSENGER_GATEWAY__CONNECTIONS_BY_ADDRESS": "0"}
+
 
 @contextmanager
-def system(instances: int = 1, settings: dict[str, str] | None = None) -> Iterator[Stack]:
-    """A started stack in a folder of its own; all clients come from one address, so that has no bound."""
-    unbounded = {"MESSENGER_GATEWAY__CONNECTIONS_BY_ADDRESS": "0", **(settings or {})}
+def system(
+    instances: int = 1, settings: dict[str, str] | None = None, folder: Path | None = None
+) -> Iterator[Stack]:
+    """A started stack in a folder of its own, in `folder` where that is given."""
     with (
-        tempfile.TemporaryDirectory() as folder,
-        running(Stack(Path(folder), "apart", unbounded, instances)) as stack,
+        tempfile.TemporaryDirectory(dir=folder) as own,
+        running(Stack(Path(own), "apart", {**UNBOUNDED, **(settings or {})}, instances)) as stack,
     ):
         yield stack
 
@@ -40,23 +42,9 @@ def processes(stack: Stack) -> dict[str, float]:
     return found
 
 
-def database(stack: Stack) -> psycopg2.extensions.connection:
-    """A connection as the administrator, to count what is there."""
-    environment = stack.admin_environment
-    connection = psycopg2.connect(
-        host=environment["MESSENGER_DATABASE__HOST"],
-        port=environment["MESSENGER_DATABASE__PORT"],
-        dbname=environment["MESSENGER_DATABASE__NAME"],
-        user=environment["MESSENGER_DATABASE__ADMIN_USER"],
-        password=environment["MESSENGER_DATABASE__ADMIN_PASSWORD"],
-    )
-    connection.autocommit = True
-    return connection
-
-
 def scalar(stack: Stack, sql: str) -> int:
     """The one number that a query gives."""
-    connection = database(stack)
+    connection = stack.database()
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql)
