@@ -5,7 +5,7 @@ other answer goes back as ordinary HTTP. After that it looks into nothing: what 
 written to the other, and each transport is the other's producer, so that a side which does not read stops
 the one that writes. No frame is read, so nothing is buffered beyond the two sockets' write buffers; what a
 client may send is for the message service to judge. When one side ends, the other is closed after what is
-left has been written, within `CLOSE_SECONDS`.
+left has been written, and what it still writes is dropped, within `CLOSE_SECONDS`.
 
 A gateway that stops says so: each client gets a close frame with code 1001, between two frames of the
 service's (so where those end is followed all the time, see frames.py). What the service sends after that is
@@ -22,8 +22,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from messenger.core.http import Request, attach, take_over
 from messenger.core.http.answers import head as head_text
@@ -75,8 +78,8 @@ class Relay:
         self._sides.update(sides)
         attach(client, sides[0], releases[0])
         attach(upstream, sides[1], releases[1])
-        client.registerProducer(upstream, True)
-        upstream.registerProducer(client, True)
+        client.registerProducer(sides[1], True)
+        upstream.registerProducer(sides[0], True)
         client.resumeProducing()
         upstream.resumeProducing()
 
@@ -91,7 +94,7 @@ class Relay:
         self.open -= 1
         transport = peer.transport
         transport.unregisterProducer()
-        transport.loseConnection()
+        end_writing(transport)
         cut = self._reactor.callLater(CLOSE_SECONDS, transport.abortConnection)
         peer.on_end = lambda: cut.active() and cut.cancel()
 
@@ -113,8 +116,22 @@ class Relay:
             side.transport.abortConnection()
 
 
+def end_writing(transport: Any) -> None:
+    """Close, but take in what the other end is still writing until it has closed, too.
+
+    To close with bytes unread resets the connection: a client that was busy writing may then not get to read
+    the service's close frame. TLS closes in this way by itself.
+    """
+    if isinstance(transport, TcpConnection) and not transport.TLS:
+        transport.resumeProducing()
+        transport.loseWriteConnection()
+    else:
+        transport.loseConnection()
+
+
+@implementer(IPushProducer)
 class Side(Protocol):
-    """One end of a relayed socket."""
+    """One end of a relayed socket, which the other end holds back."""
 
     transport: Any
     peer: "Side"
@@ -125,6 +142,15 @@ class Side(Protocol):
 
     def connectionMade(self) -> None:
         self.transport.setTcpKeepAlive(True)
+
+    def pauseProducing(self) -> None:
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The other end is gone: what to do about it is the relay's matter."""
 
     def dataReceived(self, data: bytes) -> None:
         write_now(self.peer.transport, data)

@@ -1,6 +1,9 @@
 """Autobahn's test cases for RFC 6455, with the message service's settings: direct, and through the relay."""
 
 import json
+import select
+import socket
+import struct
 import subprocess
 import sys
 from collections import Counter
@@ -51,3 +54,54 @@ def test_all(child, where):
         case.partition(".")[0] for case, behaviour, _ in results if behaviour == "UNIMPLEMENTED"
     )
     assert set(unimplemented) <= {"12", "13"}
+
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+TOO_FAST = b"\x88\x02" + struct.pack(">H", 4429)
+
+
+def until_blank_line(sock):
+    head = b""
+    while b"\r\n\r\n" not in head:
+        assert (piece := sock.recv(65_536))
+        head += piece
+    return head
+
+
+def test_a_client_that_is_busy_writing_reads_why_the_service_ended(tmp_path):
+    """The service reads nothing, says 4429 and resets: the client's connection is not reset as well.
+
+    A client whose write fails may never look at what it was sent, and not every system lets it.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening, open(tmp_path / "log", "wb") as log:
+        child = Child(log, str(listening.getsockname()[1]))
+        try:
+            with child.raw(HANDSHAKE) as client:
+                service, _ = listening.accept()
+                until_blank_line(service)
+                service.sendall(ACCEPTED)
+                assert b" 101 " in until_blank_line(client)
+                client.setblocking(False)
+                writable = select.poll()
+                writable.register(client, select.POLLOUT)
+                while writable.poll(500):
+                    client.send(b"x" * 65_536)
+                service.sendall(TOO_FAST)
+                service.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                service.close()
+                ended = select.poll()
+                ended.register(client, select.POLLRDHUP)
+                assert ended.poll(5_000)
+                assert client.recv(100) == TOO_FAST
+                assert client.recv(100) == b""
+                client.settimeout(5)
+                client.sendall(b"x" * 1_000_000)
+        finally:
+            child.stop()
