@@ -70,7 +70,8 @@ TOO_FAST = b"\x88\x02" + struct.pack(">H", 4429)
 def until_blank_line(sock):
     head = b""
     while b"\r\n\r\n" not in head:
-        assert (piece := sock.recv(65_536))
+        piece = sock.recv(65_536)
+        assert piece
         head += piece
     return head
 
