@@ -5,6 +5,8 @@ before `twist` takes its default.
 """
 
 import asyncio
+import math
+import random
 import resource
 import select
 import signal
@@ -15,6 +17,10 @@ from typing import Any
 from twisted.python.usage import UsageError
 
 WANTED = "AsyncioSelectorReactor"
+
+PATIENT_SECONDS = 0.5  # of a delay that may as well be a little longer
+SLACK = 0.25  # of such a delay, at most
+LONGEST_GRID = 8.0  # seconds between round times
 
 
 def install_reactor() -> None:
@@ -39,6 +45,38 @@ def install_reactor() -> None:
 
     notice_children(reactor)
     watch_again(reactor)
+    wake_rarely(reactor)
+
+
+def wake_rarely(reactor: Any) -> None:
+    """Have timers of PATIENT_SECONDS and more fall due together, and none before its time.
+
+    An idle process does little but wake up. Long delays end at round times, at most SLACK of the delay later,
+    so that one wake-up serves many of them; each process has round times of its own, lest all of them ask the
+    database at once. And uvloop counts whole milliseconds, rounded: for what is left of one Twisted would be
+    called again and again until it is over.
+    """
+    loop = reactor._asyncioEventloop
+    phase = random.uniform(0, LONGEST_GRID)  # noqa: S311 -- no secret
+    call_later, call_at = reactor.callLater, loop.call_at
+
+    def at_a_round_time(delay: float, call: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
+        if delay >= PATIENT_SECONDS:
+            now = reactor.seconds()
+            grid = min(2.0 ** math.floor(math.log2(delay * SLACK)), LONGEST_GRID)
+            delay = math.ceil((now + delay - phase) / grid) * grid + phase - now
+        return call_later(delay, call, *args, **kwargs)
+
+    def reschedule() -> None:
+        timeout = reactor.timeout()
+        if timeout is not None:
+            reactor._scheduledAt = loop.time() + math.ceil(timeout * 1000) / 1000
+            if reactor._timerHandle is not None:
+                reactor._timerHandle.cancel()
+            reactor._timerHandle = call_at(reactor._scheduledAt, reactor._onTimer)
+
+    reactor.callLater = at_a_round_time
+    reactor._reschedule = reschedule
 
 
 def raise_descriptor_limit() -> None:

@@ -162,6 +162,7 @@ class Fake:
         self._server = server
         self._lost = lost
         self.history: History | None = None
+        self.pooled = True
         self.asked: float | None = None
         self.answered = 0.0
         self.ended = False
@@ -232,6 +233,17 @@ class EpochTests(SynchronousTestCase):
             self.successResultOf(ensureDeferred(server.database.read("select")))
             server.clock.advance(connections.WATCH_SECONDS)
         self.assertEqual(server.database.open, 0)
+
+    def test_a_server_that_is_reached_directly_is_not(self) -> None:
+        # It can't be replaced under a connection that stands.
+        server = Server(self)
+        server.start(self)
+        for one in server.standing:
+            one.pooled = False
+        server.history = NEW
+        self.successResultOf(ensureDeferred(server.database.read("select")))
+        server.clock.advance(connections.WATCH_SECONDS)
+        self.assertEqual((server.database.epoch, server.database.failovers), (OLD.word, 0))
 
     def test_a_connection_that_comes_back_broken_is_replaced(self) -> None:
         server = Server(self)

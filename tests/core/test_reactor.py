@@ -148,3 +148,37 @@ def test_a_reset_behind_the_last_bytes_is_a_lost_connection(then: str) -> None:
     done = python(program)
     assert done.stdout.split() in (["bytes", "lost"], ["lost"]), done.stderr
     assert "RuntimeError" not in done.stderr
+
+
+def test_long_delays_end_together_and_none_too_early() -> None:
+    [together, slack, early, turns] = printed(
+        "from messenger.core.reactor import SLACK, install_reactor; install_reactor()\n"
+        "from twisted.internet import reactor\n"
+        "began, due = reactor.seconds(), {}\n"
+        "for number in range(100):\n"
+        "    delay = 1.0 + number / 200\n"
+        "    due[delay] = reactor.callLater(delay, lambda: None).getTime() - began\n"
+        "print(len({round(one, 3) for one in due.values()}))\n"
+        "print(all(delay <= one <= delay * (1 + SLACK) + 0.1 for delay, one in due.items()))\n"
+        "turns, on_timer = 0, reactor._onTimer\n"
+        "def count():\n"
+        "    global turns\n"
+        "    turns += 1\n"
+        "    on_timer()\n"
+        "reactor._onTimer = count\n"
+        "early = 0\n"
+        "def again(left, due):\n"
+        "    global early\n"
+        "    early += reactor.seconds() < due\n"
+        "    if left:\n"
+        "        reactor.callLater(0.0105, again, left - 1, reactor.seconds() + 0.0105)\n"
+        "    else:\n"
+        "        reactor.stop()\n"
+        "reactor.callLater(0, again, 20, 0)\n"
+        "reactor.run()\n"
+        "print(early)\n"
+        "print(turns)\n"
+    )
+    assert int(together) <= 5
+    assert (slack, early) == ("True", "0")
+    assert int(turns) <= 3 * 21

@@ -68,7 +68,15 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         self.asked: float | None = None  # when the statement was sent that is not answered yet
         self.answered = 0.0  # when the last one was
         self.history: History | None = None  # the server's, once that was asked
+        self.pooled = (
+            True  # another server may come to stand behind it, unseen; as long as nobody knows better
+        )
         self.ended = False
+
+    @property
+    def process_id(self) -> int:
+        """Of the server process at the other end, as it has said when the connection was made."""
+        return int(self._connection.info.backend_pid)
 
     def fileno(self) -> int:
         return self._watched

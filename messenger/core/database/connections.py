@@ -1,8 +1,8 @@
 """The connections of a pool: made, replaced when they are lost, and all to one history of the database.
 
 There may be several hosts, of which one is the primary (primary.py). Its history is read with each
-connection, and looked at again every second in which it was asked something, since behind a pooler a server
-may be replaced unseen. Where the history has changed, a standby has taken over: connections to the former
+connection, and behind a pooler, where a server may be replaced unseen, looked at again every second in which it
+was asked something. Where the history has changed, a standby has taken over: connections to the former
 primary are ended, and whoever remembers something of the database is told (`on_epoch`) before anything is
 asked of the new one.
 
@@ -208,7 +208,7 @@ class Connections:
                 one.end()
 
     def _watch(self) -> None:
-        if self._used and self._watched is None and self.leases.all:
+        if self._used and self._watched is None and any(one.pooled for one in self.leases.all):
             self._used = False
             self._watched = ensureDeferred(self._look())
             self._watched.addErrback(lambda why: log.failure("the primary could not be looked at", why))

@@ -29,9 +29,11 @@ from messenger.core.hosts import HEAD_START, Host
 WHO = """
 select current_setting('transaction_read_only') = 'on', pg_is_in_recovery(),
     case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
-    (select system_identifier::text from pg_control_system())
+    (select system_identifier::text from pg_control_system()), pg_backend_pid()
 """
-_WHO_LITTLE = "select current_setting('transaction_read_only') = 'on', pg_is_in_recovery(), '', ''"
+_WHO_LITTLE = """
+select current_setting('transaction_read_only') = 'on', pg_is_in_recovery(), '', '', pg_backend_pid()
+"""
 # Some clouds' engines have no such log, or tell nobody of it.
 _UNTOLD = (
     psycopg2.errorcodes.INSUFFICIENT_PRIVILEGE,
@@ -66,14 +68,19 @@ class Older(Exception):
 
 
 async def history_of(connection: Connection) -> History:
-    """Which history the server at the other end has. ReadOnly where it takes no writes, Lost."""
+    """Which history the server at the other end has. ReadOnly where it takes no writes, Lost.
+
+    Says of the connection whether it is to that server itself: a pooler tells each client a process id of its
+    own making.
+    """
     try:
         rows, _ = await connection.run(WHO, None)
     except psycopg2.Error as error:
         if error.pgcode not in _UNTOLD:
             raise
         rows, _ = await connection.run(_WHO_LITTLE, None)
-    read_only, recovering, timeline, system = rows[0]
+    read_only, recovering, timeline, system, process_id = rows[0]
+    connection.pooled = process_id != connection.process_id
     if recovering:
         raise ReadOnly("it is a standby")
     if read_only:

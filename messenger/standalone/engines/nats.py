@@ -12,7 +12,7 @@ from messenger.standalone.engines import probes
 from messenger.standalone.engines.account import HERE
 from messenger.standalone.engines.leftovers import Ladder
 from messenger.standalone.engines.ports import HOST
-from messenger.standalone.engines.process import Command, Traces
+from messenger.standalone.engines.process import HALF_THE_CORES, Command, Traces
 
 MEMORY_STORE = 64 << 20  # bytes for streams in memory: ours are in files, so this only bounds a mistake
 
@@ -55,7 +55,12 @@ class Nats:
             },
         }
         content = json.dumps(configuration, indent=1).encode()
-        return Command((str(self._program), "-c", "/dev/stdin"), cwd=self._home, input=content)
+        return Command(
+            (str(self._program), "-c", "/dev/stdin"),
+            cwd=self._home,
+            environment=HALF_THE_CORES,
+            input=content,
+        )
 
     async def serves(self) -> bool:
         return await probes.ask(self._reactor, probes.nats(self._port, self._user, self._password))

@@ -25,7 +25,7 @@ from messenger.standalone.engines.account import HERE, Account, give
 from messenger.standalone.engines.credentials import EngineSecrets, write_private
 from messenger.standalone.engines.leftovers import Ladder
 from messenger.standalone.engines.ports import GRPC_OFFSET, HOST
-from messenger.standalone.engines.process import Command, Traces
+from messenger.standalone.engines.process import HALF_THE_CORES, Command, Traces
 
 SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS's choice, which no flag changes
 
@@ -70,6 +70,7 @@ FLAGS = {
 # whether there is something to report, half of what an idle SeaweedFS does. With a wrong one it isn't made.
 ENVIRONMENT = {
     "GOMEMLIMIT": MEMORY_GOAL,
+    **HALF_THE_CORES,
     "SENTRY_DSN": "none",
     "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
 }
