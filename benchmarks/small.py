@@ -197,7 +197,7 @@ def run() -> list[Row]:
                 "CPU at rest, the whole",
                 100 * resting / IDLE_SECONDS,
                 "% of a core",
-                f"no client, {IDLE_SECONDS:g} s",
+                "no client, 5 minutes",
             ),
             Row("memory at rest, the whole", idle.used, "MB", "what processes share counted once"),
             Row("the same, pages of program files", idle.mapped, "MB", "dropped where room is needed"),

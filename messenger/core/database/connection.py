@@ -68,9 +68,7 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         self.asked: float | None = None  # when the statement was sent that is not answered yet
         self.answered = 0.0  # when the last one was
         self.history: History | None = None  # the server's, once that was asked
-        self.pooled = (
-            True  # another server may come to stand behind it, unseen; as long as nobody knows better
-        )
+        self.pooled = True  # nobody knows better: another server may come to stand behind it, unseen
         self.ended = False
 
     @property

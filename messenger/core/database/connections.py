@@ -1,10 +1,10 @@
 """The connections of a pool: made, replaced when they are lost, and all to one history of the database.
 
 There may be several hosts, of which one is the primary (primary.py). Its history is read with each
-connection, and behind a pooler, where a server may be replaced unseen, looked at again every second in which it
-was asked something. Where the history has changed, a standby has taken over: connections to the former
-primary are ended, and whoever remembers something of the database is told (`on_epoch`) before anything is
-asked of the new one.
+connection; behind a pooler, where a server may be replaced unseen, it is looked at again every second in
+which it was asked something. Where the history has changed, a standby has taken over: connections to the
+former primary are ended, and whoever remembers something of the database is told (`on_epoch`) before
+anything is asked of the new one.
 
 A connection whose statement outlives the server's own time-out by `HUNG_SECONDS` counts as lost: a backend
 whose postmaster was killed, or a host that went away without a word, never answers.

@@ -27,8 +27,8 @@ from messenger.standalone.engines.account import Account
 from messenger.standalone.engines.pidfd import Held
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-# For programs in Go. They share the machine with all the rest, and the more cores one of them sees the more its
-# threads wake each other for nothing.
+# For programs in Go. They share the machine with all the rest, and the more cores one of them sees, the more
+# its threads wake each other for nothing.
 HALF_THE_CORES = {"GOMAXPROCS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
 LINE = 300  # characters
 # PostgreSQL, NATS, Valkey, and Go's log of SeaweedFS. What ends a program is mostly not the last that it
