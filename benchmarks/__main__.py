@@ -27,6 +27,7 @@ NAMES = (
     "listening",
     "backlog",
     "sockets",
+    "human",
     "bystanders",
     "instance_stop",
     "gateway",

@@ -63,11 +63,12 @@ async def _generate(url: str, tokens: list[str], pipe: Any) -> None:
 
 
 def _generator(*arguments: Any) -> None:
-    _allow_files()
+    allow_files()
     uvloop.run(_generate(*arguments))
 
 
-def _allow_files() -> None:
+def allow_files() -> None:
+    """Let this process open as many sockets as it may."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -122,7 +123,7 @@ def measure(stack: Stack, tokens: list[str], kind: str) -> list[Row]:
 
 def run() -> list[Row]:
     """All rows."""
-    _allow_files()
+    allow_files()
     with system() as stack:
         users = people(stack, SOCKETS)
         tokens = [one.token for one in users]
