@@ -1,11 +1,12 @@
 """Who may have how many calls under way: what one client asks for in a heap waits behind itself.
 
 An instance works on `BY_USER` calls of a user at a time, and of open routes on `BY_ADDRESS` of a network
-address, behind which many may be; the next begin as these end. So between two calls of an attacker everybody
-else's turn comes, in the event loop and at the database, however many connections it has. After an answer of
-more than `LARGE` bytes the turn ends as much later as `RATE` says, for such answers cost this process, the
-gateway and the database the most. At most `QUEUE` calls wait, one more is refused by 429: `[limits]` bounds
-how many come, but not how long they take.
+address, behind which many may be, but on one only that is about a password, since its slow hash is a quarter
+of a second of a core; the next begin as these end. So between two calls of an attacker everybody else's turn
+comes, in the event loop and at the database, however many connections it has. After an answer of more than
+`LARGE` bytes the turn ends as much later as `RATE` says, for such answers cost this process, the gateway and
+the database the most. At most `QUEUE` calls wait, one more is refused by 429: `[limits]` bounds how many
+come, but not how long they take.
 
 Bodies that stream, uploads and downloads, take as long as their clients do, and have no turn meanwhile.
 """
@@ -19,6 +20,7 @@ from messenger.core.turns import Shares
 
 BY_USER = 2
 BY_ADDRESS = 4
+PASSWORDS = frozenset({"login", "register"})  # classes of routes
 QUEUE = 100
 LARGE = 32_768
 RATE = 4_194_304  # bytes a second
@@ -30,14 +32,18 @@ class Fairness:
     def __init__(self, reactor: Any) -> None:
         self.users = Shares(reactor, BY_USER, QUEUE)
         self.addresses = Shares(reactor, BY_ADDRESS, QUEUE)
+        self.passwords = Shares(reactor, 1, QUEUE)
 
     async def take(self, call: Call) -> None:
         """Wait for the caller's turn; `give_back` has to follow. Problem `rate_limited`."""
         if call.route.streamed or call.route.class_ == FREE:
             return
         user_id = call.request.user_id
-        shares = self.addresses if user_id is None else self.users
-        subject = network_of(call.address) if user_id is None else user_id
+        if user_id is not None:
+            shares, subject = self.users, user_id
+        else:
+            shares = self.passwords if call.route.class_ in PASSWORDS else self.addresses
+            subject = network_of(call.address)
         await shares.take(subject)
         call.turn = shares, subject
 

@@ -43,6 +43,11 @@ class Endpoints:
         """By address."""
         return Answer(200, await self._wait())
 
+    @route("GET", "/login", open=True, class_="login")
+    async def login(self, call: Call) -> Answer:
+        """One at a time of an address."""
+        return Answer(200, await self._wait())
+
     @route("GET", "/stream")
     async def stream(self, call: Call) -> StreamedAnswer:
         """Has a turn until it streams."""
@@ -80,7 +85,8 @@ class FairnessCase(SynchronousTestCase):
         self.clock.advance(0)
 
     def assert_all_back(self):
-        self.assertEqual((len(self.fairness.users), len(self.fairness.addresses)), (0, 0))
+        shares = (self.fairness.users, self.fairness.addresses, self.fairness.passwords)
+        self.assertEqual([len(one) for one in shares], [0, 0, 0])
 
     def test_a_users_calls_wait_for_its_own(self):
         asked = [self.ask("/mine") for _ in range(5)]
@@ -98,6 +104,17 @@ class FairnessCase(SynchronousTestCase):
         self.assertEqual(len(self.waiting), BY_ADDRESS)
         self.ask("/open", peer="198.51.100.1")
         self.assertEqual(len(self.waiting), BY_ADDRESS + 1)
+        while self.waiting:
+            self.end()
+        for one in asked:
+            self.assertEqual(one.reply().status, 200)
+        self.assert_all_back()
+
+    def test_an_address_has_one_password_looked_at_at_a_time(self):
+        asked = [self.ask("/login") for _ in range(3)]
+        self.ask("/open")
+        self.ask("/login", peer="198.51.100.1")
+        self.assertEqual(len(self.waiting), 3)
         while self.waiting:
             self.end()
         for one in asked:
