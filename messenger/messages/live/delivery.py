@@ -123,14 +123,14 @@ class Delivery:
 
     def _give(self, feed: Feed, found: Page) -> None:
         if found.upto.seq - found.above.seq > PAGE:
-            for follower in tuple(feed.followers):
+            for follower in feed.followers:
                 if follower.state is LIVE and follower.reader.slow:
                     follower.fall_behind()
                     ensureDeferred(self._backlog.bring_up(follower.reader))
         now = self._now()
         for stored, sockets in feed.given(found, now):
             self._count(stored, sockets, now)
-        for follower in tuple(feed.followers):
+        for follower in feed.followers:
             if not follower.member:
                 self._hub.leave(feed.conversation_id, follower)
 

@@ -22,7 +22,7 @@ class Feed:
     def __init__(self, conversation_id: str, head: Head) -> None:
         self.conversation_id = conversation_id
         self.seq, self.change = head
-        self.followers: list[Following] = []
+        self.followers: tuple[Following, ...] = ()  # few, mostly: smaller than a list
         self.filling = False  # what live followers lack is being read
 
     @property
@@ -46,7 +46,7 @@ class Feed:
         sockets, whole = 0, True
         shared: bytes | None = None
         sealed = stored.envelopes or ()
-        for follower in tuple(self.followers):  # a socket that overflows is closed, and leaves
+        for follower in self.followers:  # a socket that overflows is closed, and leaves
             if follower.committed(stored, change):
                 reader = follower.reader
                 sockets += 1
@@ -73,7 +73,7 @@ class Feed:
         """What live followers lack has come; gives to how many sockets each message of it went."""
         frames = Frames(now)
         sockets: dict[int, int] = {}
-        for follower in tuple(self.followers):
+        for follower in self.followers:
             if follower.state is LIVE:
                 reader = follower.reader
                 for item in follower.given(page):

@@ -123,7 +123,7 @@ class Hub:
         """Show the follower nothing more; a feed that nobody follows goes."""
         feed = self.feeds.get(conversation_id)
         if feed is not None and follower in feed.followers:
-            feed.followers.remove(follower)
+            feed.followers = tuple(one for one in feed.followers if one is not follower)
             if not feed.followers:
                 del self.feeds[conversation_id]
 
@@ -144,7 +144,7 @@ class Hub:
         """
         feed = self.feeds.get(conversation_id)
         if feed is not None:
-            for follower in tuple(feed.followers):
+            for follower in feed.followers:
                 if follower.change >= feed.change:
                     yield follower.reader
 

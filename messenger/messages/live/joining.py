@@ -112,7 +112,7 @@ class Joining:
         feed = self._hub.feed_of(name, found.head)
         if not was_member:
             connection.followers[feed.conversation_id] = follower
-            feed.followers.append(follower)
+            feed.followers += (follower,)
         self._delivery.reach(name, found.head)
         follower.reached(feed.head)
 
