@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from child_process import Child
-from crossing import CASES
+from crossing_headers import CASES
 from gateway_wire import Bench
 from recording import judge, read_request, waits
 

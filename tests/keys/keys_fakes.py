@@ -1,9 +1,11 @@
 """Keys on a store in memory, and devices that make them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -12,6 +14,7 @@ from messenger.core.ids import new_id
 from messenger.keys.domain import Keys, list_bytes
 from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Outgoing, StandingList
 from messenger.wire.codec import Binary, Uuid
+from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
     Bundle,
@@ -257,3 +260,11 @@ class House:
             run(self.keys.add_one_time_prekeys(device.who, device.one_time(one_time)))
         self.told.clear()
         return device
+
+
+def refused(code: Code, coroutine: Coroutine[Any, Any, object]) -> Problem:
+    """The problem that it ends with."""
+    with pytest.raises(Problem) as caught:
+        run(coroutine)
+    assert caught.value.code == code
+    return caught.value

@@ -3,7 +3,6 @@ What is stored there agrees with itself; where it is made not to, `check` sees i
 """
 
 import json
-import os
 import re
 import resource
 import secrets
@@ -12,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from messenger.admin.backup.tables import KEPT
+from tests.system.kept import Story, admin, done, refused
 from tests.system.people import PASSWORD, Person, b64, device_list
 from tests.system.spoiled import NEVER, SPOILED
 from tests.system.stack import Stack, running
@@ -32,53 +31,6 @@ from tests.system.waiting import until
 pytestmark = pytest.mark.system
 
 OCTETS = {"Content-Type": "application/octet-stream"}
-
-
-def admin(data: Path | None, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`messenger-admin` on a data directory of `twist messenger`."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("MESSENGER_")}
-    where = [] if data is None else ["--data", str(data)]
-    return subprocess.run(
-        [sys.executable, "-m", "messenger.admin.main", *where, *arguments],
-        env={**clean, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def done(data: Path | None, *arguments: str, **environment: str) -> str:
-    """What it said; it has to have gone well."""
-    found = admin(data, *arguments, **environment)
-    assert found.returncode == 0, found.stderr
-    return found.stdout + found.stderr
-
-
-def refused(data: Path | None, *arguments: str) -> str:
-    """The one line of what can't be done."""
-    found = admin(data, *arguments)
-    assert found.returncode in (1, 2), (found.returncode, found.stderr)
-    assert "Traceback" not in found.stderr
-    return found.stderr.strip().splitlines()[-1]
-
-
-@dataclass
-class Story:
-    """What was there when the backup was made, and what came after it."""
-
-    source: Stack
-    folder: Path
-    ann: Person
-    ben: Person
-    other: Person
-    direct: str
-    group: str
-    owner: Owner
-    files: dict[str, bytes] = field(default_factory=dict)
-    claimed: set[int] = field(default_factory=set)
-    listed: dict[str, Any] = field(default_factory=dict)
-    sealed: str = ""
 
 
 @pytest.fixture(scope="module")
