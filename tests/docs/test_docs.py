@@ -1,5 +1,6 @@
 """The pages name what there is: settings, commands, files; and those made from the code are up to date."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -60,3 +61,22 @@ def test_no_page_takes_a_name_that_an_earlier_one_has_taken() -> None:
             assert name not in taken, f"{page} takes {name}, which {taken.get(name)} has taken"
             taken[name] = page
     assert {"alice", "bob", "alice-curl", "alice-python", "alice-js", "ben"} <= set(taken)
+
+
+def test_what_the_tour_shows_is_where_it_says() -> None:
+    rows = re.findall(
+        r"^\| `(messenger/[\w/]+\.py)` \| (`[^|]+`) \|", (FOLDER / "contributing.md").read_text(), re.M
+    )
+    assert len(rows) > 20
+    missing = []
+    for path, names in rows:
+        defined: set[str] = set()
+        for one in ast.parse((ROOT / path).read_text()).body:
+            if isinstance(one, ast.ClassDef):
+                defined.add(one.name)
+                inside = (
+                    part for part in one.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+                )
+                defined |= {f"{one.name}.{part.name}" for part in inside}
+        missing += [f"{path}: {name}" for name in re.findall(r"`([^`]+)`", names) if name not in defined]
+    assert missing == []
