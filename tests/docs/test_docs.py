@@ -11,7 +11,7 @@ from docs.reference import FOLDER, pages
 from messenger.core.settings import Settings
 
 ROOT = FOLDER.parent
-PAGES = sorted([ROOT / "README.md", *FOLDER.glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "tests" / "README.md", *FOLDER.glob("*.md")])
 SECTIONS = {
     one.name: {key.name for key in msgspec.structs.fields(one.type)}
     for one in msgspec.structs.fields(Settings)
