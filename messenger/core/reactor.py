@@ -20,7 +20,7 @@ WANTED = "AsyncioSelectorReactor"
 
 PATIENT_SECONDS = 0.5  # of a delay that may as well be a little longer
 SLACK = 0.25  # of such a delay, at most
-LONGEST_GRID = 8.0  # seconds between round times
+LONGEST_GRID = 0.5  # seconds between round times: promises of some seconds have that much to spare
 
 
 def install_reactor() -> None:
@@ -51,9 +51,9 @@ def install_reactor() -> None:
 def wake_rarely(reactor: Any) -> None:
     """Have timers of PATIENT_SECONDS and more fall due together, and none before its time.
 
-    An idle process does little but wake up. Long delays end at round times, at most SLACK of the delay later,
-    so that one wake-up serves many of them; each process has round times of its own, lest all of them ask the
-    database at once. And uvloop counts whole milliseconds, rounded: for what is left of one Twisted would be
+    An idle process does little but wake up. Long delays end at round times, at most SLACK of the delay and
+    LONGEST_GRID later, so that one wake-up serves many of them; each process has round times of its own, lest
+    all of them ask the database at once. And uvloop counts whole milliseconds, rounded: for what is left of one Twisted would be
     called again and again until it is over.
     """
     loop = reactor._asyncioEventloop
