@@ -53,8 +53,8 @@ def wake_rarely(reactor: Any) -> None:
 
     An idle process does little but wake up. Long delays end at round times, at most SLACK of the delay and
     LONGEST_GRID later, so that one wake-up serves many of them; each process has round times of its own, lest
-    all of them ask the database at once. And uvloop counts whole milliseconds, rounded: for what is left of one Twisted would be
-    called again and again until it is over.
+    all of them ask the database at once. And uvloop counts whole milliseconds, rounded: for what is left of
+    one Twisted would be called again and again until it is over.
     """
     loop = reactor._asyncioEventloop
     phase = random.uniform(0, LONGEST_GRID)  # noqa: S311 -- no secret
