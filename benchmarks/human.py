@@ -34,6 +34,7 @@ TYPING_SECONDS = 3.0
 READ_SECONDS = 5.0
 AWAY_SECONDS = (20.0, 90.0)
 CONTENT = b64(b"\x5a" * 512)
+FILES = 3 * PEOPLE  # the gateway has two sockets for each; root may have as many as it likes
 PARTS = ("gateway", "auth", "message", "key", "file", "postgres", "nats", "valkey")
 
 
@@ -177,7 +178,7 @@ async def _generate(
 
 
 def _generator(*arguments: Any) -> None:
-    allow_files()
+    allow_files(FILES)
     uvloop.run(_generate(*arguments))
 
 
@@ -197,7 +198,7 @@ def _pairs(stack: Stack, numbers: dict[str, int]) -> list[tuple[str, int, int]]:
 
 def run() -> list[Row]:
     """All rows."""
-    allow_files()
+    allow_files(FILES)
     # Longer than the run: who renews is up to the crowd.
     with system(settings={"MESSENGER_AUTH__ACCESS_TOKEN": "7200"}) as stack:
         users = people(stack, PEOPLE)
