@@ -5,6 +5,9 @@ other come and go. Of 50 messages a day four fifths fall into eight hours: 5 an 
 writer types; it is acknowledged where it arrives and read a few seconds later. Twice an hour a device loses
 its connection, and is back in a minute or so; four times it renews its token, and says so on its socket.
 All of that happens at random moments, for `SECONDS`.
+
+There are two instances of each service: a gateway has two sockets for each client, and many systems let a process
+have 20,000.
 """
 
 import asyncio
@@ -34,7 +37,6 @@ TYPING_SECONDS = 3.0
 READ_SECONDS = 5.0
 AWAY_SECONDS = (20.0, 90.0)
 CONTENT = b64(b"\x5a" * 512)
-FILES = 3 * PEOPLE  # the gateway has two sockets for each; root may have as many as it likes
 PARTS = ("gateway", "auth", "message", "key", "file", "postgres", "nats", "valkey")
 
 
@@ -42,9 +44,9 @@ class Crowd:
     """All devices; `sessions` are their access and refresh tokens, `pairs` conversations and their two."""
 
     def __init__(
-        self, url: str, sessions: list[tuple[str, str]], pairs: list[tuple[str, int, int]], http: Any
+        self, urls: list[str], sessions: list[tuple[str, str]], pairs: list[tuple[str, int, int]], http: Any
     ) -> None:
-        self._url = url
+        self._urls = urls
         self._sessions = sessions
         self._pairs = pairs
         self._http: httpx.AsyncClient = http
@@ -91,9 +93,12 @@ class Crowd:
         if task.exception() is not None:
             self.counts["failed"] += 1
 
+    def _url(self, number: int) -> str:
+        return self._urls[number % len(self._urls)]
+
     async def _connect(self, number: int) -> None:
         heard = self._hearing(number)
-        self._clients[number] = await connect(self._url, self._sessions[number][0], heard)
+        self._clients[number] = await connect(self._url(number), self._sessions[number][0], heard)
 
     def _hearing(self, number: int) -> Callable[[Client, dict[str, Any]], None]:
         def heard(client: Client, frame: dict[str, Any]) -> None:
@@ -152,7 +157,7 @@ class Crowd:
         if self._clients[number] is None:
             return
         body = {"refresh_token": self._sessions[number][1]}
-        answer = await self._http.post(f"{self._url}/api/v1/auth/refresh", json=body)
+        answer = await self._http.post(f"{self._url(number)}/api/v1/auth/refresh", json=body)
         if answer.status_code != 200:
             raise RuntimeError(answer.text)
         found = answer.json()
@@ -161,12 +166,12 @@ class Crowd:
 
 
 async def _generate(
-    url: str, sessions: list[tuple[str, str]], pairs: list[tuple[str, int, int]], pipe: Any
+    urls: list[str], sessions: list[tuple[str, str]], pairs: list[tuple[str, int, int]], pipe: Any
 ) -> None:
     loop = asyncio.get_running_loop()
     wait: Callable[[], Awaitable[Any]] = lambda: loop.run_in_executor(None, pipe.recv)  # noqa: E731
     async with httpx.AsyncClient(timeout=30) as http:
-        crowd = Crowd(url, sessions, pairs, http)
+        crowd = Crowd(urls, sessions, pairs, http)
         await crowd.gather()
         pipe.send("all are here")
         await wait()
@@ -178,7 +183,7 @@ async def _generate(
 
 
 def _generator(*arguments: Any) -> None:
-    allow_files(FILES)
+    allow_files()
     uvloop.run(_generate(*arguments))
 
 
@@ -198,16 +203,16 @@ def _pairs(stack: Stack, numbers: dict[str, int]) -> list[tuple[str, int, int]]:
 
 def run() -> list[Row]:
     """All rows."""
-    allow_files(FILES)
+    allow_files()
     # Longer than the run: who renews is up to the crowd.
-    with system(settings={"MESSENGER_AUTH__ACCESS_TOKEN": "7200"}) as stack:
+    with system(2, settings={"MESSENGER_AUTH__ACCESS_TOKEN": "7200"}) as stack:
         users = people(stack, PEOPLE)
         fill(stack, users)
         pairs = _pairs(stack, {one.user_id: number for number, one in enumerate(users)})
         sessions = [(one.token, one.session["refresh_token"]) for one in users]
         for one in users:
             one.http.close()
-        with generator(_generator, stack.url, sessions, pairs) as (pipe, _):
+        with generator(_generator, stack.urls, sessions, pairs) as (pipe, _):
             assert pipe.recv() == "all are here"
             settle(stack)
             before, began = processes(stack), time.monotonic()
@@ -216,7 +221,7 @@ def run() -> list[Row]:
             seconds, after = time.monotonic() - began, processes(stack)
             lost, failed = pipe.recv()
             pipe.send("end")
-    lived = f"{PEOPLE:,} people with {CONVERSATIONS} conversations each, {seconds:.0f} s"
+    lived = f"{PEOPLE:,} people with {CONVERSATIONS} conversations each, {seconds:.0f} s, two instances"
     return [
         *(
             Row(f"human rate: {what}", counts.get(kind, 0) / seconds, "1/s", note)

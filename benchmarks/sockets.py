@@ -67,9 +67,9 @@ def _generator(*arguments: Any) -> None:
     uvloop.run(_generate(*arguments))
 
 
-def allow_files(wanted: int = 0) -> None:
-    """Let this process, and those that it starts, open as many sockets as they may, or as are wanted."""
-    hard = max(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+def allow_files() -> None:
+    """Let this process, and those that it starts, open as many sockets as they may."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
