@@ -6,8 +6,8 @@ writer types; it is acknowledged where it arrives and read a few seconds later. 
 its connection, and is back in a minute or so; four times it renews its token, and says so on its socket.
 All of that happens at random moments, for `SECONDS`.
 
-There are two instances of each service: a gateway has two sockets for each client, and many systems let a process
-have 20,000.
+There are two instances of each service: a gateway has two sockets for each client, and many systems let a
+process have 20,000.
 """
 
 import asyncio
