@@ -6,12 +6,13 @@ The bus is made up; what counts events, says what is wanted and finds what was m
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from hypothesis.strategies import booleans, data, frozensets, integers, sampled_from
+from hypothesis.strategies import booleans, data, frozensets, integers, lists, sampled_from
 from msgspec.structs import replace
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
@@ -20,6 +21,7 @@ from messenger.core.bus.numbering import KNOWN_SECONDS, Numbering
 from messenger.core.bus.origins import SILENCE_SECONDS
 from messenger.core.bus.routes import YOUTH_SECONDS
 from messenger.core.ids import new_id
+from messenger.messages.live.healing import GATHER_SECONDS
 from messenger.messages.live.interest import LINGER_SECONDS
 from messenger.messages.model import Draft, Head, Outcome
 from messenger.wire import events
@@ -29,8 +31,8 @@ from tests.messages.live_world import Conversation, Instance, Store, user_of
 
 DEVICES = ("ann-phone", "ben-phone", "cat-phone", "dan-phone", "ann-laptop")
 USERS = ("ann", "ben", "cat", "dan")
-NAMES = ("one", "two", "three")
-MEMBERS = {"one": ("ann", "ben"), "two": ("ann", "cat"), "three": USERS}
+MEMBERS = {"".join(pair): pair for pair in combinations(USERS, 2)} | {"all": USERS}
+NAMES = tuple(MEMBERS)
 INSTANCES = 5
 FAULTS = ("born", "end", "cut off", "lose", "old")
 SETTLE_SECONDS = 0.1
@@ -172,6 +174,8 @@ class Routing(RuleBasedStateMachine):
         self.wait(1)
         for number in range(4):  # all are to know who the members are
             self.write("ann-phone", NAMES, number)
+            self.write("dan-phone", NAMES, number)
+            self.write("ben-phone", ["bencat"], number)
         self.wait(1)
 
     @property
@@ -230,7 +234,7 @@ class Routing(RuleBasedStateMachine):
 
     @rule(
         device=sampled_from(DEVICES),
-        names=sampled_from((("one",), ("two",), ("three",), ("one", "two"), NAMES)),
+        names=lists(sampled_from(NAMES), min_size=1, max_size=2, unique=True),
         which=integers(0, INSTANCES),
     )
     def write(self, device: str, names: Sequence[str], which: int) -> None:
@@ -245,13 +249,19 @@ class Routing(RuleBasedStateMachine):
             self.note([draft.conversation_id for draft, _ in stored])
             self.node(which).live.events.committed(new_id(), stored)
 
-    @rule(name=sampled_from(NAMES), user=sampled_from(USERS), which=integers(0, INSTANCES))
-    def change_members(self, name: str, user: str, which: int) -> None:
+    @rule(name=sampled_from(NAMES), user=sampled_from(USERS), which=integers(0, INSTANCES), quiet=booleans())
+    def change_members(self, name: str, user: str, which: int, quiet: bool) -> None:
         conversation = self.store.conversations[name]
         joins = not conversation.member(user)
         (conversation.add if joins else conversation.remove)(user)
         heads = self.note([name], [user] if joins else [])
         self.node(which).live.events.changed(new_id(), heads)
+        self.rest(quiet)
+
+    def rest(self, quiet: bool) -> None:
+        """Time goes by in which nothing arrives: what an instance does about a thing by itself is done."""
+        if quiet:
+            self.clock.pump([GATHER_SECONDS] * 2)
 
     def note(self, names: Sequence[str], users: Sequence[str] = ()) -> events.Heads:
         """The outbox's row, which the transaction writes."""
@@ -286,8 +296,8 @@ class Routing(RuleBasedStateMachine):
 
     # sockets
 
-    @rule(device=sampled_from(DEVICES), which=integers(0, INSTANCES))
-    def open(self, device: str, which: int) -> None:
+    @rule(device=sampled_from(DEVICES), which=integers(0, INSTANCES), quiet=booleans())
+    def open(self, device: str, which: int, quiet: bool = False) -> None:
         began = {
             name: one.place(device) if user_of(device) in one.periods else Head(0, 0)
             for name, one in self.store.conversations.items()
@@ -295,6 +305,7 @@ class Routing(RuleBasedStateMachine):
         node = self.node(which)
         connection, channel = node.live.open(device)
         self.sockets.append((node, Socket(device, connection, channel, began)))
+        self.rest(quiet)
 
     @precondition(lambda self: self.sockets)
     @rule(choice=data())
