@@ -208,8 +208,7 @@ class Presence:
         for user_id, peers in audience.items():
             frame = encode(self._frame(user_id, status.get(user_id, "offline")))
             self._hub.tell_users(peers, frame)
-            concerned = ((shards_of((peer,)), peer) for peer in peers)
-            for subject, some in self._bus.split(events.PRESENCE, concerned):
+            for subject, some in self._bus.split(events.PRESENCE, peers, lambda peer: shards_of((peer,))):
                 event = events.PresenceChanged(origin=self._instance_id, peers=some, frame=Raw(frame))
                 self._bus.tell(subject, encode(event))
 

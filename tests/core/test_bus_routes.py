@@ -36,7 +36,7 @@ class One:
         return noted
 
     def goes(self, shards: int | None) -> list[str]:
-        return [subject for subject, _ in self.routes.split(BATCH, [(shards, "x")])]
+        return [subject for subject, _ in self.routes.split(BATCH, ["x"], lambda _: shards)]
 
     def missed(self) -> bool:
         """Whether it knows that it has missed something, seconds later."""
@@ -70,8 +70,9 @@ def test_an_event_goes_to_those_who_want_it_and_to_nobody_else() -> None:
     assert one.goes(0b0101) == [three.subject, four.subject]
     assert one.goes(0b1001) == []
     assert one.goes(None) == [BATCH]
-    items = [(0b0011, "a"), (0b0100, "b"), (0b0010, "c"), (ALL, "d")]
-    assert dict(one.routes.split(BATCH, items)) == {
+    items = {"a": 0b0011, "b": 0b0100, "c": 0b0010, "d": ALL}
+    assert one.routes.split(BATCH, [], items.get) == []
+    assert dict(one.routes.split(BATCH, list(items), items.get)) == {
         two.subject: ["a", "c"],
         three.subject: ["b"],
         four.subject: ["b"],

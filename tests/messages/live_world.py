@@ -4,7 +4,7 @@ A reading sees what was committed when it was asked for; the test says when its 
 and whether at all.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -244,8 +244,10 @@ class Bus:
     async def known(self, _version: int) -> None:
         """They all hear everything."""
 
-    def split(self, subject: str, items: Iterable[tuple[int | None, T]]) -> list[tuple[str, list[T]]]:
-        return [(subject, [item for _, item in items])]
+    def split(
+        self, subject: str, items: Sequence[T], _concerns: Callable[[T], int | None]
+    ) -> list[tuple[str, list[T]]]:
+        return [(subject, list(items))] if items else []
 
     def tell(self, subject: str, payload: bytes) -> None:
         self.told.append((subject, payload))

@@ -4,7 +4,7 @@ whichever instances come, go, die or are cut off, each socket gets all of its co
 The bus is made up; what counts events, says what is wanted and finds what was missed is the real thing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import SimpleNamespace
@@ -131,10 +131,12 @@ class Node:
                 self.turn()
             await self.numbering.known(self, version)  # type: ignore[arg-type]
 
-    def split(self, subject: str, items: Iterable[tuple[int | None, T]]) -> list[tuple[str, list[T]]]:
+    def split(
+        self, subject: str, items: Sequence[T], concerns: Callable[[T], int | None]
+    ) -> list[tuple[str, list[T]]]:
         if self.old:
-            return [(subject, [item for _, item in items])]
-        return self.numbering.routes.split(subject, items)
+            return [(subject, list(items))]
+        return self.numbering.routes.split(subject, items, concerns)
 
     def tell(self, subject: str, payload: bytes) -> None:
         self.say(subject, payload)

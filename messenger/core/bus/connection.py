@@ -24,7 +24,7 @@ called.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -114,10 +114,12 @@ class Bus:
         from now on is heard. What one tells that takes too long counts as missed (`on_gap`)."""
         await self._numbering.known(self._link, version)
 
-    def split(self, subject: str, items: Iterable[tuple[int | None, T]]) -> list[tuple[str, list[T]]]:
+    def split(
+        self, subject: str, items: Sequence[T], concerns: Callable[[T], int | None]
+    ) -> list[tuple[str, list[T]]]:
         """Where to publish what, so that all hear of `items` who want it and hear `subject` by `on(own)`:
-        subjects, each with what goes there. Each item comes with the shards it concerns; None: all."""
-        return self._numbering.routes.split(subject, items)
+        subjects, each with what goes there. An item `concerns` a set of shards; None: all."""
+        return self._numbering.routes.split(subject, items, concerns)
 
     def on_gap(self, listener: GapListener) -> None:
         """Call `listener()` whenever events may have been missed; before `start`."""

@@ -23,7 +23,7 @@ What remains is what remains with any event: where it gets lost, its number is m
 No I/O here. An instance that hears and tells nothing of users has version 0, and takes no part in this.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -169,17 +169,22 @@ class Routes:
 
     # what goes to whom
 
-    def split(self, subject: str, items: Iterable[tuple[int | None, T]]) -> list[tuple[str, list[T]]]:
-        """What is to be published where of `items`, each with the set of shards that it concerns; None: all.
+    def split(
+        self, subject: str, items: Sequence[T], concerns: Callable[[T], int | None]
+    ) -> list[tuple[str, list[T]]]:
+        """What is to be published where of `items`. Each `concerns` a set of shards; None: all.
 
-        What nobody else wants is in none. To who is alone all are everyone.
+        What nobody else wants is in none. Who is alone tells everyone.
         """
+        if not items:
+            return []
+        if self._young or self._old or not self._peers:
+            return [(subject, list(items))]
         found: dict[str, list[T]] = {}
-        everyone = self._young or bool(self._old) or not self._peers
         half = (len(self._peers) + 1) / 2
-        for shards, item in items:
-            names: list[str] = [EVERYONE]
-            if shards is not None and not everyone:
+        for item in items:
+            shards, names = concerns(item), [EVERYONE]
+            if shards is not None:
                 names = [name for name, peer in self._peers.items() if peer.shards & shards]
                 if len(names) > half:
                     names = [EVERYONE]

@@ -70,8 +70,7 @@ class ConversationEvents:
             items.append(_Item(stored.conversation_id, stored.seq, outcome.change, msgspec.Raw(packed)))
             self._delivery.offer(stored, outcome.change)
         if size <= MAX_PAYLOAD:
-            concerned = ((self._audience.of(item.conversation_id, item.change), item) for item in items)
-            parts = self._bus.split(events.BATCH, concerned)
+            parts = self._bus.split(events.BATCH, items, self._concerns)
             self._outbox.send_parts(event_id, [(subject, _pack.encode(some)) for subject, some in parts])
         else:
             latest = {item.conversation_id: item for item in items}
@@ -80,6 +79,9 @@ class ConversationEvents:
                 for name, item in latest.items()
             ]
             self._outbox.send(event_id, events.HEADS, encode(events.Heads(heads=heads)))
+
+    def _concerns(self, item: _Item) -> int | None:
+        return self._audience.of(item.conversation_id, item.change)
 
     def changed(self, event_id: str, heads: events.Heads) -> None:
         """Conversations that this instance has just moved under `event_id`: look here, tell the others."""

@@ -37,13 +37,12 @@ class Receipts:
         receipts = [self._receipt("delivered", one) for one in delivered]
         receipts += [self._receipt("read", one) for one in read]
         self._tell_here(receipts)
-        concerned = ((self._shards(one), one) for one in receipts)
-        for subject, some in self._bus.split(events.RECEIPTS, concerned):
+        for subject, some in self._bus.split(events.RECEIPTS, receipts, self._concerns):
             for start in range(0, len(some), MOST):
                 event = events.Receipts(origin=self._origin, receipts=some[start : start + MOST])
                 self._bus.tell(subject, encode(event))
 
-    def _shards(self, receipt: events.Receipt) -> int | None:
+    def _concerns(self, receipt: events.Receipt) -> int | None:
         if receipt.others:
             return self._audience.of(receipt.conversation_id)
         return shards_of((receipt.user_id,))

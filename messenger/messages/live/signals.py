@@ -72,11 +72,13 @@ class Signals:
     def _tell(self, told: events.Told) -> None:
         def tell() -> None:
             self._tell_here(told)
-            concerned = [(self._audience.of(told.conversation_id), told)]
-            for subject, _ in self._bus.split(events.TOLD, concerned):
+            for subject, _ in self._bus.split(events.TOLD, [told], self._concerns):
                 self._bus.tell(subject, encode(told))
 
         self._in_turn(told, tell)
+
+    def _concerns(self, told: events.Told) -> int | None:
+        return self._audience.of(told.conversation_id)
 
     def _in_turn(self, told: events.Told, tell: Callable[[], None]) -> None:
         if told.paced:
