@@ -25,6 +25,7 @@ NAMES = (
     "messages",
     "fanout",
     "listening",
+    "shards",
     "backlog",
     "sockets",
     "human",

@@ -5,40 +5,21 @@ Without NATS and without nats-py's part, which is one for each event however muc
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
 
 from benchmarks.report import Row
 from messenger.core.ids import new_id
-from messenger.messages.live.conversation_events import ConversationEvents
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.model import Draft, Outcome
 from messenger.messages.store.places import Risen
 from messenger.wire import events
-from tests.messages.live_world import Conversation, Instance, Store
+from tests.messages.live_world import Bus, Conversation, Instance, Store
 
 MANY = 20_000  # messages or receipts in each round
 ROUNDS = 5
 CONVERSATIONS = 1_000  # with sockets here
-
-
-class _Bus:
-    """Notes what would be published."""
-
-    def __init__(self) -> None:
-        self.listeners: dict[str, Callable[[str, bytes], None]] = {}
-        self.payloads: list[bytes] = []
-
-    def on(self, subject: str, listener: Callable[[str, bytes], None]) -> None:
-        self.listeners[subject] = listener
-
-    def tell(self, _subject: str, payload: bytes) -> None:
-        self.payloads.append(payload)
-
-    def send(self, _event_id: str, _subject: str, payload: bytes) -> None:
-        self.payloads.append(payload)
 
 
 class _Instance:
@@ -46,11 +27,11 @@ class _Instance:
 
     def __init__(self) -> None:
         store = Store()
-        self.bus = _Bus()
+        self.bus = Bus()
         bus: Any = self.bus
-        instance = Instance(Clock(), store)
-        self.events = ConversationEvents(instance.delivery, instance.joining, bus, bus)
-        self.receipts = Receipts(instance.hub, bus, 32)
+        instance = Instance(Clock(), store, bus=bus)
+        self.events = instance.events
+        self.receipts = Receipts(instance.hub, instance.audience, bus, 32)
         for _ in range(CONVERSATIONS):
             name = new_id()
             store.conversations[name] = Conversation(name)
@@ -65,11 +46,11 @@ def run() -> list[Row]:
     rows = []
     for many in (1, 10, 200):
         there.events.committed("event", [_message() for _ in range(many)])
-        cost = _cost(here, events.BATCH, there.bus.payloads.pop(), many)
+        cost = _cost(here, events.BATCH, there.bus.told.pop()[1], many)
         rows.append(Row(f"a message, {many} to a commit", cost, "µs"))
     for many in (1, 200):
         there.receipts.risen([Risen(new_id(), new_id(), new_id(), 7, 2) for _ in range(many)], [])
-        cost = _cost(here, events.RECEIPTS, there.bus.payloads.pop(), many)
+        cost = _cost(here, events.RECEIPTS, there.bus.told.pop()[1], many)
         rows.append(Row(f"a receipt, {many} to a flush", cost, "µs"))
     return rows
 
@@ -88,7 +69,7 @@ def _message() -> tuple[Draft, Outcome]:
 
 
 def _cost(here: _Instance, subject: str, payload: bytes, many: int) -> float:
-    hear, times = here.bus.listeners[subject], MANY // many
+    hear, times = dict(here.bus.listeners)[subject], MANY // many
     found = []
     for _ in range(ROUNDS):
         begin = time.process_time()

@@ -8,9 +8,10 @@ older than two seconds. The id is the event's `Nats-Msg-Id`, so a second relay i
 At most `IN_FLIGHT` events of one instance are on their way; what comes beyond waits in the table.
 """
 
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -79,24 +80,37 @@ class Outbox:
 
         What the bus does not store at the moment its hearers are told all the same; it is relayed later.
         """
+        self.send_parts(event_id, [(subject, payload)])
+
+    def send_parts(self, event_id: str, parts: Sequence[tuple[str, bytes]]) -> None:
+        """Publish an event as `send`, in parts, each on a subject of its own: the row goes when all of them
+        are stored, at once where there are none."""
         if len(self._flying) < IN_FLIGHT and self._bus.taking:
-            self._fly(event_id, subject, payload)
+            self._fly(event_id, parts)
         else:
             self._leave()
-            self._bus.tell(subject, payload, event_id)
+            for number, (subject, payload) in enumerate(parts):
+                self._bus.tell(subject, payload, _part_id(event_id, number))
 
-    def _fly(self, event_id: str, subject: str, payload: bytes) -> None:
+    def _fly(self, event_id: str, parts: Sequence[tuple[str, bytes]]) -> None:
         if event_id not in self._flying:
             self._flying.add(event_id)
-            ensureDeferred(self._publish(event_id, subject, payload))
+            ensureDeferred(self._publish(event_id, parts))
 
     def _leave(self) -> None:
         """Something stays in the table, and is old enough to be relayed in two seconds."""
         self._look_until = self._seconds() + ALONE_SECONDS
 
-    async def _publish(self, event_id: str, subject: str, payload: bytes) -> None:
+    async def _publish(self, event_id: str, parts: Sequence[tuple[str, bytes]]) -> None:
         try:
-            await self._bus.publish(subject, payload, event_id)
+            storing = [
+                self._bus.publish(subject, payload, _part_id(event_id, number))
+                for number, (subject, payload) in enumerate(parts)
+            ]
+            if len(storing) == 1:
+                await storing[0]
+            else:
+                await _all(storing)
             self._done.append(event_id)
             self.published += 1
         except BusAway as error:
@@ -164,4 +178,16 @@ class Outbox:
             self._leave()
         for event_id, subject, payload, _ in rows:
             if len(self._flying) < IN_FLIGHT and self._bus.connected:
-                self._fly(event_id, subject, payload)
+                self._fly(event_id, [(subject, payload)])
+
+
+def _part_id(event_id: str, number: int) -> str:
+    return f"{event_id}.{number}" if number else event_id
+
+
+async def _all(storing: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await all at once, and raise what the first of them that failed has raised."""
+    results: list[tuple[bool, Any]] = await DeferredList(map(ensureDeferred, storing), consumeErrors=True)
+    for stored, result in results:
+        if not stored:
+            result.raiseException()

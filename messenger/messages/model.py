@@ -116,6 +116,14 @@ class Membership(NamedTuple):
     left: bool
 
 
+class Members(NamedTuple):
+    """The members of a conversation when it had `change`; None: too many to be told."""
+
+    conversation_id: str
+    change: int
+    user_ids: list[str] | None
+
+
 @dataclass(frozen=True)
 class MemberRow:
     """A member within `ConversationState`."""

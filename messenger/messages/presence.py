@@ -25,6 +25,7 @@ from messenger.messages.store.presence import Seen
 from messenger.wire import events, frames
 from messenger.wire.codec import Decoder, encode
 from messenger.wire.errors import Problem
+from messenger.wire.shards import shards_of
 from messenger.wire.times import rfc3339
 
 FLUSH_SECONDS = 0.2
@@ -77,7 +78,7 @@ class Presence:
         self._timer: Any = None
         self._renewing = LoopingCall(lambda: ensureDeferred(self._renew()))
         self._renewing.clock = reactor
-        bus.on(events.PRESENCE, self._hear)
+        bus.on(events.PRESENCE, self._hear, own=True)
 
     async def start(self) -> None:
         self._renewing.start(RENEW_SECONDS).addErrback(lambda why: log.failure("renewing ended", why))
@@ -206,9 +207,10 @@ class Presence:
         status = await self._store.status(list(audience))
         for user_id, peers in audience.items():
             frame = encode(self._frame(user_id, status.get(user_id, "offline")))
-            event = events.PresenceChanged(origin=self._instance_id, peers=peers, frame=Raw(frame))
             self._hub.tell_users(peers, frame)
-            self._bus.tell(events.PRESENCE, encode(event))
+            for subject, some in self._bus.split(events.PRESENCE, peers, lambda peer: shards_of((peer,))):
+                event = events.PresenceChanged(origin=self._instance_id, peers=some, frame=Raw(frame))
+                self._bus.tell(subject, encode(event))
 
     def _hear(self, _subject: str, payload: bytes) -> None:
         event = _event.decode(payload)

@@ -21,6 +21,7 @@ PRESENCE = "messenger.live.presence"
 ATTACHED = "messenger.live.attached"
 BLOCK = "messenger.live.block"
 ANNOUNCED = "messenger.live.origin"
+NOTED = "messenger.live.noted"
 
 
 class SessionEnded(Struct, frozen=True, kw_only=True):
@@ -134,11 +135,29 @@ class Attached(Struct, frozen=True, kw_only=True):
 
 
 class Announced(Struct, frozen=True, kw_only=True):
-    """Up to which number origin `origin` has published on each subject; `last`: before it stops."""
+    """Up to which number origin `origin` has published on each subject; `last`: before it stops.
+
+    `shards` are those of the users that it wants to hear of: 256 bits, big-endian, shard 0 the lowest; null
+    from the version before, which wants all. `version` counts how often it has changed them; 0 where it
+    neither hears nor tells of users at all. `asks`: some of the others have not said that they know. `young`:
+    all that it has told so far it has told to all.
+    """
 
     origin: str
     numbers: dict[str, int]
     last: bool = False
+    shards: bytes | None = None
+    version: int = 0
+    asks: bool = False
+    young: bool = False
+
+
+class Noted(Struct, frozen=True, kw_only=True):
+    """Instance `origin` knows the shards of who is told this, as of their `version`: all that it has
+    published later went by them."""
+
+    origin: str
+    version: int
 
 
 class BlockChanged(Struct, frozen=True, kw_only=True):

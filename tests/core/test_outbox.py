@@ -114,6 +114,28 @@ class OutboxTests(SynchronousTestCase):
         self.bus.took("4")
         self.assertEqual(self.table.deletes, [["1"], ["2", "3"], ["4"]])
 
+    def test_the_row_of_an_event_in_parts_goes_when_all_are_stored(self) -> None:
+        self.outbox.send_parts("1", [("a", b"A"), ("b", b"B")])
+        self.assertEqual(self.bus.published, [("a", b"A", "1"), ("b", b"B", "1.1")])
+        self.bus.took("1.1")
+        self.assertEqual(self.table.deletes, [])
+        self.bus.took("1")
+        self.assertEqual(self.table.deletes, [["1"]])
+
+    def test_the_row_stays_where_a_part_was_not_taken(self) -> None:
+        self.outbox.send_parts("1", [("a", b"A"), ("b", b"B")])
+        self.bus.fail("1", BusAway("away"))
+        self.assertEqual(self.outbox.in_flight, 1)
+        self.bus.took("1.1")
+        self.assertEqual((self.table.deletes, self.outbox.in_flight), ([], 0))
+
+    def test_the_row_of_an_event_that_concerns_nobody_goes_at_once_if_that_can_be_known(self) -> None:
+        self.outbox.send_parts("1", [])
+        self.assertEqual((self.bus.published, self.table.deletes), ([], [["1"]]))
+        self.bus.connected = False
+        self.outbox.send_parts("2", [])
+        self.assertEqual(self.table.deletes, [["1"]])
+
     def test_an_event_on_its_way_is_not_sent_again(self) -> None:
         self.send("1", "1")
         self.assertEqual(self.bus.ids, ["1"])

@@ -13,13 +13,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from messenger.core.identity import Identity
+from messenger.messages.live.audience import Audience
 from messenger.messages.live.backlog import Backlog
 from messenger.messages.live.connection import Connection
+from messenger.messages.live.conversation_events import ConversationEvents
 from messenger.messages.live.delivery import Delivery
 from messenger.messages.live.healing import Healing
 from messenger.messages.live.hub import Hub
+from messenger.messages.live.interest import Interest
 from messenger.messages.live.joining import Joining
-from messenger.messages.model import Happened, Head, Membership, Stored
+from messenger.messages.model import Happened, Head, Members, Membership, Stored
 from messenger.wire.errors import unavailable
 
 T = TypeVar("T")
@@ -179,6 +182,15 @@ class Store:
         ]
         return await self._answer("joined", found)
 
+    async def members(self, conversation_ids: Sequence[str], most: int) -> list[Members]:
+        found = []
+        for name in conversation_ids:
+            one = self.conversations.get(name)
+            if one is not None:
+                users = [user_id for user_id in one.periods if one.member(user_id)]
+                found.append(Members(name, one.head.change, users if len(users) <= most else None))
+        return await self._answer("members", found)
+
     async def apart(self, user_id: str) -> list[str]:
         return await self._answer("apart", [])
 
@@ -216,17 +228,55 @@ class Channel:
         ]
 
 
-class Instance:
-    """Live delivery of one instance, put together as the service does it."""
+class Bus:
+    """Carries what instances tell each other, to all of them and at once, and notes it."""
 
-    def __init__(self, clock: Clock, store: Store, unread_bytes: int = 100_000) -> None:
+    def __init__(self) -> None:
+        self.listeners: list[tuple[str, Any]] = []
+        self.told: list[tuple[str, bytes]] = []
+
+    def on(self, subject: str, listener: Any, *, own: bool = False) -> None:
+        self.listeners.append((subject, listener))
+
+    def want(self, _shards: int) -> int:
+        return 1
+
+    async def known(self, _version: int) -> None:
+        """They all hear everything."""
+
+    def split(
+        self, subject: str, items: Sequence[T], _concerns: Callable[[T], int | None]
+    ) -> list[tuple[str, list[T]]]:
+        return [(subject, list(items))] if items else []
+
+    def tell(self, subject: str, payload: bytes) -> None:
+        self.told.append((subject, payload))
+        for wanted, listener in self.listeners:
+            if wanted == subject:
+                listener(subject, payload)
+
+    def send_parts(self, _event_id: str, parts: Sequence[tuple[str, bytes]]) -> None:
+        self.told += parts
+
+
+class Instance:
+    """Live delivery of one instance, put together as the service does it; `bus` where there are others."""
+
+    def __init__(self, clock: Clock, store: Store, unread_bytes: int = 100_000, bus: Any = None) -> None:
         self.clock, self.store = clock, store
         self.connections: list[Connection] = []
         self.hub = Hub(clock, unread_bytes)
         self.backlog = Backlog(clock, self.hub, store)
         self.delivery = Delivery(clock, self.hub, store, self.backlog)
-        self.joining = Joining(clock, self.hub, store, store, self.backlog, self.delivery)
+        self.audience = Audience(clock, store)
+        self.interest = Interest(clock, self.hub, bus or Bus())
+        self.joining = Joining(
+            clock, self.hub, store, store, self.backlog, self.delivery, self.interest.known
+        )
         self.healing = Healing(clock, self.hub, store, store, self.delivery, self.joining.join, LOOK_SECONDS)
+        self.events = ConversationEvents(
+            self.delivery, self.joining, self.audience, bus or Bus(), bus or Bus()
+        )
 
     def attach(self, device_id: str, channel: Channel | None = None) -> tuple[Connection, Channel]:
         """A device's socket that is let in and follows nothing yet."""

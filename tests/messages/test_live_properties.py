@@ -2,8 +2,7 @@
 each message and change once, nothing that its user may not see, and nothing is missing once all is quiet.
 """
 
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -15,25 +14,14 @@ from twisted.internet.task import Clock
 
 from messenger.core.bus.origins import SILENCE_SECONDS, Origin, Origins
 from messenger.messages.live import backlog, delivery
-from messenger.messages.live.connection import Connection
 from messenger.messages.model import Head, Stored
-from tests.messages.live_world import Channel, Conversation, Instance, Store, until, user_of
+from tests.messages.live_checks import Socket, check
+from tests.messages.live_world import Conversation, Instance, Store, until, user_of
 
 DEVICES = ("ann-phone", "ann-laptop", "ben-phone", "cat-phone")
 USERS = ("ann", "ben", "cat")
 NAMES = ("one", "two")
 SUBJECT = "news"
-
-
-@dataclass
-class Socket:
-    """A socket, and what was known when it was opened."""
-
-    device_id: str
-    connection: Connection
-    channel: Channel
-    began: dict[str, Head]
-    resent: dict[str, int] = field(default_factory=dict)  # by conversation: how often that was asked for
 
 
 @dataclass
@@ -227,7 +215,7 @@ class LiveDelivery(RuleBasedStateMachine):
                 self.come_to_rest()
                 for socket in self.sockets:
                     for name in NAMES:
-                        self.check(socket, self.store.conversations[name])
+                        check(socket, self.store.conversations[name])
         finally:
             for one in self.patches:
                 one.stop()
@@ -242,53 +230,6 @@ class LiveDelivery(RuleBasedStateMachine):
         if self.origins.missed(now + SILENCE_SECONDS):
             self.instance.healing.gap()
         until(self.clock, self.store, self.instance.idle)
-
-    def check(self, socket: Socket, conversation: Conversation) -> None:
-        periods = conversation.periods[user_of(socket.device_id)]
-        frames = [one for one in socket.channel.frames() if one.get("conversation_id") == conversation.name]
-        seqs = [one["seq"] for one in frames if one["type"] == "message"]
-        changes = [one["change"] for one in frames if one["type"] == "change"]
-        assert changes == sorted(set(changes)), changes
-        falls = sum(later <= earlier for earlier, later in pairwise(seqs))
-        assert falls <= socket.resent.get(conversation.name, 0), seqs
-        began = socket.began[conversation.name]
-        for seq in seqs:
-            assert any(period.holds_seq(seq) for period in periods), (seq, periods)
-            if conversation.name not in socket.resent:
-                assert seq > began.seq
-                assert conversation.messages[seq - 1].sender_device_id != socket.device_id
-        for change in changes:
-            assert change > began.change
-            assert any(period.holds_change(change) for period in periods), (change, periods)
-        self.check_order(frames)
-        if not socket.connection.closed:
-            self.check_whole(socket, conversation, set(seqs), set(changes))
-
-    def check_order(self, frames: list[dict[str, Any]]) -> None:
-        """A change comes after the messages that were there, and before those that were not."""
-        seen = 0
-        for one in frames:
-            if one["type"] == "message":
-                seen = max(seen, one["seq"])
-            elif one["type"] == "change":
-                assert one["at_seq"] >= seen, frames
-
-    def check_whole(
-        self, socket: Socket, conversation: Conversation, seqs: set[int], changes: set[int]
-    ) -> None:
-        """Of the membership that stands, or of the last that stood when it was opened, nothing is missing."""
-        assert socket.connection.synced
-        period = conversation.periods[user_of(socket.device_id)][-1]
-        began = socket.began[conversation.name]
-        if period.last is not None and period.last.change <= began.change:
-            return
-        upto = period.last or conversation.head
-        for stored in conversation.messages[: upto.seq]:
-            if stored.seq >= period.first.seq and stored.seq > began.seq:
-                own = stored.sender_device_id == socket.device_id
-                assert own or stored.seq in seqs, (stored.seq, seqs)
-        for change in range(max(period.first.change, began.change + 1), upto.change + 1):
-            assert change in changes, (change, changes)
 
 
 LiveDelivery.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -48,7 +48,7 @@ class Hub:
 class Bus:
     """Hears nothing."""
 
-    def on(self, subject: str, listener: object) -> None:
+    def on(self, subject: str, listener: Any, *, own: bool = False) -> None:
         """Nobody speaks."""
 
 

@@ -14,24 +14,7 @@ from messenger.messages.live.signals import Signals
 from messenger.messages.store.places import Risen
 from messenger.wire import events
 from messenger.wire.codec import encode
-from tests.messages.live_world import Channel, Conversation, Instance, Store
-
-
-class Bus:
-    """Carries what instances tell each other, at once, and notes it."""
-
-    def __init__(self) -> None:
-        self.listeners: list[tuple[str, Any]] = []
-        self.told: list[tuple[str, bytes]] = []
-
-    def on(self, subject: str, listener: Any) -> None:
-        self.listeners.append((subject, listener))
-
-    def tell(self, subject: str, payload: bytes) -> None:
-        self.told.append((subject, payload))
-        for wanted, listener in self.listeners:
-            if wanted == subject:
-                listener(subject, payload)
+from tests.messages.live_world import Bus, Channel, Conversation, Instance, Store
 
 
 class ReceiptTests(SynchronousTestCase):
@@ -47,8 +30,8 @@ class ReceiptTests(SynchronousTestCase):
     def instance(self) -> tuple[Instance, Receipts]:
         bus: Any = self.bus
         instance = Instance(self.clock, self.store)
-        Signals(self.clock, instance.hub, bus)
-        return instance, Receipts(instance.hub, bus, receipt_members=3)
+        Signals(self.clock, instance.hub, instance.audience, bus)
+        return instance, Receipts(instance.hub, instance.audience, bus, receipt_members=3)
 
     def open(self, instance: Instance, device_id: str) -> Channel:
         _, channel = instance.open(device_id)

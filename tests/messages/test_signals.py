@@ -9,22 +9,7 @@ from messenger.messages.live.connection import Connection
 from messenger.messages.live.device_events import DeviceEvents
 from messenger.messages.live.signals import TYPING_SECONDS, Signals
 from messenger.wire import events
-from tests.messages.live_world import Channel, Conversation, Instance, Store
-
-
-class Bus:
-    """Carries what instances tell each other, at once."""
-
-    def __init__(self) -> None:
-        self.listeners: list[tuple[str, Any]] = []
-
-    def on(self, subject: str, listener: Any) -> None:
-        self.listeners.append((subject, listener))
-
-    def tell(self, subject: str, payload: bytes) -> None:
-        for wanted, listener in self.listeners:
-            if wanted == subject:
-                listener(subject, payload)
+from tests.messages.live_world import Bus, Channel, Conversation, Instance, Store
 
 
 class SignalTests(SynchronousTestCase):
@@ -41,7 +26,7 @@ class SignalTests(SynchronousTestCase):
         nothing: Any = None
         instance = Instance(self.clock, self.store)
         DeviceEvents(instance.hub, nothing, bus)
-        return instance, Signals(self.clock, instance.hub, bus)
+        return instance, Signals(self.clock, instance.hub, instance.audience, bus)
 
     def open(self, instance: Instance, device_id: str) -> tuple[Connection, Channel]:
         connection, channel = instance.open(device_id)

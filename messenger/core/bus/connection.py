@@ -24,9 +24,9 @@ called.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.logger import Logger
 
@@ -42,7 +42,6 @@ from messenger.core.lifecycle import StartError
 from messenger.core.room import Room
 from messenger.core.settings import Nats
 from messenger.core.waits import from_asyncio, within
-from messenger.wire import events
 
 with without("aiohttp"):  # for NATS over WebSocket; 8 MB where it happens to be installed
     import nats.errors
@@ -60,6 +59,8 @@ UNSTORED = "ready, but events are not stored"
 
 
 log = Logger()
+
+T = TypeVar("T")
 
 Listener = Callable[[str, bytes], object]
 GapListener = Callable[[], object]
@@ -91,17 +92,34 @@ class Bus:
         self._link: Link | None = None
         self._subjects: list[tuple[str, Listener]] = []
         self._gaps: list[GapListener] = []
-        self._numbering = Numbering(reactor.seconds, self._tell_gap)
+        self._numbering = Numbering(reactor, self._tell_gap)
         self._aways: list[AwayListener] = []
         self._was_connected = True
         self._trying = False
         self.room = Room(reactor.seconds, "NATS")
         self.gaps = 0
 
-    def on(self, subject: str, listener: Listener) -> None:
-        """Call `listener(subject, payload)` for each event on `subject` (or wildcard); before `start`."""
-        self._subjects.append((subject, listener))
-        self._numbering.on(subject)
+    def on(self, subject: str, listener: Listener, *, own: bool = False) -> None:
+        """Call `listener(subject, payload)` for each event on `subject` (or wildcard); before `start`. With
+        `own`, also for those that others send to this instance alone (`split`)."""
+        self._subjects += [(one, listener) for one in self._numbering.on(subject, own)]
+
+    def want(self, shards: int) -> int:
+        """Hear what concerns users of these shards (wire/shards.py), and no others. Gives a version, which
+        `known` takes. Before `start`, and ever after; who never says so hears nothing of `own` alone."""
+        return self._numbering.want(shards)
+
+    async def known(self, version: int) -> None:
+        """Return once the other instances know of what was wanted with this version, so that what happens
+        from now on is heard. What one tells that takes too long counts as missed (`on_gap`)."""
+        await self._numbering.known(self._link, version)
+
+    def split(
+        self, subject: str, items: Sequence[T], concerns: Callable[[T], int | None]
+    ) -> list[tuple[str, list[T]]]:
+        """Where to publish what, so that all hear of `items` who want it and hear `subject` by `on(own)`:
+        subjects, each with what goes there. An item `concerns` a set of shards; None: all."""
+        return self._numbering.routes.split(subject, items, concerns)
 
     def on_gap(self, listener: GapListener) -> None:
         """Call `listener()` whenever events may have been missed; before `start`."""
@@ -181,7 +199,8 @@ class Bus:
             await link.client.subscribe(
                 subject, cb=self._deliver(listener), pending_msgs_limit=-1, pending_bytes_limit=PENDING_BYTES
             )
-        await link.client.subscribe(events.ANNOUNCED, cb=self._deliver(lambda _subject, _payload: None))
+        for subject in self._numbering.control:
+            await link.client.subscribe(subject, cb=self._hear_others)
         await link.client.flush(timeout=2)
         await self._quorum.start()
         link.keep(self._numbering.run(link))
@@ -189,6 +208,7 @@ class Bus:
     def _changed(self) -> None:
         """Another server, or none, or one that does not answer: who knows what is there."""
         self._quorum.forget()
+        self._numbering.soon()
         self._tell_away()
 
     def _stored(self, answers: bool) -> None:
@@ -320,6 +340,9 @@ class Bus:
                 listener(message.subject, message.data)
             except Exception:
                 log.failure("an event on {subject} could not be handled", subject=message.subject)
-            self._numbering.heard(message)
+            self._numbering.heard(message, self._link)
 
         return deliver
+
+    async def _hear_others(self, message: Msg) -> None:
+        self._numbering.heard(message, self._link)

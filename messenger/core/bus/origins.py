@@ -10,12 +10,16 @@ Who listens keeps for each origin and subject up to where it has heard all. What
 `GRACE_SECONDS` (events may overtake each other) was missed; so was, perhaps, the last that came from an
 origin which falls silent without having said that it stops. All that follows from a miss is that one looks
 into PostgreSQL: a number that never went out costs that, and no more. An origin that is new here counts from
-0, so whoever hears it for the first time in the middle of its life looks once.
+0, so whoever hears it for the first time in the middle of its life looks once. An origin that has left
+somebody out for a while (routes.py) skips a number, which costs the same.
+
+An origin may skip a number: whoever counts its events looks once, too. So it makes good that it did not tell
+somebody for a while (routes.py).
 
 No I/O here, and times are in seconds of any clock that does not go back.
 """
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass, field
 
 from messenger.core.ids import new_id
@@ -34,11 +38,26 @@ class Origin:
     def __init__(self) -> None:
         self.name = new_id()
         self._numbers: dict[str, int] = {}
+        self._floor = 0  # the highest number of subjects that are forgotten
 
     def next(self, subject: str) -> str:
         """The header of the event that is published now."""
         number = self._numbers[subject] = self._numbers.get(subject, 0) + 1
         return f"{self.name} {number}"
+
+    def skip(self, subject: str) -> None:
+        """Leave a number out: whoever hears the subject has missed something, also one who knows it from
+        before it was forgotten."""
+        self._numbers[subject] = max(self._numbers.get(subject, 0), self._floor) + 1
+
+    def forget(self, subject: str) -> None:
+        """Nothing is published on the subject any more."""
+        self._floor = max(self._floor, self._numbers.pop(subject, 0))
+
+    @property
+    def subjects(self) -> Collection[str]:
+        """Those that it has published on, and not forgotten."""
+        return self._numbers.keys()
 
     def announcement(self, *, last: bool = False) -> Announced:
         """How far it has come; `last`: and goes no further."""
@@ -76,6 +95,11 @@ class Origins:
     def any(self) -> bool:
         """Whether there are others."""
         return bool(self._others)
+
+    @property
+    def names(self) -> Collection[str]:
+        """Those of the others."""
+        return self._others.keys()
 
     def heard(self, header: str | None, subject: str, now: float) -> None:
         """An event has come with this header; without one it is of a version that does not number."""

@@ -7,6 +7,7 @@ from messenger.core.bus import Bus
 from messenger.core.lifecycle import Part
 from messenger.core.outbox import Outbox
 from messenger.core.settings import Message
+from messenger.messages.live.audience import Audience
 from messenger.messages.live.backlog import Backlog
 from messenger.messages.live.blocks import LiveBlocks
 from messenger.messages.live.conversation_events import ConversationEvents
@@ -14,6 +15,7 @@ from messenger.messages.live.delivery import Delivered, Delivery
 from messenger.messages.live.device_events import DeviceEvents
 from messenger.messages.live.healing import Healing
 from messenger.messages.live.hub import Hub
+from messenger.messages.live.interest import Interest
 from messenger.messages.live.joining import Joining
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.live.signals import Signals
@@ -50,12 +52,16 @@ def build_live(
     hub = Hub(reactor, settings.unread_bytes)
     backlog = Backlog(reactor, hub, messages)
     delivery = Delivery(reactor, hub, messages, backlog, delivered)
-    joining = Joining(reactor, hub, places, blocks, backlog, delivery)
+    interest = Interest(reactor, hub, bus)
+    audience = Audience(reactor, places)
+    joining = Joining(reactor, hub, places, blocks, backlog, delivery, interest.known)
     healing = Healing(reactor, hub, messages, places, delivery, joining.join, settings.look)
     bus.on_gap(healing.gap)
-    events = ConversationEvents(delivery, joining, bus, outbox)
+    bus.on_gap(audience.forget)
+    events = ConversationEvents(delivery, joining, audience, bus, outbox)
     DeviceEvents(hub, places, bus)
-    signals = Signals(reactor, hub, bus)
-    receipts = Receipts(hub, bus, settings.receipt_members)
+    signals = Signals(reactor, hub, audience, bus)
+    receipts = Receipts(hub, audience, bus, settings.receipt_members)
     live_blocks = LiveBlocks(reactor, hub, blocks, bus)
-    return Live(hub, backlog, joining, events, signals, receipts, live_blocks, [hub, healing, live_blocks])
+    parts: list[Part] = [interest, hub, healing, live_blocks]
+    return Live(hub, backlog, joining, events, signals, receipts, live_blocks, parts)

@@ -1,14 +1,16 @@
 """What instances tell each other of conversations: messages and changes.
 
 What this instance commits is offered to its own sockets at once and published for the others, contents
-included (of a large batch only how far each conversation has come, and they read it). What the others commit
-comes over the bus, and so does what any instance relays from the outbox.
+included (of a large batch only how far each conversation has come, and they read it). Messages go to those
+instances that have users of a conversation's members (core/bus/routes.py), changes to all. What the others
+commit comes over the bus, and so does what any instance relays from the outbox.
 """
 
 import msgspec
 
 from messenger.core.bus import MAX_PAYLOAD, Bus
 from messenger.core.outbox import Outbox
+from messenger.messages.live.audience import Audience
 from messenger.messages.live.delivery import Delivery
 from messenger.messages.live.joining import Joining
 from messenger.messages.model import Draft, Head, Outcome, Stored
@@ -35,12 +37,16 @@ _stored = msgspec.msgpack.Decoder(Stored)
 class ConversationEvents:
     """Between what is committed, here or elsewhere, and this instance's sockets."""
 
-    def __init__(self, delivery: Delivery, joining: Joining, bus: Bus, outbox: Outbox) -> None:
+    def __init__(
+        self, delivery: Delivery, joining: Joining, audience: Audience, bus: Bus, outbox: Outbox
+    ) -> None:
         self._delivery = delivery
         self._joining = joining
+        self._audience = audience
+        self._bus = bus
         self._outbox = outbox
         bus.on(events.HEADS, self._hear_heads)
-        bus.on(events.BATCH, self._hear_batch)
+        bus.on(events.BATCH, self._hear_batch, own=True)
 
     def committed(self, event_id: str, drafts: list[tuple[Draft, Outcome]]) -> None:
         """Messages that this instance has just committed under `event_id`: deliver here, tell the others."""
@@ -64,7 +70,8 @@ class ConversationEvents:
             items.append(_Item(stored.conversation_id, stored.seq, outcome.change, msgspec.Raw(packed)))
             self._delivery.offer(stored, outcome.change)
         if size <= MAX_PAYLOAD:
-            self._outbox.send(event_id, events.BATCH, _pack.encode(items))
+            parts = self._bus.split(events.BATCH, items, self._concerns)
+            self._outbox.send_parts(event_id, [(subject, _pack.encode(some)) for subject, some in parts])
         else:
             latest = {item.conversation_id: item for item in items}
             heads = [
@@ -72,6 +79,9 @@ class ConversationEvents:
                 for name, item in latest.items()
             ]
             self._outbox.send(event_id, events.HEADS, encode(events.Heads(heads=heads)))
+
+    def _concerns(self, item: _Item) -> int | None:
+        return self._audience.of(item.conversation_id, item.change)
 
     def changed(self, event_id: str, heads: events.Heads) -> None:
         """Conversations that this instance has just moved under `event_id`: look here, tell the others."""
@@ -88,6 +98,7 @@ class ConversationEvents:
 
     def _take(self, event: events.Heads) -> None:
         for moved in event.heads:
+            self._audience.changed(moved.conversation_id, moved.change)
             self._delivery.reach(moved.conversation_id, Head(moved.seq, moved.change))
             for user_id in event.users:
                 self._joining.join(user_id, moved.conversation_id)

@@ -27,6 +27,7 @@ class Hub:
         self._devices: dict[str, Connection] = {}
         self._unflushed: list[Connection] = []
         self._attached_listeners: list[Callable[[Connection], object]] = []
+        self._detached_listeners: list[Callable[[Connection], object]] = []
         self._made_listeners: list[Callable[[str], object]] = []
         self.closed: Counter[int] = Counter()  # sockets that were closed from here, by code
         self._leaving = Leaving(reactor, self.closing)
@@ -49,6 +50,10 @@ class Hub:
     def on_attached(self, listener: Callable[[Connection], object]) -> None:
         """Call `listener(connection)` for each new socket; before `start`."""
         self._attached_listeners.append(listener)
+
+    def on_detached(self, listener: Callable[[Connection], object]) -> None:
+        """Call `listener(connection)` for each socket that is gone; before `start`."""
+        self._detached_listeners.append(listener)
 
     def on_made(self, listener: Callable[[str], object]) -> None:
         """Call `listener(conversation_id)` for each that gets its first follower here; before `start`."""
@@ -78,6 +83,8 @@ class Hub:
             mine.remove(connection)
             if not mine:
                 del self._users[connection.user_id]
+            for listener in self._detached_listeners:
+                listener(connection)
         for conversation_id, follower in connection.followers.items():
             if follower.member:
                 self.leave(conversation_id, follower)

@@ -3,6 +3,7 @@
 What is read of memberships may be old news by the time it is here; a follower knows what to make of that.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import ensureDeferred
@@ -42,8 +43,12 @@ class Blocks(Protocol):
         """See store.blocks.Blocks.apart."""
 
 
+async def _at_once(_user_id: str) -> None:
+    """Where there are no others to hear."""
+
+
 class Joining:
-    """Has sockets follow conversations."""
+    """Has sockets follow conversations. `known(user)` returns once what happens to a user is heard here."""
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Joining:
         blocks: Blocks,
         backlog: Backlog,
         delivery: Delivery,
+        known: Callable[[str], Awaitable[None]] = _at_once,
     ) -> None:
         self._reactor = reactor
         self._hub = hub
@@ -60,12 +66,14 @@ class Joining:
         self._blocks = blocks
         self._backlog = backlog
         self._delivery = delivery
+        self._known = known
 
     def open(self, connection: Connection) -> None:
         """Start sending what the device has not acknowledged; `synced` follows, then what comes live."""
         ensureDeferred(self._open(connection))
 
     async def _open(self, connection: Connection) -> None:
+        await self._known(connection.user_id)
         await self._follow(connection)
         connection.opening = False
         await self._backlog.bring_up(connection)

@@ -12,6 +12,7 @@ import msgspec
 
 from messenger.core.bus import Bus
 from messenger.core.ids import new_id
+from messenger.messages.live.audience import Audience
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.pacing import Pacing
@@ -26,14 +27,15 @@ _told_event = Decoder[events.Told](events.Told)
 class Signals:
     """Between sockets, here and elsewhere."""
 
-    def __init__(self, reactor: Any, hub: Hub, bus: Bus) -> None:
+    def __init__(self, reactor: Any, hub: Hub, audience: Audience, bus: Bus) -> None:
         self._reactor = reactor
         self._hub = hub
+        self._audience = audience
         self._bus = bus
         self._origin = new_id()
         self._typing = Pacing(reactor)
         self._lapses: dict[tuple[str, str], Any] = {}  # by device and conversation: when it is typing no more
-        bus.on(events.TOLD, self._hear)
+        bus.on(events.TOLD, self._hear, own=True)
 
     def typing(self, connection: Connection, conversation_id: str, is_typing: bool) -> None:
         """A member is typing: for the other members, if it is one."""
@@ -70,9 +72,13 @@ class Signals:
     def _tell(self, told: events.Told) -> None:
         def tell() -> None:
             self._tell_here(told)
-            self._bus.tell(events.TOLD, encode(told))
+            for subject, _ in self._bus.split(events.TOLD, [told], self._concerns):
+                self._bus.tell(subject, encode(told))
 
         self._in_turn(told, tell)
+
+    def _concerns(self, told: events.Told) -> int | None:
+        return self._audience.of(told.conversation_id)
 
     def _in_turn(self, told: events.Told, tell: Callable[[], None]) -> None:
         if told.paced:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from messenger.core.database import Database
-from messenger.messages.model import Head, Membership
+from messenger.messages.model import Head, Members, Membership
 
 # A device's place starts at what the conversation had come to when the device was made or its user joined,
 # whichever was later. It is written down when the device first asks.
@@ -149,6 +149,18 @@ class Places:
             (seconds,),
         )
         return [(row[0], row[1], row[2]) for row in rows]
+
+    async def members(self, conversation_ids: Sequence[str], most: int) -> list[Members]:
+        """The members of these conversations, as far as they are there; of those of more than `most` only
+        that they are so many."""
+        rows = await self._database.read(
+            "select c.conversation_id, c.last_change, case when c.member_count <= %s then array("
+            "   select m.user_id::text from message.members m"
+            "   where m.conversation_id = c.conversation_id and m.left_seq is null) end"
+            " from message.conversations c where c.conversation_id = any(%s::uuid[])",
+            (most, list(conversation_ids)),
+        )
+        return [Members(*row) for row in rows]
 
     async def conversations_of(self, user_id: str) -> list[str]:
         """All conversations that the user is in."""

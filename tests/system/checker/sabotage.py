@@ -19,7 +19,7 @@ def outbox_off() -> None:
     from messenger.core.outbox import Outbox
 
     relay_off()
-    Outbox.send = lambda *_: None  # type: ignore[method-assign]
+    Outbox.send_parts = lambda *_: None  # type: ignore[method-assign]
 
 
 def relay_off() -> None:
