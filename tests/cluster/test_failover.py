@@ -111,6 +111,32 @@ def test_a_first_host_that_says_nothing_stops_no_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_a_first_host_that_says_nothing_stops_no_service_and_no_command(tmp_path: Path) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    (port,) = free_ports(1)
+    with silent, running(Stack(tmp_path, "apart")) as stack:
+        one = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{port},127.0.0.1:"
+        hosts = {"MESSENGER_DATABASE__HOST": f"{one}{stack.engines['postgres_port']}"}
+        for name, process in stack.processes.items():
+            if name == "engines":
+                continue
+            process.terminate()
+            process.ended()
+            process.environment |= hosts
+            began = time.monotonic()
+            stack.restart(name)
+            url = f"http://127.0.0.1:{stack.ports[name]}"
+            asyncio.run(ready_again(url))
+            print(f"{name} is ready {time.monotonic() - began:.2f} s after its start")
+        stack.wait_ready()
+        stack.admin_environment |= hosts
+        for command in ("status", "migrate", "check", "users list", "keys list"):
+            began = time.monotonic()
+            stack.run_admin(*command.split())
+            print(f"messenger-admin {command}: {time.monotonic() - began:.2f} s")
+
+
+@pytest.mark.long
 def test_without_a_primary_it_is_not_ready_until_there_is_one(tmp_path: Path) -> None:
     with pair(tmp_path, synchronous=True) as servers, served(tmp_path / "s", servers.hosts) as stack:
         Person(stack.url, "ann")
