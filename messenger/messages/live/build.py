@@ -15,6 +15,7 @@ from messenger.messages.live.device_events import DeviceEvents
 from messenger.messages.live.healing import Healing
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.joining import Joining
+from messenger.messages.live.opening import Opening
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.live.signals import Signals
 from messenger.messages.store.blocks import Blocks
@@ -50,7 +51,8 @@ def build_live(
     hub = Hub(reactor, settings.unread_bytes)
     backlog = Backlog(reactor, hub, messages)
     delivery = Delivery(reactor, hub, messages, backlog, delivered)
-    joining = Joining(reactor, hub, places, blocks, backlog, delivery)
+    opening = Opening(reactor, places, blocks)
+    joining = Joining(reactor, hub, opening, opening, backlog, delivery)
     healing = Healing(reactor, hub, messages, places, delivery, joining.join, settings.look)
     bus.on_gap(healing.gap)
     events = ConversationEvents(delivery, joining, bus, outbox)

@@ -39,7 +39,7 @@ class Blocks(Protocol):
     """What is wanted of the store about blocks."""
 
     async def apart(self, user_id: str) -> list[str]:
-        """See store.blocks.Blocks.apart."""
+        """See live.opening.Opening.apart."""
 
 
 class Joining:
