@@ -12,6 +12,7 @@ import pytest
 
 from messenger.core.database.refusals import NoPrimary
 from tests.cluster.failing_over import Talker, finish, ready_again, stored
+from tests.cluster.patroni import Couple
 from tests.cluster.postgres_pair import Pair, pair
 from tests.system.people import Person
 from tests.system.stack import Stack, free_ports, running
@@ -34,7 +35,7 @@ def served(folder: Path, hosts: str, **more: str) -> Iterator[Stack]:
         yield stack
 
 
-async def talk(stack: Stack, servers: Pair, times: int, behind: float = 0.0) -> list[Talker]:
+async def talk(stack: Stack, servers: Pair | Couple, times: int, behind: float = 0.0) -> list[Talker]:
     """Two talk while the primary is killed so many times, once its standby got nothing for `behind` seconds.
 
     Prints how long it took from the promotion until `/ready` said yes.
@@ -47,6 +48,7 @@ async def talk(stack: Stack, servers: Pair, times: int, behind: float = 0.0) -> 
         for number in range(times):
             await asyncio.sleep(BEFORE)
             if behind:
+                assert isinstance(servers, Pair)
                 await asyncio.to_thread(servers.standby.cut_off)
                 await asyncio.sleep(behind)
             await asyncio.to_thread(servers.fail_over)
