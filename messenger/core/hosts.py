@@ -9,6 +9,7 @@ The words are libpq's, but for the port, which libpq wants in a list of its own.
 """
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
@@ -28,6 +29,28 @@ class Host(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
+
+
+class Recent:
+    """Which host of a list was the primary last: the one to try first. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Host, ...], Host] = {}
+
+    def order(self, hosts: Sequence[Host]) -> list[Host]:
+        """The hosts in the order in which to try them."""
+        first = self._found.get(tuple(hosts))
+        return list(hosts) if first is None else [first, *(one for one in hosts if one != first)]
+
+    def found(self, hosts: Sequence[Host], primary: Host) -> None:
+        """This one of them is the primary."""
+        if len(self._found) >= MOST:  # a process has one list, a test has many
+            self._found.clear()
+        self._found[tuple(hosts)] = primary
+
+
+RECENT = Recent()
+"""What this process has found: each of its pools, and each command's next connection, profits from it."""
 
 
 def hosts_of(text: str, port: int) -> tuple[Host, ...]:

@@ -9,7 +9,7 @@ Nothing waits for presence, and none is ever lost for good: what could not be wr
 each renewal notes all that is seen here again where this instance was taken for dead.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Raw
@@ -22,6 +22,7 @@ from messenger.core.ids import new_id
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub
 from messenger.messages.store.presence import Seen
+from messenger.messages.together import Together
 from messenger.wire import events, frames
 from messenger.wire.codec import Decoder, encode
 from messenger.wire.errors import Problem
@@ -48,7 +49,7 @@ class Store(Protocol):
     async def note(self, instance_id: str, seen: list[Seen], gone: list[str]) -> None: ...
     async def status(self, user_ids: list[str]) -> dict[str, str]: ...
     async def audience(self, user_ids: list[str]) -> dict[str, list[str]]: ...
-    async def seen_by(self, user_id: str) -> list[tuple[str, str]]: ...
+    async def seen_by(self, user_ids: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]: ...
 
 
 class Presence:
@@ -67,6 +68,7 @@ class Presence:
     ) -> None:
         self._reactor = reactor
         self._store = store
+        self._seen_by = Together(reactor, store.seen_by)
         self._hub = hub
         self._bus = bus
         self._told_gone = gone
@@ -187,7 +189,7 @@ class Presence:
     async def greet(self, connection: Connection) -> None:
         """Tell a socket that has been synced which of its peers are online."""
         try:
-            found = await self._store.seen_by(connection.identity.user_id)
+            found = await self._seen_by.of(connection.user_id)
         except Problem as problem:
             log.warn("a socket does not hear who is online: {detail}", detail=problem.detail)
             return

@@ -5,7 +5,7 @@ away meanwhile, or whose prekeys went with a restore, is told here, once all are
 prekeys others' first messages to it have less protection.
 """
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from twisted.logger import Logger
 
@@ -16,17 +16,14 @@ from messenger.wire.frames import PrekeysFrame
 log = Logger()
 
 
-class Store(Protocol):
-    """Prekeys as this module needs to know of them."""
-
-    async def exhausted(self, device_id: str) -> bool:
-        """Whether the device has published one-time prekeys and none is left."""
+Exhausted = Callable[[str], Awaitable[bool]]
+"""Whether the device has published one-time prekeys and none is left."""
 
 
-async def ask_for_prekeys(store: Store, connection: Connection) -> None:
+async def ask_for_prekeys(exhausted: Exhausted, connection: Connection) -> None:
     """Tell a socket that has been synced that its device has run out of prekeys, if it has."""
     try:
-        if await store.exhausted(connection.identity.device_id) and not connection.closed:
+        if await exhausted(connection.device_id) and not connection.closed:
             connection.say(PrekeysFrame(one_time_prekeys=0))
     except Problem as problem:
         log.debug("a device was not asked for prekeys: {detail}", detail=problem.detail)

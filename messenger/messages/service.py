@@ -45,6 +45,7 @@ from messenger.messages.store.prekeys import Prekeys
 from messenger.messages.store.presence import Presence as PresenceStore
 from messenger.messages.store.tickets import Tickets
 from messenger.messages.store.upkeep import Upkeep
+from messenger.messages.together import Together
 from messenger.messages.upkeep import Housekeeping
 
 
@@ -97,8 +98,8 @@ def build(context: Context) -> Built:
     progress = Progress(reactor, places, live.receipts.risen)
     presence = Presence(reactor, PresenceStore(base.database), live.hub, context.bus, push.gone)
     live.backlog.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
-    prekeys = Prekeys(base.database)
-    live.backlog.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(prekeys, connection)))
+    exhausted = Together(reactor, Prekeys(base.database).exhausted, lambda _: 1)
+    live.backlog.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(exhausted.of, connection)))
     upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
     devices = Devices(conversation_store, now)
     messages = Messages(

@@ -55,8 +55,25 @@ class Socket(TextsFirst):
     transport: Any
     _reading_paused = False
 
-    def onConnect(self, request: Any) -> str | None:
-        return frames.SUBPROTOCOL if frames.SUBPROTOCOL in request.protocols else None
+    def processHandshake(self) -> None:
+        """Answer the handshake, whose form the router has checked and which has arrived whole.
+
+        Autobahn's own way, to check all of it again, costs half as much as everything else about it.
+        """
+        head, _, self.data = self.data.partition(b"\r\n\r\n")
+        self.websocket_version = 13
+        self.websocket_extensions = []
+        self.websocket_protocols = []
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            match name.lower():
+                case b"sec-websocket-key":
+                    self._wskey = value.strip().decode("ascii")
+                case b"sec-websocket-protocol":
+                    offered = value.decode("latin-1").split(",")
+                    self.websocket_protocols = [one.strip() for one in offered]
+        asked = frames.SUBPROTOCOL in self.websocket_protocols
+        self.succeedHandshake(frames.SUBPROTOCOL if asked else None)
 
     def onOpen(self) -> None:
         self.session = Session(self.parts, self, self.identity)
@@ -150,7 +167,7 @@ def protocol_options(heartbeat: float) -> dict[str, Any]:
         "autoPingInterval": heartbeat,
         "autoPingTimeout": PONG_SECONDS,
         "closeHandshakeTimeout": CLOSE_SECONDS,
-        "openHandshakeTimeout": 10,
+        "openHandshakeTimeout": 0,  # it is answered as soon as it is here, and until then the router's counts
         "failByDrop": False,
         "tcpNoDelay": True,
         "utf8validateIncoming": True,
@@ -174,6 +191,7 @@ class SocketFactory(WebSocketServerFactory):
         self._limit = limit
         self._open = set()
         self.setProtocolOptions(**protocol_options(parts.heartbeat))
+        self.protocol = _configured(self)
 
     async def start(self) -> None:
         """Nothing to prepare."""
@@ -209,6 +227,16 @@ class SocketFactory(WebSocketServerFactory):
         socket.parts = self._parts
         assert isinstance(socket, Socket)
         return socket
+
+
+def _configured(factory: SocketFactory) -> type[Socket]:
+    """Sockets with the factory's settings, once for all: Autobahn copies them into each new one, and makes a
+    text of them for its log, written or not."""
+    settings: dict[str, Any] = {name: getattr(factory, name) for name in Socket.CONFIG_ATTRS}
+    for name, value in settings.items():
+        if callable(value):
+            settings[name] = staticmethod(value)
+    return type("Socket", (Socket,), {**settings, "CONFIG_ATTRS": ()})
 
 
 class Tickets(Protocol):

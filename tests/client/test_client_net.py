@@ -61,11 +61,18 @@ def http(answers: Callable[[httpx.Request], httpx.Response], naps: Naps, patienc
 def test_backoff_doubles_within_bounds_and_obeys_the_server() -> None:
     backoff = Backoff(0.5, 4.0, draw=lambda: 1.0)
     assert [backoff.next() for _ in range(5)] == [0.5, 1.0, 2.0, 4.0, 4.0]
-    assert backoff.next(at_least=30.0) >= 30.0
+    assert backoff.next(at_least=30.0) == 34.0
     backoff.reset()
     assert backoff.next() == 0.5
-    assert {Backoff(1.0, 8.0).next() for _ in range(20)} != {1.0}  # jitter
-    assert all(0.5 <= Backoff(1.0, 8.0).next() <= 1.0 for _ in range(50))
+
+
+def test_a_wait_is_drawn_between_nothing_and_all_of_its_bound() -> None:
+    drawn = iter([0.0, 0.25, 0.5])
+    backoff = Backoff(1.0, 8.0, draw=lambda: next(drawn))
+    assert [backoff.next() for _ in range(3)] == [0.0, 0.5, 2.0]
+    waits = [Backoff(1.0, 8.0).next() for _ in range(100)]
+    assert all(0.0 <= one <= 1.0 for one in waits)
+    assert min(waits) < 0.5 < max(waits)
 
 
 def test_retry_after_is_waited_out_up_to_the_patience() -> None:
@@ -173,10 +180,12 @@ HELLO = frames.Hello(user_id="u", device_id="d", server_time="t", heartbeat=45)
 
 
 class Server:
-    """Connections that each end as planned: an error on opening, or a close code after the greeting."""
+    """Connections that each end as planned: an error on opening, or a close code after the greeting, to which
+    each holds for `held` seconds."""
 
-    def __init__(self, *ends: Exception) -> None:
+    def __init__(self, *ends: Exception, held: float = 60.0) -> None:
         self.ends = list(ends)
+        self.held = held
         self.naps = Naps()
         self.told: list[str] = []
         self.over: list[str] = []
@@ -196,6 +205,7 @@ class Server:
         if not self.greeted:
             self.greeted = True
             return [HELLO]
+        self.naps.now += self.held
         raise self.ends.pop(0)
 
     async def run(self) -> "Server":
@@ -226,6 +236,9 @@ class Server:
             tell=lambda state, *_: self.told.append(state),
             ended=ended,
             identity=lambda: ("u", "d"),
+            spread=lambda: 40.0,
+            draw=lambda: 0.75,
+            clock=lambda: self.naps.now,
             sleep=self.sleep,
             opener=self.open,
         )
@@ -259,10 +272,26 @@ def test_a_number_that_is_no_place_is_no_frame(seq: str) -> None:
 def test_a_lost_connection_is_tried_again_ever_more_slowly() -> None:
     away = [ServerUnreachable() for _ in range(5)]
     server = asyncio.run(Server(*away, Closed(1006, ""), ServerUnreachable()).run())
-    waits = server.naps.taken
-    for wait, bound in zip(waits, (1, 2, 4, 8, 8, 1, 2), strict=True):  # back to the start once it held
-        assert bound / 2 <= wait <= bound
+    bounds = (1, 2, 4, 8, 8, 1, 2)  # back to the start once it held
+    assert server.naps.taken == [0.75 * bound for bound in bounds]
     assert server.told.count("up") == 1
+
+
+@pytest.mark.parametrize("code", [frames.GOING_AWAY, frames.TOO_SLOW])
+def test_who_is_sent_away_comes_back_after_a_random_part_of_the_spread(code: int) -> None:
+    server = asyncio.run(Server(Closed(code, ""), Closed(code, ""), ServerUnreachable()).run())
+    assert server.naps.taken == [30.0, 30.0, 0.75]
+
+
+def test_a_server_that_sends_away_soon_after_each_greeting_is_backed_off_from_too() -> None:
+    away = [Closed(frames.GOING_AWAY, "") for _ in range(3)]
+    server = asyncio.run(Server(*away, held=1.0).run())
+    assert server.naps.taken == [30.75, 31.5, 33.0]
+
+
+def test_a_server_that_ends_each_socket_soon_is_tried_ever_more_slowly() -> None:
+    server = asyncio.run(Server(Closed(1006, ""), Closed(1006, ""), Closed(1006, ""), held=1.0).run())
+    assert server.naps.taken == [0.75, 1.5, 3.0]
 
 
 def test_a_server_that_is_full_is_given_the_time_it_asks_for() -> None:

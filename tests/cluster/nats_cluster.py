@@ -119,6 +119,15 @@ class NatsCluster:
         until(lambda: len({node.leader() for node in self.nodes} - {""}) == 1, FORM_SECONDS, 0.1)
         until(lambda: all(self._healthy(node) for node in self.nodes), FORM_SECONDS, 0.1)
 
+    def streams(self) -> dict[str, str]:
+        """When each stream was made, by its name."""
+        found = self.nodes[0].monitor("jsz?streams=true&config=true") or {}
+        return {
+            one["name"]: one["created"]
+            for account in found.get("account_details", ())
+            for one in account.get("stream_detail", ())
+        }
+
     @staticmethod
     def _healthy(node: Node) -> bool:
         return (node.monitor("healthz") or {}).get("status") == "ok"

@@ -12,6 +12,7 @@ import pytest
 
 from messenger.core.database.refusals import NoPrimary
 from tests.cluster.failing_over import Talker, finish, ready_again, stored
+from tests.cluster.patroni import Couple
 from tests.cluster.postgres_pair import Pair, pair
 from tests.system.people import Person
 from tests.system.stack import Stack, free_ports, running
@@ -34,7 +35,7 @@ def served(folder: Path, hosts: str, **more: str) -> Iterator[Stack]:
         yield stack
 
 
-async def talk(stack: Stack, servers: Pair, times: int, behind: float = 0.0) -> list[Talker]:
+async def talk(stack: Stack, servers: Pair | Couple, times: int, behind: float = 0.0) -> list[Talker]:
     """Two talk while the primary is killed so many times, once its standby got nothing for `behind` seconds.
 
     Prints how long it took from the promotion until `/ready` said yes.
@@ -47,6 +48,7 @@ async def talk(stack: Stack, servers: Pair, times: int, behind: float = 0.0) -> 
         for number in range(times):
             await asyncio.sleep(BEFORE)
             if behind:
+                assert isinstance(servers, Pair)
                 await asyncio.to_thread(servers.standby.cut_off)
                 await asyncio.sleep(behind)
             await asyncio.to_thread(servers.fail_over)
@@ -108,6 +110,32 @@ def test_a_first_host_that_says_nothing_stops_no_start(tmp_path: Path) -> None:
             stack.restart("messenger")
             asyncio.run(ready_again(stack.url))
             print(f"ready {time.monotonic() - began:.2f} s after the start")
+
+
+@pytest.mark.long
+def test_a_first_host_that_says_nothing_stops_no_service_and_no_command(tmp_path: Path) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    (port,) = free_ports(1)
+    with silent, running(Stack(tmp_path, "apart")) as stack:
+        one = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{port},127.0.0.1:"
+        hosts = {"MESSENGER_DATABASE__HOST": f"{one}{stack.engines['postgres_port']}"}
+        for name, process in stack.processes.items():
+            if name == "engines":
+                continue
+            process.terminate()
+            process.ended()
+            process.environment |= hosts
+            began = time.monotonic()
+            stack.restart(name)
+            url = f"http://127.0.0.1:{stack.ports[name]}"
+            asyncio.run(ready_again(url))
+            print(f"{name} is ready {time.monotonic() - began:.2f} s after its start")
+        stack.wait_ready()
+        stack.admin_environment |= hosts
+        for command in ("status", "migrate", "check", "users list", "keys list"):
+            began = time.monotonic()
+            stack.run_admin(*command.split())
+            print(f"messenger-admin {command}: {time.monotonic() - began:.2f} s")
 
 
 @pytest.mark.long

@@ -138,6 +138,45 @@ def test_without_a_majority_people_hear_each_other_and_nothing_is_lost(tmp_path:
         judge(asyncio.run(run(stack, nats)))
 
 
+@pytest.mark.long
+def test_without_a_majority_nobody_takes_the_disk_for_a_full_one(tmp_path: Path) -> None:
+    """A stream that was taken for a full one would be deleted, and made again once there is a majority."""
+    said: set[str] = set()
+
+    async def watch(stack: Stack) -> None:
+        while True:
+            said.add((await asyncio.to_thread(readiness, stack))["checks"]["nats"])
+            await asyncio.sleep(0.1)
+
+    async def run(stack: Stack, nats: NatsCluster) -> Flow:
+        async with Flow(stack) as flow:
+            watching = asyncio.create_task(watch(stack))
+            for kept in nats.nodes:
+                others = [node for node in nats.nodes if node is not kept]
+                flow.fault(f"all but {kept.name} are killed")
+                for node in others:
+                    node.kill()
+                await asyncio.to_thread(until, lambda: readiness(stack)["checks"]["nats"] != "ready", 30.0)
+                await asyncio.sleep(3 * PEACE_SECONDS)
+                flow.fault("they come back")
+                for node in others:
+                    node.start()
+                await asyncio.to_thread(nats.whole)
+                await asyncio.to_thread(until, lambda: readiness(stack)["checks"]["nats"] == "ready", 30.0)
+            watching.cancel()
+        await asyncio.to_thread(until, lambda: outbox_rows(stack) == 0, 30.0)
+        return flow
+
+    with cluster(tmp_path) as (stack, nats):
+        before = nats.streams()
+        judge(asyncio.run(run(stack, nats)))
+        assert before
+        assert nats.streams() == before
+        assert "disk full" not in stack.log_text()
+    print("it said", said)
+    assert not [word for word in said if "disk" in word]
+
+
 def readiness(stack: Stack) -> dict[str, Any]:
     """What `/ready` of message-1 says, whatever its status."""
     found: dict[str, Any] = httpx.get(f"{stack.service_url('message')}/ready", timeout=5).json()

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from messenger.core.database import blocking
-from messenger.core.hosts import Host
+from messenger.core.hosts import Host, Recent
 from messenger.core.settings import DatabaseSettings
 
 SETTINGS = DatabaseSettings(host="silent:1,gone:2,standby:3,primary:4")
@@ -25,7 +25,10 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What each host does: an event is waited for, an error raised; who is not here connects."""
     found: dict[str, Any] = {}
 
+    found["tried"] = []
+
     def connect(host: str, **_: Any) -> Connected:
+        found["tried"].append(host)
         does = found.get(host)
         if isinstance(does, Event):
             does.wait(60)
@@ -36,6 +39,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(psycopg2, "connect", connect)
     monkeypatch.setattr(blocking, "HEAD_START", 0.01)
+    monkeypatch.setattr(blocking, "RECENT", Recent())
     return found
 
 
@@ -61,3 +65,18 @@ def test_where_there_is_no_primary_each_host_says_why(servers: dict[str, Any]) -
 def test_the_first_that_answers_is_taken(servers: dict[str, Any]) -> None:
     found: Any = blocking.connect(SETTINGS)
     assert (found.host, SETTINGS.hosts[0]) == ("silent", Host("silent", 1))
+
+
+def test_the_next_connection_tries_first_who_was_the_primary(servers: dict[str, Any]) -> None:
+    servers |= {"silent": "timeout expired", "gone": "connection refused", "standby": "session is read-only"}
+    blocking.connect(SETTINGS)
+    servers["tried"].clear()
+    blocking.connect(SETTINGS)
+    assert servers["tried"] == ["primary"]
+
+
+def test_a_standby_that_would_do_is_not_remembered(servers: dict[str, Any]) -> None:
+    blocking.connect(SETTINGS, any_state=True)
+    servers |= {"silent": "session is read-only"}
+    found: Any = blocking.connect(SETTINGS)
+    assert (found.host, servers["tried"]) == ("gone", ["silent", "silent", "gone"])

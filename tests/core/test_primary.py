@@ -11,7 +11,7 @@ from messenger.core.database import Database, connections
 from messenger.core.database.connection import Lost
 from messenger.core.database.primary import History, Hosts, ReadOnly, Unreachable
 from messenger.core.database.refusals import NoPrimary
-from messenger.core.hosts import HEAD_START, hosts_of
+from messenger.core.hosts import HEAD_START, Recent, hosts_of
 from messenger.core.http.system import readiness
 from messenger.core.settings import DatabaseSettings
 from messenger.wire.errors import Problem
@@ -60,7 +60,8 @@ class RaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.tries = Tries()
-        self.hosts = Hosts(self.clock, hosts_of("a,b,c", 1))
+        self.recent = Recent()
+        self.hosts = Hosts(self.clock, hosts_of("a,b,c", 1), self.recent)
 
     def begin(self) -> Deferred[Any]:
         return ensureDeferred(self.hosts.connect(self.tries))
@@ -97,6 +98,17 @@ class RaceTests(SynchronousTestCase):
         self.tries.begun.clear()
         self.begin()
         self.assertEqual(self.tries.begun, ["b"])
+
+    def test_what_one_pool_has_found_the_others_of_the_process_need_not_look_for(self) -> None:
+        connecting = self.begin()
+        self.clock.advance(HEAD_START)
+        self.tries.answers("b")
+        self.successResultOf(connecting)
+        self.tries.begun.clear()
+        other = Hosts(self.clock, hosts_of("a,b,c", 1), self.recent)
+        ensureDeferred(other.connect(self.tries))
+        self.clock.advance(HEAD_START)
+        self.assertEqual(self.tries.begun, ["b", "a"])
 
     def test_what_each_said_where_none_serves(self) -> None:
         connecting = self.begin()

@@ -1,5 +1,6 @@
 """Presence: a device that comes back, on this instance or another, and a database that is away."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import ensureDeferred
@@ -30,6 +31,9 @@ class Store:
         if self.away:
             raise unavailable("The database is away.")
         self.noted.append([*(one.status for one in seen), *("gone" for _ in gone)])
+
+    async def seen_by(self, user_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        return {user_id: [] for user_id in user_ids}
 
     async def audience(self, user_ids: list[str]) -> dict[str, list[str]]:
         return {}

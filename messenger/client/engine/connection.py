@@ -6,6 +6,8 @@ else is connected as this very device, and is final; every other end is tried ag
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import Awaitable, Callable
 
 from messenger.client import events
@@ -24,13 +26,16 @@ log = logging.getLogger("messenger.client")
 
 State = events.ConnectionState
 TOO_FAST_WAIT = 10.0
+SENT_AWAY = frozenset((frames.GOING_AWAY, frames.TOO_SLOW))
+STEADY = 30.0  # seconds after which a connection counts as one that held
 
 
 class Connection:
     """Runs until it is cancelled, or until the session or the device is gone.
 
     `prepare` is awaited before each connection, `greeted` once the server has said hello, `serve` for the
-    frames of each WebSocket message; `up` and `down` are called as the connection comes and goes.
+    frames of each WebSocket message; `up` and `down` are called as the connection comes and goes. `spread` is
+    asked how many seconds those who were sent away spread over. `draw` gives a random part, from 0 to 1.
     """
 
     def __init__(
@@ -49,13 +54,16 @@ class Connection:
         tell: Callable[[State, str, float | None], None],
         ended: Callable[[str], Awaitable[None]],
         identity: Callable[[], tuple[str, str]],
+        spread: Callable[[], float],
+        draw: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         opener: Callable[..., object] = opened,
     ) -> None:
         self._server = server
         self._tokens = tokens
         self._timeout = timeout
-        self._backoff = Backoff(first_retry, last_retry)
+        self._backoff = Backoff(first_retry, last_retry, draw)
         self._prepare = prepare
         self._greeted = greeted
         self._serve = serve
@@ -64,6 +72,10 @@ class Connection:
         self._tell = tell
         self._ended = ended
         self._identity = identity
+        self._spread = spread
+        self._draw = draw
+        self._clock = clock
+        self._held = False  # whether the last connection did
         self._sleep = sleep
         self._opener = opener
         self.socket: Socket | None = None
@@ -73,6 +85,7 @@ class Connection:
         while True:
             self._tell("connecting", "", None)
             wait = 0.0
+            spread: float | None = None
             try:
                 await self._prepare()
                 await self._connected()
@@ -87,12 +100,14 @@ class Connection:
                 if error.code == frames.TOKEN_EXPIRED and not await self._renewed():
                     return
                 wait = TOO_FAST_WAIT if error.code == frames.TOO_FAST else 0.0
+                spread = self._spread() * self._draw() if error.code in SENT_AWAY else None
                 detail = str(error)
             except RateLimited as error:
                 wait, detail = error.retry_after, str(error)
             except (ServerUnreachable, ServerRefused, BadFrame) as error:
                 detail = str(error)
-            seconds = self._backoff.next(wait)
+            # One that sends away soon after each greeting is backed off from as well.
+            seconds = spread if spread is not None and self._held else self._backoff.next(spread or wait)
             self._tell("offline", detail, seconds)
             await self._sleep(seconds)
 
@@ -130,7 +145,7 @@ class Connection:
             await self._greeted(hello)
             self.socket = socket
             self._up(socket)
-            self._backoff.reset()
+            since = self._clock()
             renewing = asyncio.get_running_loop().create_task(self._keep_token(socket))
             try:
                 await self._serve(socket, found[1:])
@@ -138,6 +153,9 @@ class Connection:
                     await self._serve(socket, await socket.receive())
             finally:
                 renewing.cancel()
+                self._held = self._clock() - since >= STEADY
+                if self._held:
+                    self._backoff.reset()
                 self.socket = None
                 self._down()
 

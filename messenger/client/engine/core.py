@@ -25,7 +25,7 @@ from messenger.client.errors import (
     ServerUnreachable,
     SessionExpired,
 )
-from messenger.client.net.api import Api
+from messenger.client.net.api import Api, Open
 from messenger.client.net.http import Http
 from messenger.client.net.socket import Socket
 from messenger.client.net.tokens import SessionTokens, Tokens
@@ -37,6 +37,8 @@ log = logging.getLogger("messenger.client")
 
 OVER = ("session_ended", "taken_over", "removed")
 EXPIRE_EVERY = 60.0  # seconds between two looks for expired messages
+RECONNECT_SPREAD = 10.0  # until the server has said
+LONGEST_SPREAD = 3_600.0
 KEYS_EVERY = 6 * 3_600.0  # seconds between two looks at the own keys
 
 
@@ -80,6 +82,7 @@ class Engine:
             tell=self._tell_state,
             ended=self._ended,
             identity=lambda: (self.user_id, self.device_id),
+            spread=lambda: RECONNECT_SPREAD if self._spread is None else self._spread,
         )
         self.inbox.on_prekeys = self._keys_wanted.set
         self.inbox.on_approved = self.now_approved
@@ -87,6 +90,7 @@ class Engine:
         self.inbox.on_token = self.connection.token_answered
         self.sending.on_dead = self._lane_failed
         self.sending.reached = self.inbox.reached
+        self._spread: float | None = None  # over how many seconds those who are sent away come back
         self._heads: dict[str, int] = {}  # the last place of each conversation, as the server said
         self._ready: Socket | None = None  # the connection whose backlog is through
         self._waiters: dict[str, asyncio.Future[None]] = {}
@@ -274,6 +278,8 @@ class Engine:
     def _up(self, socket: Socket) -> None:
         state: events.ConnectionState = "online" if self.approved else "waiting_for_approval"
         self._tell_state(state, "", None)
+        if self._spread is None:
+            self._background(self._learn_spread())
         if self.approved and self._ready is socket:
             self.sending.connected(socket)
             self._background(self.sending.resume())
@@ -282,6 +288,15 @@ class Engine:
         self._synced.clear()
         self._ready = None
         self.sending.disconnected()
+
+    async def _learn_spread(self) -> None:
+        """Ask, once, what is asked of those who are sent away together."""
+        try:
+            said = (await Open(self.http).info()).reconnect_spread
+        except (ServerUnreachable, ServerRefused) as error:
+            log.debug("the server does not say what it asks of those whom it sends away: %s", error)
+            return
+        self._spread = min(max(0.0, float(said)), LONGEST_SPREAD)
 
     async def _catch_up(self) -> None:
         """The backlog is through: fetch what was acknowledged before and is not here, and let what waits go.

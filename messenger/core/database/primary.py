@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from messenger.core.database.connection import Connection, Lost
 from messenger.core.database.versions import telling_line
-from messenger.core.hosts import HEAD_START, Host
+from messenger.core.hosts import HEAD_START, RECENT, Host, Recent
 
 # `transaction_read_only` is on where the server is in recovery. A standby has no current place in the log.
 WHO = """
@@ -106,21 +106,21 @@ Attempt = Callable[[Host], Awaitable[Connection]]
 
 
 class Hosts:
-    """The hosts, in the order in which they are tried."""
+    """The hosts, in the order in which they are tried: `recent` knows who was the primary last."""
 
-    def __init__(self, reactor: Any, hosts: Sequence[Host]) -> None:
+    def __init__(self, reactor: Any, hosts: Sequence[Host], recent: Recent = RECENT) -> None:
         self._reactor = reactor
-        self._hosts = list(hosts)
+        self._hosts = tuple(hosts)
+        self._recent = recent
 
     async def connect(self, attempt: Attempt) -> Connection:
         """What `attempt` gives for the first host that it gives something for; Unreachable.
 
         `attempt` raises one of FAILURES, and lets go of everything when it is cancelled.
         """
-        race = _Race(self._reactor, self._hosts, attempt)
+        race = _Race(self._reactor, self._recent.order(self._hosts), attempt)
         host, connection = await race.winner
-        self._hosts.remove(host)
-        self._hosts.insert(0, host)
+        self._recent.found(self._hosts, host)
         return connection
 
 

@@ -17,6 +17,7 @@ from messenger.messages.live.healing import Healing
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.interest import Interest
 from messenger.messages.live.joining import Joining
+from messenger.messages.live.opening import Opening
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.live.signals import Signals
 from messenger.messages.store.blocks import Blocks
@@ -54,7 +55,8 @@ def build_live(
     delivery = Delivery(reactor, hub, messages, backlog, delivered)
     interest = Interest(reactor, hub, bus)
     audience = Audience(reactor, places)
-    joining = Joining(reactor, hub, places, blocks, backlog, delivery, interest.known)
+    opening = Opening(reactor, places, blocks)
+    joining = Joining(reactor, hub, opening, opening, backlog, delivery, interest.known)
     healing = Healing(reactor, hub, messages, places, delivery, joining.join, settings.look)
     bus.on_gap(healing.gap)
     bus.on_gap(audience.forget)

@@ -40,7 +40,7 @@ class Blocks(Protocol):
     """What is wanted of the store about blocks."""
 
     async def apart(self, user_id: str) -> list[str]:
-        """See store.blocks.Blocks.apart."""
+        """See live.opening.Opening.apart."""
 
 
 async def _at_once(_user_id: str) -> None:

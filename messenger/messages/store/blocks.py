@@ -1,5 +1,7 @@
 """Blocks in PostgreSQL."""
 
+from collections.abc import Sequence
+
 from messenger.core.database import Database, Transaction
 from messenger.messages.model import pair_of
 from messenger.messages.store import changing
@@ -23,14 +25,16 @@ class Blocks:
         rows = await self._database.read("select count(*) from message.blocks where blocker = %s", (user_id,))
         return int(rows[0][0])
 
-    async def apart(self, user_id: str) -> list[str]:
-        """Between whom and the user a block stands, whoever set it."""
-        rows = await self._database.read(
-            "select blocked from message.blocks where blocker = %(user)s"
-            " union select blocker from message.blocked_by where blocked = %(user)s",
-            {"user": user_id},
-        )
-        return [row[0] for row in rows]
+    async def apart_of(self, user_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Between whom and each of the users a block stands, whoever set it."""
+        found: dict[str, list[str]] = {user_id: [] for user_id in user_ids}
+        for user_id, other in await self._database.read(
+            "select blocker, blocked from message.blocks where blocker = any(%(users)s::uuid[])"
+            " union select blocked, blocker from message.blocked_by where blocked = any(%(users)s::uuid[])",
+            {"users": list(user_ids)},
+        ):
+            found[user_id].append(other)
+        return found
 
     async def latest(self, seconds: float) -> list[tuple[str, str]]:
         """(blocker, blocked) of the blocks that were set in the last `seconds`."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from messenger.core.database import Database
+from messenger.core.database import Database, Row
 from messenger.messages.model import Head, Members, Membership
 
 # A device's place starts at what the conversation had come to when the device was made or its user joined,
@@ -19,23 +19,26 @@ select d.device_id, m.conversation_id,
         select h.change from message.changes h
         where h.conversation_id = m.conversation_id and h.created_at <= d.created_at
         order by h.change desc limit 1), 0))
-from message.members m, auth.live_devices d
-where m.user_id = %(user)s and d.device_id = %(device)s and d.user_id = m.user_id
-    and (%(only)s::uuid is null or m.conversation_id = %(only)s)
+from unnest(%(users)s::uuid[], %(devices)s::uuid[]) as a(user_id, device_id)
+join message.members m on m.user_id = a.user_id
+join auth.live_devices d on d.device_id = a.device_id and d.user_id = a.user_id
+where (%(only)s::uuid is null or m.conversation_id = %(only)s)
     and not exists (
         select 1 from message.places p
         where p.device_id = d.device_id and p.conversation_id = m.conversation_id
     )
+order by 1, 2
 on conflict do nothing
 """
 
 _MEMBERSHIPS = """
-select m.conversation_id, least(c.last_seq, m.left_seq), least(c.last_change, m.left_change),
+select a.device_id, m.conversation_id, least(c.last_seq, m.left_seq), least(c.last_change, m.left_change),
     p.seq, p.change, m.left_seq is not null
-from message.members m
+from unnest(%(users)s::uuid[], %(devices)s::uuid[]) as a(user_id, device_id)
+join message.members m on m.user_id = a.user_id
 join message.conversations c on c.conversation_id = m.conversation_id
-join message.places p on p.device_id = %(device)s and p.conversation_id = m.conversation_id
-where m.user_id = %(user)s and (m.left_seq is null or p.change < m.left_change or p.seq < m.left_seq)
+left join message.places p on p.device_id = a.device_id and p.conversation_id = m.conversation_id
+where (p.seq is null or m.left_seq is null or p.change < m.left_change or p.seq < m.left_seq)
     and (%(only)s::uuid is null or m.conversation_id = %(only)s)
 """
 
@@ -124,10 +127,32 @@ class Places:
 
         Those that the user has left are among them until the device has acknowledged the leaving.
         """
-        parameters = {"user": user_id, "device": device_id, "only": conversation_id}
-        await self._database.write(_FIRST_PLACES, parameters)
-        rows = await self._database.read(_MEMBERSHIPS, parameters)
-        return [Membership(row[0], Head(row[1], row[2]), Head(row[3], row[4]), row[5]) for row in rows]
+        return (await self._memberships([(user_id, device_id)], conversation_id))[user_id, device_id]
+
+    async def memberships_of(
+        self, devices: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[Membership]]:
+        """The same of all conversations of several (user, device)."""
+        return await self._memberships(devices, None)
+
+    async def _memberships(
+        self, devices: Sequence[tuple[str, str]], only: str | None
+    ) -> dict[tuple[str, str], list[Membership]]:
+        rows = await self._read_memberships(devices, only)
+        new = {row[0] for row in rows if row[4] is None}
+        if new:
+            these = [one for one in devices if one[1] in new]
+            await self._database.write(_FIRST_PLACES, _parameters(these, only))
+            rows = [row for row in rows if row[0] not in new]
+            rows += await self._read_memberships(these, only)
+        found: dict[str, list[Membership]] = {device_id: [] for _, device_id in devices}
+        for device_id, name, seq, change, own_seq, own_change, left in rows:
+            if own_seq is not None:  # else the device has been removed
+                found[device_id].append(Membership(name, Head(seq, change), Head(own_seq, own_change), left))
+        return {one: found[one[1]] for one in devices}
+
+    async def _read_memberships(self, devices: Sequence[tuple[str, str]], only: str | None) -> list[Row]:
+        return await self._database.read(_MEMBERSHIPS, _parameters(devices, only))
 
     async def first_seq(self, user_id: str, conversation_id: str) -> int | None:
         """Where the member's sight begins; None for who is no member."""
@@ -185,3 +210,8 @@ class Places:
         read, epoch = tuple(map(list, zip(*marks, strict=True))), self._database.epoch
         rows = await self._database.write(_READ, read, epoch=epoch)
         return [Risen(*row) for row in rows]
+
+
+def _parameters(devices: Sequence[tuple[str, str]], only: str | None) -> dict[str, object]:
+    users = [user_id for user_id, _ in devices]
+    return {"users": users, "devices": [device_id for _, device_id in devices], "only": only}

@@ -16,14 +16,14 @@ where m.user_id = any(%s::uuid[]) and c.type = 'direct' and m.wrote and not c.bl
 
 # The same the other way round, of those who are seen now.
 _SEEN_BY = """
-select o.user_id, max(p.status)
+select m.user_id, o.user_id, max(p.status)
 from message.members m
 join message.conversations c on c.conversation_id = m.conversation_id
 join message.members o on o.conversation_id = m.conversation_id and o.user_id <> m.user_id
 join message.presence p on p.user_id = o.user_id
 join message.instances i on i.instance_id = p.instance_id and i.alive_until > now()
-where m.user_id = %s and c.type = 'direct' and o.wrote and not c.blocked and c.ended_at is null
-group by o.user_id
+where m.user_id = any(%s::uuid[]) and c.type = 'direct' and o.wrote and not c.blocked and c.ended_at is null
+group by m.user_id, o.user_id
 """
 
 
@@ -114,7 +114,9 @@ class Presence:
             found.setdefault(user_id, []).append(peer_id)
         return found
 
-    async def seen_by(self, user_id: str) -> list[tuple[str, str]]:
-        """(peer, status) of those whose presence is shown to the user, and who are seen now."""
-        rows = await self._database.read(_SEEN_BY, (user_id,))
-        return [(row[0], row[1]) for row in rows]
+    async def seen_by(self, user_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """For each user (peer, status) of those who are seen now and whose presence is shown to it."""
+        found: dict[str, list[tuple[str, str]]] = {user_id: [] for user_id in user_ids}
+        for user_id, peer_id, status in await self._database.read(_SEEN_BY, (list(user_ids),)):
+            found[user_id].append((peer_id, status))
+        return found
