@@ -1,24 +1,22 @@
 /** The account: how a profile for it is made and opened, and the calls that are about the account itself. */
 
-import { BareKdf, KdfError, UnknownKdf, WeakKdf } from "../e2e/errors.ts";
-import { type Derived, type Kdf, derive, judge, newKdf } from "../e2e/password.ts";
+import { AccountKey } from "../e2e/account.ts";
+import { type Derived, type Kdf, derive, newKdf } from "../e2e/password.ts";
+import { DeviceCode } from "../e2e/provisioning.ts";
 import { type LoggedIn, Open } from "../net/api.ts";
 import { Http, type HttpSettings } from "../net/http.ts";
 import { tokensOf } from "../net/tokens.ts";
 import { Database } from "../store/database.ts";
 import { NoProfile, WrongPassword } from "../store/errors.ts";
-import { isWellFormed, utf8 } from "../wire/bytes.ts";
 import type { Kdf as SentKdf, Session } from "../wire/auth.ts";
 import { IDENTITIES } from "../wire/keys.ts";
-import { makeKeys } from "./approval.ts";
+import { adopt as adoptAccount, makeKeys } from "./approval.ts";
 import { Engine, type EngineSettings } from "./core.ts";
-import { KdfRefused, ProfileMismatch, SecondFactorRequired, WeakPassword } from "./errors.ts";
+import { ProfileMismatch, SecondFactorRequired } from "./errors.ts";
 import { tolerant } from "./keeping.ts";
+import { askedKdf, checkNew } from "./passwords.ts";
 import { keepKdf, keepTokens, keptKdf } from "./session.ts";
 import { Vault } from "./vault.ts";
-
-const LEAST_PASSWORD = 10; // bytes of UTF-8
-const MOST_PASSWORD = 1_024;
 
 /** Where a profile is, and how it is served. */
 export interface Place extends EngineSettings {
@@ -54,38 +52,6 @@ export interface Login {
 
 function httpOf({ server, http = {} }: Place): Http {
   return new Http({ ...http, origin: server.replace(/\/+$/, "") });
-}
-
-/** WeakPassword for what the server's rules of length refuse. */
-export function checkNew(password: string): void {
-  if (!isWellFormed(password)) throw new WeakPassword("The password is not Unicode text.");
-  const { length } = utf8(password);
-  if (length < LEAST_PASSWORD || length > MOST_PASSWORD) {
-    throw new WeakPassword("A password has 10 to 1,024 bytes of UTF-8.");
-  }
-}
-
-/** How the server wants this name's password; null: bare, which was allowed. KdfRefused. */
-export async function askedKdf(
-  http: Http,
-  username: string,
-  known: Kdf | null,
-  allowBare: boolean,
-): Promise<Kdf | null> {
-  try {
-    return judge(await new Open(http).kdf(username), known, allowBare);
-  } catch (error) {
-    if (!(error instanceof KdfError)) throw error;
-    const code =
-      error instanceof BareKdf
-        ? "bare_kdf"
-        : error instanceof UnknownKdf
-          ? "unknown_kdf"
-          : error instanceof WeakKdf
-            ? "weak_kdf"
-            : "excessive_kdf";
-    throw new KdfRefused(error.message, code);
-  }
 }
 
 /**
@@ -282,6 +248,36 @@ export async function deleteAccount(engine: Engine, password: string): Promise<v
   await engine.api.deleteAccount(await stated(engine, password));
   engine.stop();
   await engine.tokens.replace(null);
+}
+
+/**
+ * A new account key: where no approved device is left, or one is in other hands.
+ *
+ * Every peer is warned, verified marks end there, and all other devices are out until approved again. KdfRefused,
+ * Refused (wrong password), SecondFactorRequired.
+ */
+export async function resetIdentity(
+  engine: Engine,
+  said: Pick<Login, "password" | "secondFactor"> & Pick<Place, "derive">,
+): Promise<void> {
+  const { http, facts, vault, running } = engine;
+  engine.stop(); // the session that it goes by ends with the login
+  try {
+    const known = await vault.run(keptKdf);
+    const kdf = await askedKdf(http, facts.username, known, false);
+    const password = kdf === null ? said.password : (said.derive ?? derive)(said.password, kdf).login;
+    const login = { ...said, username: facts.username };
+    const session = await sessionOf(http, login, password, facts.deviceId);
+    await engine.tokens.replace(tokensOf(session, http.clock.now()));
+    await vault.run(async (shelf) => {
+      await adoptAccount(shelf, AccountKey.create());
+      shelf.states.drop(DeviceCode, "own");
+    });
+    await engine.publishing.refresh();
+    engine.nowApproved();
+  } finally {
+    if (running) engine.start();
+  }
 }
 
 /** Take a profile away that is closed. */

@@ -4,30 +4,25 @@ import { AccountKey } from "../e2e/account.ts";
 import type { Policy } from "../e2e/trust.ts";
 import { Api } from "../net/api.ts";
 import type { Clock } from "../net/clock.ts";
-import { NetError, Unreachable } from "../net/errors.ts";
+import { NetError } from "../net/errors.ts";
 import type { Http } from "../net/http.ts";
-import type { Over, State } from "../net/link.ts";
 import { Connection, type ConnectionSettings } from "../net/socket.ts";
 import { SessionTokens } from "../net/tokens.ts";
 import { StoreClosed } from "../store/errors.ts";
-import type { Hello, ServerFrame } from "../wire/frames.ts";
 import { Answers } from "./answers.ts";
 import { approved } from "./approval.ts";
 import { Asking } from "./asking.ts";
 import { ClientError, SendingFailed } from "./errors.ts";
 import type { ConnectionState } from "./events.ts";
 import { Feed } from "./feed.ts";
-import { Gate } from "./gate.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeping } from "./keeping.ts";
+import { Line, type Parts } from "./line.ts";
 import { Publishing } from "./publishing.ts";
 import { type Facts, Readying } from "./readying.ts";
 import { Sending } from "./sending.ts";
 import { keepTokens, keptTokens } from "./session.ts";
-import { tell } from "./telling.ts";
 import type { Vault } from "./vault.ts";
-
-const OVER: readonly ConnectionState[] = ["session_ended", "taken_over", "removed"];
 
 export interface EngineSettings {
   /** What happens when the account key of a peer that was not verified changes. */
@@ -52,18 +47,11 @@ export class Engine {
   readonly inbox: Inbox;
   readonly publishing: Publishing;
   readonly connection: Connection;
-  readonly #synced = new Gate();
-  readonly #tried = new Gate(); // the first try to connect has come to something
+  readonly #line: Line;
   readonly #answers: Answers;
   readonly #keeping: Keeping;
   readonly #readying: Readying;
   #stopped: AbortController | undefined;
-  #state: ConnectionState = "offline";
-  #detail = "";
-  #isApproved: boolean;
-  #isReady = false; // the backlog of the connection that stands is through
-  #prepared: Promise<boolean> = Promise.resolve(false);
-  #heads: ReadonlyMap<string, number> = new Map();
   #failure: unknown;
 
   private constructor(
@@ -80,17 +68,25 @@ export class Engine {
     this.tokens = tokens;
     this.facts = facts;
     this.queue = settings.queue ?? 10_000;
-    this.#isApproved = isApproved;
     this.api = new Api(http, tokens);
     this.feed = new Feed(vault);
     const { api, clock } = this;
     const asking = new Asking(vault, api, clock, settings.policy ?? "warn");
     this.asking = asking;
     this.publishing = new Publishing(vault, api, clock);
+    this.#line = new Line(isApproved, {
+      ...{ vault, tokens, feed: this.feed, parts: () => this.#parts() },
+      background: (work) => {
+        this.#background(work);
+      },
+      failed: (error) => {
+        this.#fail(error);
+      },
+    });
     const { network, webSocket } = settings;
     this.connection = new Connection({
       ...{ origin: facts.server, userId: facts.userId, deviceId: facts.deviceId, epoch: null },
-      ...{ clock, tokens, api, listener: this.#listener() },
+      ...{ clock, tokens, api, listener: this.#line },
       ...(network === undefined ? {} : { network }),
       ...(webSocket === undefined ? {} : { webSocket }),
     });
@@ -117,7 +113,7 @@ export class Engine {
         this.nowApproved();
       },
       onSynced: () => {
-        this.#background(this.#catchUp());
+        this.#background(this.#line.catchUp());
       },
     });
     this.#answers = new Answers(vault);
@@ -149,12 +145,12 @@ export class Engine {
 
   /** How the connection is. */
   get state(): ConnectionState {
-    return this.#state;
+    return this.#line.now;
   }
 
   /** Whether this device may read and write. */
   get approved(): boolean {
-    return this.#isApproved;
+    return this.#line.approved;
   }
 
   get running(): boolean {
@@ -167,7 +163,7 @@ export class Engine {
   start(): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = new AbortController();
-    this.#tried.shut();
+    this.#line.begin();
     const { signal } = this.#stopped;
     this.connection.start();
     this.#background(this.#keeping.keys(signal));
@@ -181,7 +177,7 @@ export class Engine {
     this.connection.stop();
     this.sending.stop();
     this.#answers.giveUp(new SendingFailed("The client was closed; the message waits.", "closed"));
-    this.#state = "offline";
+    this.#line.rest();
   }
 
   /** Disconnect, and close the profile. */
@@ -192,16 +188,15 @@ export class Engine {
   }
 
   /** Returns once the server has answered; Unreachable where the first try to connect failed. */
-  async reached(signal?: AbortSignal): Promise<void> {
-    await this.#tried.wait(signal);
-    if (this.#state === "offline") throw new Unreachable(this.#detail || "The server can't be reached.");
+  reached(signal?: AbortSignal): Promise<void> {
+    return this.#line.reached(signal);
   }
 
   /** Returns once the backlog is through and what waited was tried. */
   async synced(signal?: AbortSignal): Promise<void> {
-    await this.#synced.wait(signal);
+    await this.#line.synced(signal);
     if (this.#failure !== undefined) throw this.#stoppedBy();
-    if (OVER.includes(this.#state)) throw sessionOver(this.#detail || this.#state);
+    this.#line.checkNotOver();
     await this.sending.idle(signal);
   }
 
@@ -220,7 +215,7 @@ export class Engine {
   async taken(clientId: string): Promise<boolean> {
     return this.#answers.taken(clientId, () => {
       if (this.#failure !== undefined) throw this.#stoppedBy();
-      if (OVER.includes(this.#state)) throw sessionOver("the message waits for the next one");
+      this.#line.checkNotOver();
     });
   }
 
@@ -229,10 +224,9 @@ export class Engine {
     if (this.#failure !== undefined || (error instanceof StoreClosed && !this.running)) return;
     this.#failure = error;
     this.stop();
-    this.#tellState("offline", this.#stoppedBy().message);
+    this.#line.fail(this.#stoppedBy().message);
     this.feed.close();
     this.#answers.giveUp(this.#stoppedBy());
-    this.#synced.open();
   }
 
   #stoppedBy(): ClientError {
@@ -248,110 +242,16 @@ export class Engine {
     });
   }
 
-  // the connection
-
-  #listener(): ConnectionSettings["listener"] {
-    return {
-      greeted: (hello) => {
-        this.#prepared = this.#prepare(hello);
-      },
-      frames: (frames) => this.#frames(frames),
-      state: (state, why, until) => {
-        this.#linkState(state, why, until);
-      },
-      over: (over, why) => {
-        if (over !== "stopped") this.#background(this.#ended(over, why));
-      },
-      failed: (error) => {
-        this.#fail(error);
-      },
-    };
-  }
-
-  async #frames(frames: readonly ServerFrame[]): Promise<void> {
-    if (!(await this.#prepared)) return;
-    try {
-      await this.inbox.take(frames);
-    } catch (error) {
-      if (!(error instanceof NetError)) throw error;
-      this.connection.giveUp(error.message);
-    }
-  }
-
-  /** Before anything of a connection is taken; false where that fails. */
-  async #prepare(hello: Hello): Promise<boolean> {
-    try {
-      this.#heads = await this.#readying.ready(hello.epoch, this.#isApproved);
-      this.#tellState(this.#isApproved ? "online" : "waiting_for_approval", "");
-      this.#keeping.wantKeys(); // the prekeys that nobody had to wait for
-      return true;
-    } catch (error) {
-      if (error instanceof NetError) this.connection.giveUp(error.message);
-      else this.#fail(error);
-      return false;
-    }
-  }
-
-  #linkState(state: State, why: string, until: number | undefined): void {
-    if (state === "opening") {
-      this.#tellState("connecting", "");
-    } else if (state === "waiting" || state === "stopped") {
-      this.#synced.shut();
-      this.#isReady = false;
-      this.sending.disconnected();
-      if (state === "waiting") this.#tellState("offline", why, until);
-    }
-  }
-
-  /**
-   * The backlog is through: fetch what was acknowledged before and is not here, and let what waits go.
-   *
-   * Only now it is known whether this profile is an older copy, which must not write under its old keys.
-   */
-  async #catchUp(): Promise<void> {
-    const prepared = this.#prepared;
-    for (const [conversationId, lastSeq] of this.#heads) {
-      try {
-        await this.inbox.fetch(conversationId, lastSeq);
-      } catch (error) {
-        if (!(error instanceof NetError)) throw error;
-        if (error.name === "Refused") continue; // the end of this conversation can't be had
-        this.connection.giveUp(error.message);
-        return;
-      }
-    }
-    if (this.#prepared !== prepared || this.connection.state !== "up") return;
-    this.#isReady = true;
-    if (this.#isApproved) await this.sending.connected();
-    this.#synced.open();
-  }
-
   /** This device has its account key. */
   nowApproved(): void {
-    this.#isApproved = true;
-    if (this.connection.state === "up") this.#tellState("online", "");
-    if (this.#isReady) this.#background(this.sending.connected());
-    this.#keeping.wantKeys();
+    this.#line.nowApproved();
   }
 
-  #tellState(state: ConnectionState, detail: string, until?: number): void {
-    this.#state = state;
-    this.#detail = detail;
-    if (state !== "connecting") this.#tried.open();
-    this.feed.tell({ event: "state_changed", state, detail, retry_at: until ?? null });
-  }
-
-  async #ended(over: Exclude<Over, "stopped">, why: string): Promise<void> {
-    if (over === "taken_over") {
-      await this.vault.run((shelf) => tell(shelf, { event: "taken_over" }));
-      this.#tellState("taken_over", why);
-    } else {
-      await this.tokens.replace(null);
-      await this.vault.run((shelf) => tell(shelf, { event: "session_ended", reason: why }));
-      this.#tellState(why === "removed" ? "removed" : "session_ended", why);
-    }
-    this.#answers.giveUp(sessionOver("the message waits for the next one"));
-    this.#synced.open();
+  /** What the connection works with. */
+  #parts(): Parts {
+    const [readying, keeping, answers] = [this.#readying, this.#keeping, this.#answers];
+    const { inbox, sending, connection } = this;
+    return { inbox, sending, connection, readying, keeping, answers };
   }
 
   /** The conversation in which one's own devices speak to each other. */
@@ -363,8 +263,4 @@ export class Engine {
   accountKey(): Promise<AccountKey | undefined> {
     return this.vault.run((shelf) => shelf.states.get(AccountKey, "own"));
   }
-}
-
-function sessionOver(why: string): ClientError {
-  return new ClientError(`The session has ended: ${why}.`, "session_ended");
 }

@@ -7,6 +7,7 @@ import { sealFileMetadata } from "../e2e/metadata.ts";
 import { same } from "../e2e/primitives.ts";
 import { Files as Transfers, type Source } from "../net/files.ts";
 import type { Message } from "../store/messages.ts";
+import type { StoredFile } from "../wire/files.ts";
 import { Authoring } from "./authoring.ts";
 import type { Engine } from "./core.ts";
 import { FileDamaged } from "./errors.ts";
@@ -93,15 +94,19 @@ export async function sendFile(engine: Engine, conversationId: string, file: Fil
   const sealed = new Sealed(file.source);
   const metadata = sealFileMetadata(sealed.key, { name, media_type: mediaType, size: file.source.size });
   const transfers = transfersOf(engine);
+  let stored: StoredFile | undefined;
   const fileId = await transfers.upload({
     source: sealed,
     conversationId,
     metadata,
     ...(signal === undefined ? {} : { signal }),
     progress: (sent) => progress?.(sent, sealed.size),
+    stored: (said) => {
+      stored = said;
+    },
   });
   const reference = await sealed.reference(fileId, name, mediaType);
-  const stored = await transfers.info(fileId);
+  stored ??= await transfers.info(fileId);
   if (!same(stored.sha256, reference.sha256)) {
     throw new FileDamaged("The server has stored another file than it was sent.");
   }

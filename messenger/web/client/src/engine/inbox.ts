@@ -13,9 +13,10 @@ import { NetError } from "../net/errors.ts";
 import type { ClientFrames, ServerFrame, ServerFrames } from "../wire/frames.ts";
 import { type Asking, unlessNotFound } from "./asking.ts";
 import { type Batch, beginBatch } from "./batch.ts";
-import type { Ephemeral } from "./events.ts";
 import { Gate } from "./gate.ts";
-import { Behind, giveUp } from "./receiving.ts";
+import { Behind } from "./opening.ts";
+import { Passing, type PassingSettings } from "./passing.ts";
+import { giveUp } from "./receiving.ts";
 import { Asked, type Durable, type Lacks, type Taken, attempt, senderName } from "./run.ts";
 import type { Sending } from "./sending.ts";
 import type { Shelf, Vault } from "./vault.ts";
@@ -24,17 +25,12 @@ const CATCH_UP = 10_000; // milliseconds
 const LOOKED_AT = 200; // messages at the end of a conversation that is new here
 const PAGE = 50; // messages of a gap that are fetched and stored at a time
 
-export interface InboxSettings {
-  readonly vault: Vault;
+export interface InboxSettings extends PassingSettings {
   readonly api: Api;
-  readonly asking: Asking;
   readonly sending: Sending;
   readonly clock: Clock;
   readonly say: (frame: ClientFrames["ack"]) => boolean;
-  readonly tell: (event: Ephemeral) => void;
-  readonly onPrekeys: () => void;
   readonly onApproved: () => void;
-  readonly onSynced: () => void;
 }
 
 /** Takes frames. */
@@ -42,6 +38,7 @@ export class Inbox {
   readonly #given: InboxSettings;
   readonly #vault: Vault;
   readonly #asking: Asking;
+  readonly #passing: Passing;
   /** Conversations without a known place whose end was looked at. */
   readonly #looked = new Set<string>();
   readonly #progressed = new Gate();
@@ -50,6 +47,7 @@ export class Inbox {
     this.#given = given;
     this.#vault = given.vault;
     this.#asking = given.asking;
+    this.#passing = new Passing(given);
   }
 
   /** Take the frames of one WebSocket message. NetError where asking failed. */
@@ -62,7 +60,7 @@ export class Inbox {
       }
       await this.#takeRun(run);
       run = [];
-      await this.#takeOther(frame);
+      await this.#passing.take(frame);
     }
     await this.#takeRun(run);
   }
@@ -237,70 +235,6 @@ export class Inbox {
       over.abort();
       await late;
     }
-  }
-
-  // the others
-
-  async #takeOther(frame: Exclude<ServerFrame, Durable>): Promise<void> {
-    const { tell, onSynced, onPrekeys } = this.#given;
-    switch (frame.type) {
-      case "synced":
-        onSynced();
-        break;
-      case "receipt":
-        await this.#takeReceipt(frame);
-        break;
-      case "typing": {
-        const { conversation_id, user_id, is_typing } = frame;
-        const username = await this.#name(user_id);
-        tell({ event: "typing_changed", conversation_id, user_id, username, is_typing });
-        break;
-      }
-      case "presence": {
-        const { user_id, status, last_seen_at } = frame;
-        tell({
-          event: "presence_changed",
-          user_id,
-          username: await this.#name(user_id),
-          status,
-          last_seen_at,
-        });
-        break;
-      }
-      case "device":
-        await this.#takeDevice(frame.user_id);
-        break;
-      case "prekeys":
-        onPrekeys();
-        break;
-      default: // answers to nobody
-    }
-  }
-
-  async #takeReceipt({ conversation_id, user_id, kind, seq }: ServerFrames["receipt"]): Promise<void> {
-    const { isNews, username } = await this.#vault.run(async (shelf) => {
-      const news = await shelf.conversations.receipt(conversation_id, user_id, kind, seq);
-      const row = await shelf.conversations.get(conversation_id);
-      if (row !== undefined && kind === "read" && user_id === (await shelf.userId())) {
-        await shelf.conversations.set(conversation_id, { read_seq: Math.max(row.read_seq, seq) });
-      }
-      return { isNews: news, username: await shelf.people.name(user_id) };
-    });
-    if (isNews)
-      this.#given.tell({ event: "receipt_received", conversation_id, user_id, username, kind, seq });
-  }
-
-  async #takeDevice(userId: string): Promise<void> {
-    for (const one of await this.#vault.run((shelf) => shelf.conversations.withMember(userId))) {
-      this.#asking.forgetView(one);
-    }
-    this.#asking.stale(userId);
-    await this.#asking.learn(userId);
-  }
-
-  async #name(userId: string): Promise<string> {
-    await this.#asking.names([userId]);
-    return this.#vault.run((shelf) => shelf.people.name(userId));
   }
 }
 

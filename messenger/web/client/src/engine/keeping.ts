@@ -6,8 +6,8 @@ import { Gate } from "./gate.ts";
 import { stillSeen } from "./history.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Publishing } from "./publishing.ts";
+import { forgetOldSent } from "./resends.ts";
 import { currentRoster, parkedIn } from "./rosters.ts";
-import { forgetOldSent } from "./sealing.ts";
 import type { Sending } from "./sending.ts";
 import type { Vault } from "./vault.ts";
 

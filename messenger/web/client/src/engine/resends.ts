@@ -3,7 +3,7 @@
 import { NotResent } from "../e2e/errors.ts";
 import { SendingChain } from "../e2e/groups.ts";
 import type { Payload } from "../e2e/payload.ts";
-import { ResendRequests, SentMessage } from "../e2e/resend.ts";
+import { RESEND_KEPT, RESEND_MESSAGES, ResendRequests, SentMessage } from "../e2e/resend.ts";
 import type { PeerDevice } from "../e2e/sessions.ts";
 import type { Conversation } from "../store/conversations.ts";
 import type { Named } from "../store/places.ts";
@@ -161,5 +161,19 @@ export async function tellUnanswered(shelf: Shelf, now: number): Promise<void> {
     const detail = "A message could not be decrypted, and its sender has not sent it again.";
     await warnOf(shelf, "messages_lost", "unanswered", detail, { conversation_id, user_id, device_id, seq });
     await questionEnded(shelf, conversation_id, device_id, user_id, true);
+  }
+}
+
+/** Drop what is remembered for resends beyond its bounds of age and number. `now` in seconds. */
+export async function forgetOldSent(shelf: Shelf, now: number): Promise<void> {
+  const oldest = new Date((now - RESEND_KEPT) * 1_000).toISOString();
+  const found: { readonly clientId: string; readonly sentAt: string }[] = [];
+  for (const clientId of await shelf.states.keys(SentMessage)) {
+    const sent = await shelf.states.get(SentMessage, clientId);
+    if (sent !== undefined) found.push({ clientId, sentAt: sent.sentAt });
+  }
+  found.sort((one, other) => (one.sentAt > other.sentAt ? -1 : 1));
+  for (const [at, { clientId, sentAt }] of found.entries()) {
+    if (at >= RESEND_MESSAGES || sentAt < oldest) shelf.states.drop(SentMessage, clientId);
   }
 }

@@ -11,7 +11,7 @@ import { Malformed, NotInAudience } from "../e2e/errors.ts";
 import { SendingChain } from "../e2e/groups.ts";
 import { type Payload, newPayload } from "../e2e/payload.ts";
 import { idBytes, same, sha256 } from "../e2e/primitives.ts";
-import { RESEND_KEPT, RESEND_MESSAGES, SentMessage } from "../e2e/resend.ts";
+import { SentMessage } from "../e2e/resend.ts";
 import type { PeerDevice, PeerSessions } from "../e2e/sessions.ts";
 import type { Conversation } from "../store/conversations.ts";
 import { StoreCorrupt } from "../store/errors.ts";
@@ -285,18 +285,4 @@ async function keep(
     shelf.states.save(queued.client_id, SentMessage.of(payload, devices));
   }
   return raw;
-}
-
-/** Drop what is remembered for resends beyond its bounds of age and number. `now` in seconds. */
-export async function forgetOldSent(shelf: Shelf, now: number): Promise<void> {
-  const oldest = new Date((now - RESEND_KEPT) * 1_000).toISOString();
-  const found: { readonly clientId: string; readonly sentAt: string }[] = [];
-  for (const clientId of await shelf.states.keys(SentMessage)) {
-    const sent = await shelf.states.get(SentMessage, clientId);
-    if (sent !== undefined) found.push({ clientId, sentAt: sent.sentAt });
-  }
-  found.sort((one, other) => (one.sentAt > other.sentAt ? -1 : 1));
-  for (const [at, { clientId, sentAt }] of found.entries()) {
-    if (at >= RESEND_MESSAGES || sentAt < oldest) shelf.states.drop(SentMessage, clientId);
-  }
 }

@@ -8,9 +8,8 @@
 
 import { EncryptionError, PayloadTooLarge } from "../e2e/errors.ts";
 import { SentMessage } from "../e2e/resend.ts";
-import type { Api } from "../net/api.ts";
 import { Backoff } from "../net/backoff.ts";
-import { type Clock, orAborted, pause } from "../net/clock.ts";
+import { orAborted, pause } from "../net/clock.ts";
 import {
   Busy,
   FrameTooLong,
@@ -24,22 +23,16 @@ import type { Connection } from "../net/socket.ts";
 import { decode } from "../wire/codec.ts";
 import { DRAFT } from "../wire/conversations.ts";
 import type { ErrorFrame } from "../wire/frames.ts";
-import type { Bundle } from "../wire/keys.ts";
-import type { Asking } from "./asking.ts";
-import { usersOf } from "./audience.ts";
-import { beginBatch } from "./batch.ts";
-import { Refusal, beginSessions, tellRefusal } from "./directory.ts";
-import { ClientError, IdentityRefused } from "./errors.ts";
+import { Drafting, type DraftingSettings } from "./drafting.ts";
+import { ClientError } from "./errors.ts";
 import { Gate } from "./gate.ts";
-import { askForRoster, currentRoster, leadersDevices } from "./rosters.ts";
-import { Needs, Waits, seal } from "./sealing.ts";
+import { Waits } from "./sealing.ts";
 import { fail } from "./settling.ts";
 import type { Shelf, Vault } from "./vault.ts";
 
 const LANES = 16; // conversations that are served at a time
 const ROUNDS = 8; // of encrypting one message anew, before it is given up
 const ANSWER = 60_000; // milliseconds that an answer is waited for
-const CLAIMED = 200; // devices of one claim
 const AGAIN: readonly string[] = [
   "rate_limited",
   "unavailable",
@@ -53,14 +46,8 @@ class Gone extends Error {
   override name = "Gone";
 }
 
-export interface SendingSettings {
-  readonly vault: Vault;
-  readonly api: Api;
-  readonly asking: Asking;
-  readonly clock: Clock;
+export interface SendingSettings extends DraftingSettings {
   readonly ask: Connection["ask"];
-  /** Returns once this place of the conversation is here, or some seconds have passed. */
-  readonly reached: (conversationId: string, seq: number) => Promise<void>;
   /** A bug, or a store that can't be written. */
   readonly failed: (error: unknown) => void;
 }
@@ -77,6 +64,7 @@ interface Lane {
 export class Sending {
   readonly #given: SendingSettings;
   readonly #vault: Vault;
+  readonly #drafting: Drafting;
   readonly #online = new Gate();
   readonly #changed = new Gate();
   readonly #lanes = new Set<string>();
@@ -90,6 +78,7 @@ export class Sending {
   constructor(given: SendingSettings) {
     this.#given = given;
     this.#vault = given.vault;
+    this.#drafting = new Drafting(given);
   }
 
   // the connection
@@ -111,6 +100,11 @@ export class Sending {
   committed(clientId: string): void {
     this.#committing.get(clientId)?.resolve();
     this.#committing.delete(clientId);
+  }
+
+  /** Ask who leads the group for its roster; false where that was done before. */
+  askForRoster(conversationId: string): Promise<boolean> {
+    return this.#drafting.askForRoster(conversationId);
   }
 
   // lanes
@@ -166,7 +160,7 @@ export class Sending {
     if (queued === undefined) return false;
     const clientId = queued.client_id;
     try {
-      const draft = await this.#sealed(conversationId, clientId);
+      const draft = await this.#drafting.sealed(conversationId, clientId);
       if (draft === undefined) {
         if (this.#turn(lane, clientId) > ROUNDS) {
           await this.#fail(clientId, "devices_changed", "The devices keep changing.");
@@ -178,7 +172,7 @@ export class Sending {
       else await this.#refused(lane, clientId, refusal);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Waits) return this.askForRoster(conversationId);
+      if (error instanceof Waits) return this.#drafting.askForRoster(conversationId);
       await this.#missed(lane, clientId, error);
     }
     return true;
@@ -239,97 +233,6 @@ export class Sending {
     });
   }
 
-  // encryption
-
-  /** A message's draft; `undefined` where something else goes first, or nothing is to be sent. Waits. */
-  async #sealed(conversationId: string, clientId: string): Promise<Uint8Array | undefined> {
-    const { asking, clock } = this.#given;
-    const asked = new Set<string>();
-    const claimed = new Set<string>();
-    for (;;) {
-      const queued = await this.#vault.run((shelf) => shelf.outbox.get(clientId));
-      const draft = queued?.draft;
-      if (draft !== null) return draft;
-      const view = await asking.view(conversationId);
-      await asking.ensureFresh(await this.#vault.run((shelf) => wantedOf(shelf, conversationId)));
-      const batch = beginBatch(clock.now(), new Set(asked));
-      try {
-        return await this.#vault.run((shelf) => seal(shelf, batch, clientId, view));
-      } catch (error) {
-        if (!(error instanceof Needs)) throw error;
-        if (error.users.length > 0) await this.#catchUp(conversationId, error.users);
-        for (const one of error.users) asked.add(one);
-        await this.#claim(conversationId, clientId, error.devices, claimed);
-      }
-    }
-  }
-
-  /**
-   * Have what the server says of these users and of the conversation's members, and what was written in it so far: a
-   * device that is not known may be one that was added a moment ago.
-   */
-  async #catchUp(conversationId: string, users: readonly string[]): Promise<void> {
-    const { asking, api, reached } = this.#given;
-    await asking.members(conversationId);
-    for (const userId of users) await asking.learn(userId);
-    await reached(conversationId, (await api.conversation(conversationId)).last_seq);
-  }
-
-  /** Ask who leads the group for its roster; false where that was done before. */
-  async askForRoster(conversationId: string): Promise<boolean> {
-    const { asking, clock } = this.#given;
-    await asking.ensureFresh(await this.#vault.run((shelf) => shelf.conversations.leaders(conversationId)));
-    const batch = beginBatch(clock.now());
-    await this.#vault.run(async (shelf) => {
-      if ((await shelf.conversations.get(conversationId)) === undefined) return;
-      await askForRoster(shelf, batch, conversationId, await leadersDevices(shelf, conversationId));
-    });
-    return batch.wake.size > 0;
-  }
-
-  async #claim(
-    conversationId: string,
-    clientId: string,
-    devices: readonly string[],
-    claimed: Set<string>,
-  ): Promise<void> {
-    const { asking, api, clock } = this.#given;
-    const wanted = devices.filter((one) => !claimed.has(one));
-    if (devices.length > 0 && wanted.length === 0) {
-      // The server names a device whose bundle it does not give: not published any more.
-      asking.forgetView(conversationId);
-      throw new NetError("The server gives no bundle for a device that it names.");
-    }
-    for (let start = 0; start < wanted.length; start += CLAIMED) {
-      const some = wanted.slice(start, start + CLAIMED).sort();
-      const bundles = (await api.claim(some)).filter((one) => some.includes(one.device_id));
-      await this.#lookAgain(bundles);
-      try {
-        await this.#vault.run(async (shelf) => {
-          await beginSessions(shelf, bundles, clock.now() / 1_000);
-          await shelf.outbox.begun(clientId);
-        });
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        await this.#vault.run((shelf) => tellRefusal(shelf, error));
-        throw new IdentityRefused(error.message, error.code);
-      }
-    }
-    for (const one of wanted) claimed.add(one);
-  }
-
-  /** A bundle that speaks of a newer device list than is known has its user's keys asked for again. */
-  async #lookAgain(bundles: readonly Bundle[]): Promise<void> {
-    const behind = await this.#vault.run(async (shelf) => {
-      const found = new Set<string>();
-      for (const { user_id, list_version } of bundles) {
-        if ((list_version ?? 0) > (await shelf.known(user_id)).listVersion) found.add(user_id);
-      }
-      return found;
-    });
-    for (const userId of behind) await this.#given.asking.learn(userId);
-  }
-
   // the exchange
 
   /** What the server says against it; `undefined` once it has its place here, too. Gone, and what `ask` throws. */
@@ -355,17 +258,6 @@ export class Sending {
       this.#committing.delete(clientId);
     }
   }
-}
-
-/** The users whose keys are to be known before a message is made; in a group all whom its roster names. */
-async function wantedOf(shelf: Shelf, conversationId: string): Promise<string[]> {
-  const row = await shelf.conversations.get(conversationId);
-  if (row === undefined) return [];
-  const found = await usersOf(shelf, row);
-  if (row.type === "group") {
-    for (const one of (await currentRoster(shelf, conversationId))?.members ?? []) found.add(one.user_id);
-  }
-  return [...found].sort();
 }
 
 async function unseal(shelf: Shelf, clientId: string): Promise<void> {
