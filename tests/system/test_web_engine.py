@@ -248,3 +248,26 @@ def test_files_both_ways(apart: Stack, tmp_path: Path) -> None:
         await no_warnings([bea], [ann])
 
     told(apart, tmp_path, story)
+
+
+def test_what_was_written_while_the_server_was_away_goes_by_itself(apart: Stack, tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        ann, name = await scene.people.register("ann"), unique("bea")
+        bea = await scene.web("register", name)
+        there = await direct(bea, ann.name)
+        await there.send("before")
+        await ann.until_text("before")
+        await asyncio.to_thread(apart.kill, "gateway-1")
+        await bea.do("until_state", state="offline")
+        for number in range(3):
+            assert (await there.enqueue(f"meanwhile {number}")).state == "queued"
+        await asyncio.to_thread(apart.restart, "gateway-1")
+        await asyncio.to_thread(apart.wait_ready)
+        for number in range(3):
+            await ann.until_text(f"meanwhile {number}", 60.0)
+        await bea.do("synced")
+        assert [one.state for one in await there.history()] == ["sent"] * 4
+        assert ann.texts() == ["before", *(f"meanwhile {number}" for number in range(3))]
+        await no_warnings([bea], [ann])
+
+    told(apart, tmp_path, story)

@@ -134,6 +134,10 @@ const commands: Readonly<Record<string, (said: Said) => unknown>> = {
     return moved;
   },
   until,
+  until_state: (said) =>
+    engineOf(said).state === said["state"]
+      ? null
+      : heardOf(said, (one) => one.event === "state_changed" && one.state === said["state"]),
   state: (said) => {
     const { state, approved } = engineOf(said);
     return { state, approved };
@@ -244,15 +248,21 @@ function hearing(engine: client.Engine): Heard {
 }
 
 /** The first event of this kind, of those that came or will come; where `text` is given, of a message that says it. */
-async function until(said: Said): Promise<client.Event> {
-  const told = hearing(engineOf(said));
+function until(said: Said): Promise<client.Event> {
   const kind = text(said, "event");
+  return heardOf(
+    said,
+    (one) =>
+      one.event === kind &&
+      (said["text"] === undefined || ("message" in one && one.message.text === said["text"])),
+  );
+}
+
+/** The first event that fits, of those that came or will come. */
+async function heardOf(said: Said, fits: (event: client.Event) => boolean): Promise<client.Event> {
+  const told = hearing(engineOf(said));
   for (;;) {
-    const found = told.events.find(
-      (one) =>
-        one.event === kind &&
-        (said["text"] === undefined || ("message" in one && one.message.text === said["text"])),
-    );
+    const found = told.events.find(fits);
     if (found !== undefined) return found;
     await new Promise<void>((resolve) => {
       const before = told.more;

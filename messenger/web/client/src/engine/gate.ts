@@ -5,7 +5,7 @@ import { orAborted } from "../net/clock.ts";
 /** Open or shut; who waits goes on once it is open. */
 export class Gate {
   #isOpen = false;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   get isOpen(): boolean {
     return this.#isOpen;
@@ -13,9 +13,8 @@ export class Gate {
 
   open(): void {
     this.#isOpen = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const one of waiting) one();
+    for (const one of this.#waiting) one();
+    this.#waiting.clear();
   }
 
   shut(): void {
@@ -32,9 +31,15 @@ export class Gate {
   async wait(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.#isOpen) return;
+    let waiting: () => void = () => undefined;
     const opened = new Promise<void>((resolve) => {
-      this.#waiting.push(resolve);
+      waiting = resolve;
     });
-    await orAborted(opened, signal);
+    this.#waiting.add(waiting);
+    try {
+      await orAborted(opened, signal);
+    } finally {
+      this.#waiting.delete(waiting);
+    }
   }
 }
