@@ -183,7 +183,7 @@ export class Engine {
   /** Disconnect, and close the profile. */
   async close(): Promise<void> {
     this.stop();
-    this.feed.close();
+    if (!this.vault.closed) await this.feed.finish();
     await this.vault.close();
   }
 

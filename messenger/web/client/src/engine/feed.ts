@@ -1,5 +1,6 @@
 /** Events on their way to the page: durable ones from the journal, others from a bounded queue. */
 
+import { StoreClosed } from "../store/errors.ts";
 import type { Ephemeral, Event } from "./events.ts";
 import { Gate } from "./gate.ts";
 import type { Vault } from "./vault.ts";
@@ -14,6 +15,7 @@ export class Feed {
   #ephemeral: Ephemeral[] = [];
   #isClosed = false;
   #isTaken = false;
+  #position = 0; // of what was handled last
 
   constructor(vault: Vault) {
     this.#vault = vault;
@@ -42,15 +44,17 @@ export class Feed {
   async *events(after?: number): AsyncGenerator<Event, void> {
     if (this.#isTaken) throw new TypeError("Somebody iterates over these events already.");
     this.#isTaken = true;
-    let position = after ?? (await this.#vault.run((shelf) => shelf.journal.handled()));
     try {
-      while (!this.#isClosed) {
+      let position = after ?? (await this.#vault.run((shelf) => shelf.journal.handled()));
+      while (!this.#hasEnded()) {
         this.#something.shut();
         const from = position;
         const page = await this.#vault.run((shelf) => shelf.journal.after(from, PAGE));
         for (const event of page) {
           yield event as unknown as Event;
+          if (this.#hasEnded()) return;
           position = event.position;
+          this.#position = position;
         }
         if (page.length > 0) await this.handled(position);
         const ephemeral = this.#ephemeral;
@@ -58,9 +62,23 @@ export class Feed {
         for (const event of ephemeral) yield { ...event, position: 0 };
         if (page.length === 0) await this.#something.wait();
       }
+    } catch (error) {
+      // It was closed while its reader was busy.
+      if (!(error instanceof StoreClosed) || !this.#isClosed) throw error;
     } finally {
       this.#isTaken = false;
     }
+  }
+
+  /** Asked anew each time: it may be closed while its reader is busy. */
+  #hasEnded(): boolean {
+    return this.#isClosed;
+  }
+
+  /** No more events; how far the page has come is written down. */
+  async finish(): Promise<void> {
+    this.close();
+    if (this.#position > 0) await this.handled(this.#position);
   }
 
   /** The page has taken everything up to this position. */
