@@ -25,7 +25,10 @@ NODE = find_node()
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FILES = sorted(path.name.removesuffix(".ts") for path in TESTS.glob("*.test.ts"))
 # Node runs all of them each time; in a browser these take a minute.
-LONG_IN_BROWSERS = ("vectors.test", "scenarios.test", "tables.test", "export.test")
+LONG_IN_BROWSERS = (
+    *("vectors.test", "scenarios.test", "tables.test", "export.test"),
+    *("engine.test", "engine_groups.test"),
+)
 IN_BROWSERS = [
     pytest.param(name, marks=pytest.mark.long if name in LONG_IN_BROWSERS else ())
     for name in json.loads((TESTS / "browser" / "tests.json").read_text())

@@ -40,7 +40,7 @@ await build({
 await build({
   ...common,
   entryPoints: readdirSync(TESTS)
-    .filter((name) => name.endsWith(".test.ts") || name === "speed.ts" || name === "live.ts")
+    .filter((name) => name.endsWith(".test.ts") || ["agent.ts", "live.ts", "speed.ts"].includes(name))
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
   outdir: resolve(out, "tests"),

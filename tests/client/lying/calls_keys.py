@@ -1,5 +1,6 @@
 """The honest answers about accounts, devices, keys and vaults."""
 
+import secrets
 from hashlib import sha256
 
 import msgspec
@@ -75,6 +76,13 @@ def refresh(server: Server, _device: Device, ask: Ask) -> auth.Session:
         server.state.refreshes[said.refresh_token] = device_id
         raise Problem(Code.unauthorized, "The device was removed.", members={"reason": "removed"})
     return server.session(server.state.users[device.user_id], device)
+
+
+@route("POST", "/auth/ticket")
+def ticket(server: Server, device: Device, _ask: Ask) -> auth.Ticket:
+    made = secrets.token_urlsafe(24)
+    server.state.tokens[made] = device.device_id
+    return auth.Ticket(ticket=made, expires_in=30)
 
 
 @route("POST", "/auth/logout")

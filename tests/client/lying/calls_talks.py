@@ -271,6 +271,14 @@ def upload(server: Server, _device: Device, ask: Ask) -> File:
     return file
 
 
+@route("GET", "/files/{}/info")
+def file_info(server: Server, _device: Device, ask: Ask) -> File:
+    found = server.state.files.get(ask.ids[0])
+    if found is None:
+        raise not_found()
+    return found[0]
+
+
 @route("GET", "/files/{}")
 def download(server: Server, device: Device, ask: Ask) -> Answer:
     found = server.state.files.get(ask.ids[0])

@@ -122,7 +122,7 @@ class Front:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 while True:
                     head = await reader.readuntil(b"\r\n\r\n")
-                    if head.startswith(b"GET /ws "):
+                    if head.startswith((b"GET /ws ", b"GET /ws?")):
                         await self._socket(head, reader, writer)
                         return
                     await self._request(head, reader, writer)
@@ -166,8 +166,7 @@ class Front:
             wire.protocol.process_request(request)
         except InvalidHandshake:
             return
-        token = request.headers.get("Authorization", "")
-        if not app.admit(wire, token):
+        if not app.admit(wire, _token(request)):
             wire.protocol.send_response(wire.protocol.reject(401, "no"))
             wire.flush()
             return
@@ -186,6 +185,16 @@ class Front:
         finally:
             self.activity += 1
             app.disconnect(wire)
+
+
+def _token(request: Request) -> str:
+    """What opens a socket: a header's token, or, from browsers, a subprotocol's or a ticket."""
+    named = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+    bearers = [one.strip() for one in named if one.strip().startswith(frames.BEARER_PREFIX)]
+    ticket = dict(parse_qsl(urlsplit(request.path).query)).get("ticket")
+    if bearers:
+        return bearers[0].removeprefix(frames.BEARER_PREFIX)
+    return ticket or request.headers.get("Authorization", "")
 
 
 @asynccontextmanager

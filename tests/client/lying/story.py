@@ -96,7 +96,11 @@ class Story:
         self._gone: set[str] = set()  # whom somebody has tried to remove
         self._group_id = snapshot.group_id
         for device in self._alive:
-            shutil.copytree(snapshot.folder / device, folder / device)
+            self._copy(device)
+
+    def _copy(self, device: str) -> None:
+        """Have a device's profile as the snapshot has it."""
+        shutil.copytree(self.origin / device, self.folder / device)
 
     async def run(self, until: str | None = None) -> Outcome:
         """Tell it to its end, or to a step."""
@@ -316,8 +320,11 @@ class Story:
         message = await self._try(f"say {device} {where}", talk.enqueue(text))
         if message is None:
             return
+        told.sent = await self._is_sent(device, message)
+
+    async def _is_sent(self, device: str, message: Message) -> bool:
         found = await self.clients[device].engine.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
-        told.sent = found is not None and found.state == "sent"
+        return found is not None and found.state == "sent"
 
     async def _history(self, device: str, where: str) -> list[Message]:
         return [one.message for one in await self._screen(device) if one.where == where]
@@ -344,11 +351,12 @@ class Story:
             for one in events:
                 if isinstance(one, SendFailed):
                     self.outcome.errors.append(f"{device} SendFailed:{one.reason}")
-        seeds = [
-            await one.engine.vault.run(lambda shelf: [shelf.keys().seed, _account_seed(shelf)])
-            for one in self.clients.values()
-        ]
-        self.outcome.secrets += [seed for pair in seeds for seed in pair if seed]
+            self.outcome.secrets += [one for one in await self._seeds(device) if one]
+
+    async def _seeds(self, device: str) -> list[bytes]:
+        """The private keys of a device, and of its account."""
+        engine = self.clients[device].engine
+        return await engine.vault.run(lambda shelf: [shelf.keys().seed, _account_seed(shelf)])
 
 
 def _account_seed(shelf: Any) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,22 +22,34 @@ MEMORY = Path("/dev/shm")
 class Theatre:
     """One port and one event loop for all stories, which begin where their lies do."""
 
-    def __init__(self, runner: asyncio.Runner, front: Front, folder: Path) -> None:
+    def __init__(
+        self,
+        runner: asyncio.Runner,
+        front: Front,
+        folder: Path,
+        kind: type[Story] = Story,
+        begin: Callable[[Front, Path], Awaitable[Snapshot]] = prologue,
+    ) -> None:
         self.runner = runner
         self.front = front
         self.folder = folder
+        self.kind = kind
         (folder / "prologue").mkdir()
-        self.snapshots: list[Snapshot] = [runner.run(prologue(front, folder / "prologue"))]
+
+        async def begun() -> Snapshot:
+            return await begin(front, folder / "prologue")
+
+        self.snapshots: list[Snapshot] = [runner.run(begun())]
         self.played = 0
 
-    def play(self, *lies: Lie, kind: type[Story] = Story, step: str = STEPS[0]) -> Story:
+    def play(self, *lies: Lie, kind: type[Story] | None = None, step: str = STEPS[0]) -> Story:
         """A story under these lies to its end; without any, from `step` on."""
         first = min((STEPS.index(one.begins) for one in lies), default=STEPS.index(step))
         snapshot = max(
             (one for one in self.snapshots if STEPS.index(one.step) <= first),
             key=lambda one: STEPS.index(one.step),
         )
-        story = kind(self.front, self._folder(), snapshot, lies)
+        story = (kind or self.kind)(self.front, self._folder(), snapshot, lies)
         try:
             self.runner.run(story.run())
         finally:
@@ -46,7 +58,7 @@ class Theatre:
 
     def go_on(self, step: str) -> None:
         """Keep what the honest story has come to before this step, for lies that begin there or later."""
-        story = Story(self.front, self._folder(), self.snapshots[0])
+        story = self.kind(self.front, self._folder(), self.snapshots[0])
         self.runner.run(story.run(until=step))
         assert warnings(story.outcome) == []
         self.snapshots.append(story.snapshot(step))

@@ -90,6 +90,11 @@ export class SentMessage {
     return this.#state.clientId;
   }
 
+  /** When it was written, RFC 3339. Malformed. */
+  get sentAt(): string {
+    return decodePayload(this.#state.payload).sent_at;
+  }
+
   /** What it says. Malformed. */
   body(): Body {
     return bodyOf(decodePayload(this.#state.payload));

@@ -17,7 +17,8 @@ import { RosterRefused } from "./errors.ts";
 import { idBytes, label, same, sha256 } from "./primitives.ts";
 
 const LABEL = label("messenger-roster-1");
-const MAX_MEMBERS = 400; // as many as one message has room for
+/** As many as one message has room for. */
+export const MAX_MEMBERS = 400;
 
 const RANK: Readonly<Record<Role, number>> = { member: 1, admin: 2, owner: 3 };
 const ROLE_BYTE: Readonly<Record<Role, number>> = { owner: 1, admin: 2, member: 3 };

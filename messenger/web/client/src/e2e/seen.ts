@@ -13,7 +13,8 @@ import type { Seen } from "./payload.ts";
 import { idBytes, label, same, sha256 } from "./primitives.ts";
 
 const LABEL = label("messenger-seen-1");
-const MOST = 32; // places that one message speaks of
+/** Places that one message speaks of, at most. */
+export const MOST = 32;
 
 /** seq, sender's device_id, client_id */
 export type Place = readonly [seq: number, deviceId: string, clientId: string];

@@ -97,6 +97,11 @@ export class PeerSessions {
     return new PeerSessions(load(STATE, raw));
   }
 
+  /** Whose device it is; empty where nobody has said. */
+  get userId(): string {
+    return this.#state.userId;
+  }
+
   /** The sessions with their keys, in the clear: to be stored encrypted. */
   toBytes(): Uint8Array {
     return dump(STATE, this.#state);

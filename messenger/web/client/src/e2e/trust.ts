@@ -130,6 +130,16 @@ export class KnownUser {
     return this.#state.refused;
   }
 
+  /** The account key that is refused; null also where the server has taken the key away. */
+  get refusedKey(): Uint8Array | null {
+    return this.#state.refusedKey;
+  }
+
+  /** All devices that are known, tombstones included. */
+  get deviceIds(): string[] {
+    return [...this.#devices.keys()];
+  }
+
   get listVersion(): number {
     return this.#state.listVersion;
   }

@@ -266,14 +266,14 @@ export class Api {
     return this.#ask("POST", path, talks.SENT, json(talks.DRAFT, draft));
   }
 
-  /** Up to 200 after a place, or up to 200 below one, by rising `seq`; own ones included. */
+  /** Up to `limit` (200) after a place, or below one, by rising `seq`; own ones included. */
   async messages(
     conversationId: string,
-    from: { readonly after: number } | { readonly before: number },
+    from: ({ readonly after: number } | { readonly before: number }) & { readonly limit?: number },
     signal?: AbortSignal,
   ): Promise<talks.Message[]> {
     const path = `/conversations/${id(conversationId)}/messages`;
-    return (await this.#get(path, talks.MESSAGES, { ...from, limit: 200 }, signal)).items;
+    return (await this.#get(path, talks.MESSAGES, { limit: 200, ...from }, signal)).items;
   }
 
   /** Up to 200 after a number. */

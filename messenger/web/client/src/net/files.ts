@@ -37,6 +37,8 @@ export interface Upload {
   readonly resume?: string;
   /** Called with the id to resume by, before any byte goes. */
   readonly begun?: (uploadId: string) => Promise<void> | void;
+  /** Called with what the server has stored, where it says so at once. */
+  readonly stored?: (file: StoredFile) => void;
   readonly progress?: (sent: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -62,7 +64,11 @@ export class Files {
 
   /** The id of the file. What a call throws; UploadGone where an upload to resume is no longer kept. */
   async upload(given: Upload): Promise<string> {
-    if (given.source.size <= PIECE && given.resume === undefined) return (await this.#plain(given)).file_id;
+    if (given.source.size <= PIECE && given.resume === undefined) {
+      const stored = await this.#plain(given);
+      given.stored?.(stored);
+      return stored.file_id;
+    }
     const uploadId = given.resume ?? (await this.#begin(given));
     if (given.resume === undefined) await given.begun?.(uploadId);
     return this.#goOn(uploadId, given);

@@ -197,6 +197,11 @@ export class Link {
     this.#wait(why, now, this.#backoff.next(retryAfter), retryAfter);
   }
 
+  /** Whoever uses this can't go on with this connection; another one may do. */
+  giveUp(why: string, now: number): void {
+    if (this.#state === "up") this.#drop(why, now);
+  }
+
   /** The session has ended. */
   ended(why: string): void {
     this.#end("session_ended", why);
@@ -217,7 +222,8 @@ export class Link {
       this.#drop(`The server has sent something that is no frame: ${error.message}.`, now);
       return;
     }
-    const handed = frames.filter((frame) => !this.#answered(frame, now));
+    // Places of own messages are handed on in their order, too.
+    const handed = frames.filter((frame) => !this.#answered(frame, now) || frame.type === "sent");
     if (handed.length === 0) return;
     this.#untaken += message.length;
     this.#actions.push({ do: "hand", frames: handed, bytes: message.length });

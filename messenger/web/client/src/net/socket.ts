@@ -84,6 +84,13 @@ export class Connection {
     });
   }
 
+  /** Nothing can be done with this connection: it is closed, and another one opened after a while. */
+  giveUp(why: string): void {
+    this.#event((now) => {
+      this.#link.giveUp(why, now);
+    });
+  }
+
   /** The user will not wait, or the device has woken up. */
   nudge(): void {
     this.#event((now) => {
@@ -267,8 +274,12 @@ export class Connection {
   }
 
   #hand(frames: readonly ServerFrame[], bytes: number): void {
+    const socket = this.#socket;
     this.#serving = this.#serving
-      .then(() => this.#settings.listener.frames(frames))
+      .then(async () => {
+        // What a connection that is gone has left was not acknowledged, and comes again.
+        if (this.#socket === socket) await this.#settings.listener.frames(frames);
+      })
       .catch((error: unknown) => {
         this.#fail(error);
       })

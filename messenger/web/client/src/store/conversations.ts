@@ -1,6 +1,6 @@
 /** Conversations, their members, and the users that were met. */
 
-import { type Of, TRUTH, binary, members, orNull, text, whole } from "../wire/codec.ts";
+import { type Of, TRUTH, binary, defaulted, members, orNull, text, whole } from "../wire/codec.ts";
 import type { Blind } from "./sealing.ts";
 import { type Shape, type Table, coded, under } from "./table.ts";
 
@@ -27,11 +27,13 @@ export const CONVERSATION = members({
   expires_in: orNull(NUMBER),
   doubt_from: orNull(NUMBER),
   doubt_until: orNull(NUMBER),
+  left: defaulted(TRUTH, false),
 });
 
 /**
  * A conversation as it is stored. `place` and `change_place` are how far this device has come; what lies from
- * `doubt_from` on is in doubt until `doubt_until`, in seconds since 1970. `activity` is in milliseconds since 1970.
+ * `doubt_from` on is in doubt until `doubt_until`, in seconds since 1970. `activity` is in milliseconds since 1970. `left`: it has
+ * ended because this user is no member any more.
  */
 export type Conversation = Readonly<Of<typeof CONVERSATION>>;
 
@@ -55,6 +57,7 @@ const BLANK: Conversation = {
   expires_in: null,
   doubt_from: null,
   doubt_until: null,
+  left: false,
 };
 
 /** What the server says about a conversation. */

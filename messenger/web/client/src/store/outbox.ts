@@ -124,6 +124,11 @@ export class Outbox {
     return this.#change(clientId, () => ({ number, draft, devices: [...devices], fresh: false }));
   }
 
+  /** The session that it asked for was begun. */
+  begun(clientId: string): Promise<void> {
+    return this.#change(clientId, () => ({ fresh: false }));
+  }
+
   /** It goes to the server now. */
   tried(clientId: string): Promise<void> {
     return this.#change(clientId, ({ attempts }) => ({ attempts: attempts + 1 }));

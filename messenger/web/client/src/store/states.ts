@@ -22,6 +22,7 @@ import { decode, encode, pair, text } from "../wire/codec.ts";
 import { DamagedRecord } from "./errors.ts";
 import type { Blind } from "./sealing.ts";
 import type { Shape, Table } from "./table.ts";
+import { Early, Parked, Started } from "./waiting.ts";
 
 const MOST_KEPT = 1_000;
 
@@ -41,7 +42,9 @@ const NAMES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [AccountKey, "account_key"],
   [DeviceCode, "device_code"],
   [DeviceKeys, "device_keys"],
+  [Early, "early"],
   [KnownUser, "known_user"],
+  [Parked, "parked"],
   [PeerSessions, "peer_sessions"],
   [Progress, "progress"],
   [ReceivedChains, "received_chains"],
@@ -49,6 +52,7 @@ const NAMES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [Rosters, "rosters"],
   [SendingChain, "sending_chain"],
   [SentMessage, "sent_message"],
+  [Started, "started"],
 ]);
 
 const NAME = pair(text(), text());

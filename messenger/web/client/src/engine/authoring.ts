@@ -1,0 +1,204 @@
+/** What the user says in a conversation, and says of it later: texts, files, edits, deletions, timers. */
+
+import { type FileBody, type Known, type MessageReference, type Text, encodeBody } from "../e2e/bodies.ts";
+import { MAX_PAYLOAD } from "../e2e/padding.ts";
+import { Refused } from "../net/errors.ts";
+import { StoreCorrupt } from "../store/errors.ts";
+import type { Message } from "../store/messages.ts";
+import { utf8 } from "../wire/bytes.ts";
+import { beginBatch } from "./batch.ts";
+import type { Engine } from "./core.ts";
+import {
+  ConversationHasEnded,
+  MembershipRefused,
+  MessageTooLarge,
+  NotApproved,
+  NotYours,
+  QueueFull,
+  UnknownConversation,
+} from "./errors.ts";
+import { queue } from "./queueing.ts";
+import { leads } from "./rosters.ts";
+import { messageOf } from "./settling.ts";
+import type { Shelf } from "./vault.ts";
+
+const ROOM = 1_024; // bytes of a payload besides its text
+
+/** Writing in one conversation. */
+export class Authoring {
+  readonly #engine: Engine;
+  readonly conversationId: string;
+
+  constructor(engine: Engine, conversationId: string) {
+    this.#engine = engine;
+    this.conversationId = conversationId;
+  }
+
+  /**
+   * Write a text down to be sent when that is possible; it is safe once this returns.
+   *
+   * MessageTooLarge, QueueFull, ConversationHasEnded, NotApproved.
+   */
+  async enqueue(text: string, replyTo?: Message): Promise<Message> {
+    checkLength(text);
+    const reply = replyTo && referenceTo(replyTo);
+    return this.put({ type: "text", text, ...(reply === undefined ? {} : { reply_to: reply }) });
+  }
+
+  /** Send a text; the message, once the server has it. As `enqueue`; SendingFailed. */
+  async send(text: string, replyTo?: Message): Promise<Message> {
+    return this.settled(await this.enqueue(text, replyTo));
+  }
+
+  /** The message once the server has answered for it. SendingFailed. */
+  async settled(message: Message): Promise<Message> {
+    await this.#engine.settled(message);
+    return this.#engine.vault.run((shelf) => messageOf(shelf, message.id));
+  }
+
+  /** Write down what is to be sent. */
+  async put(body: Text | FileBody): Promise<Message> {
+    await this.checkOpen();
+    const { vault, queue: most, clock, sending } = this.#engine;
+    const now = clock.now();
+    const message = await vault.run((shelf) => written(shelf, this.conversationId, body, most, now));
+    sending.wake(this.conversationId);
+    return message;
+  }
+
+  /** ConversationHasEnded, NotApproved. */
+  async checkOpen(): Promise<void> {
+    if (!this.#engine.approved) throw new NotApproved();
+    const row = await this.#engine.vault.run((shelf) => shelf.conversations.get(this.conversationId));
+    if (row === undefined || row.ended) throw new ConversationHasEnded();
+  }
+
+  // later
+
+  /** Give an own message another text, for everybody. NotYours, MessageTooLarge. */
+  async edit(message: Message, text: string): Promise<Message> {
+    checkLength(text);
+    if (!message.outgoing || message.state === "deleted") {
+      throw new NotYours("Only a message of your own can be edited.");
+    }
+    await this.#say(async (shelf) => {
+      // Above every edit that others have placed so far, and below those to come.
+      const place = (await shelf.conversations.get(this.conversationId))?.place ?? 0;
+      await shelf.messages.edit(message.id, text, place + 1);
+      return { type: "edit", message: referenceTo(message), text };
+    });
+    return this.#engine.vault.run((shelf) => messageOf(shelf, message.id));
+  }
+
+  /**
+   * Take a message away, for everybody: an own one, or in a group anybody's by its owner or admins.
+   *
+   * Others' devices go by this user's word; then the server is asked to delete its ciphertext. NotYours.
+   */
+  async remove(message: Message): Promise<void> {
+    const { seq } = message;
+    if (seq === null) throw new NotYours("The message has not been sent yet.");
+    const { api, facts } = this.#engine;
+    await this.#say(async (shelf) => {
+      if (!message.outgoing && !(await this.#leads(shelf))) {
+        throw new NotYours("Only its author, or who leads the group, can delete a message.");
+      }
+      await shelf.messages.erase(message.id);
+      if (message.sender_device_id === facts.deviceId)
+        await shelf.forgetSent(message.client_id, message.edited > 0);
+      return { type: "delete", message: referenceTo(message) };
+    });
+    try {
+      await api.deleteMessage(this.conversationId, seq);
+    } catch (error) {
+      // Another device of one's own may not, by the server's rules; those who read have it taken away.
+      if (!(error instanceof Refused) || message.sender_device_id === facts.deviceId) throw error;
+    }
+  }
+
+  /**
+   * How many seconds later messages are kept, 1 to 31,536,000 (a year); null for ever. In a group by its owner or
+   * admins: MembershipRefused.
+   */
+  async setTimer(expiresIn: number | null): Promise<void> {
+    await this.#say(async (shelf) => {
+      const row = await shelf.conversations.get(this.conversationId);
+      if (row === undefined) throw new UnknownConversation();
+      if (row.type === "group" && !(await this.#leads(shelf))) {
+        throw new MembershipRefused("Only who leads the group sets how long messages are kept.");
+      }
+      await shelf.conversations.set(this.conversationId, { expires_in: expiresIn });
+      return { type: "timer", expires_in: expiresIn };
+    });
+  }
+
+  /** Whether this user is owner or admin of the group. */
+  async #leads(shelf: Shelf): Promise<boolean> {
+    const row = await shelf.conversations.get(this.conversationId);
+    if (row?.type !== "group") return false;
+    return leads(shelf, this.conversationId, await shelf.userId(), row.place ?? 0);
+  }
+
+  /** Write down a control message for everybody; returns once the server has it. */
+  async #say(made: (shelf: Shelf) => Promise<Known>): Promise<void> {
+    await this.checkOpen();
+    const { vault, clock, sending } = this.#engine;
+    const batch = beginBatch(clock.now());
+    const clientId = await vault.run(async (shelf) =>
+      queue(shelf, batch, this.conversationId, await made(shelf)),
+    );
+    sending.wake(this.conversationId);
+    await this.#engine.taken(clientId);
+  }
+}
+
+/** An own message, in the store and in the outbox. `now` in milliseconds since 1970. QueueFull. */
+export async function written(
+  shelf: Shelf,
+  conversationId: string,
+  body: Text | FileBody,
+  most: number,
+  now: number,
+): Promise<Message> {
+  if ((await shelf.outbox.count()) >= most) throw new QueueFull();
+  const row = await shelf.conversations.get(conversationId);
+  if (row === undefined) throw new UnknownConversation();
+  const moment = new Date(now).toISOString();
+  const what = {
+    conversation_id: conversationId,
+    client_id: crypto.randomUUID(),
+    kind: body.type,
+    sent_at: moment,
+  };
+  await shelf.outbox.add({ ...what, body: encodeBody(body) });
+  const { expires_in } = row;
+  const { reply_to } = body;
+  const id = await shelf.messages.add({
+    ...what,
+    sender_id: await shelf.userId(),
+    sender_device_id: await shelf.deviceId(),
+    seq: null,
+    text: body.text,
+    file: body.type === "file" ? body.file : null,
+    reply_to: typeof reply_to === "string" ? reply_to : (reply_to?.client_id ?? null),
+    outgoing: true,
+    received_at: moment,
+    created_at: null,
+    state: "queued",
+    expires_in,
+    expires_at: expires_in === null ? null : new Date(now + expires_in * 1_000).toISOString(),
+  });
+  await shelf.conversations.touch(conversationId, Math.floor(now));
+  const message = await shelf.messages.get(id);
+  if (message === undefined) throw new StoreCorrupt("A message is gone.");
+  return message;
+}
+
+function checkLength(text: string): void {
+  if (utf8(text).length <= MAX_PAYLOAD - ROOM) return;
+  throw new MessageTooLarge(`A message has at most ${String(MAX_PAYLOAD - ROOM)} bytes.`);
+}
+
+function referenceTo({ sender_device_id, client_id }: Message): MessageReference {
+  return { device_id: sender_device_id, client_id };
+}

@@ -1,0 +1,66 @@
+/** Events on their way to the page: durable ones wait for it, ephemeral ones are bounded, and a close ends it all. */
+
+import "./store/indexeddb.ts";
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Feed } from "../../messenger/web/client/src/engine/feed.ts";
+import { Gate } from "../../messenger/web/client/src/engine/gate.ts";
+import { again, profile } from "./store/world.ts";
+
+const waiting = (device_id: string) => ({ event: "device_waiting", device_id });
+
+test("durable events come again after a restart, unless they were handled", async () => {
+  const { name, vault } = await profile();
+  const feed = new Feed(vault);
+  await vault.run(async (shelf) => {
+    for (const one of ["one", "two", "three"]) await shelf.tell(waiting(one));
+  });
+  const events = feed.events();
+  assert.equal((await events.next()).value?.position, 1);
+  assert.equal((await events.next()).value?.position, 2); // so the first was handled
+  await feed.finish();
+  assert.equal((await events.next()).done, true);
+  const later = await again(name, vault);
+  const rest = new Feed(later).events();
+  assert.equal((await rest.next()).value?.position, 2);
+  await later.close();
+});
+
+test("a feed that is closed under its reader ends", async () => {
+  const { vault } = await profile();
+  const feed = new Feed(vault);
+  await vault.run((shelf) => shelf.tell(waiting("one")));
+  const events = feed.events();
+  await events.next();
+  await feed.finish();
+  await vault.close();
+  assert.equal((await events.next()).done, true);
+});
+
+test("of ephemeral events the oldest go", async () => {
+  const { vault } = await profile();
+  const feed = new Feed(vault);
+  for (let number = 0; number < 1_001; number += 1) {
+    feed.tell({ event: "state_changed", state: "offline", detail: String(number), retry_at: null });
+  }
+  const { value } = await feed.events().next();
+  assert.ok(value?.event === "state_changed");
+  assert.equal(value.detail, "1");
+  await vault.close();
+});
+
+test("a gate lets through who waits, and forgets who gives up", async () => {
+  const gate = new Gate();
+  const over = new AbortController();
+  const given = gate.wait(over.signal);
+  const through = gate.wait();
+  over.abort(new Error("given up"));
+  await assert.rejects(given, { message: "given up" });
+  gate.pulse();
+  await through;
+  assert.equal(gate.isOpen, false);
+  gate.open();
+  await gate.wait();
+});
