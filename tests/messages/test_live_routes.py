@@ -369,3 +369,38 @@ class Routing(RuleBasedStateMachine):
 
 Routing.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestRouting = Routing.TestCase
+
+
+def quiet_world() -> Routing:
+    """Four instances that know each other, each with one of the users."""
+    world = Routing()
+    world.begin(frozenset())
+    return world
+
+
+def test_what_is_told_before_its_hearer_is_known_is_not_lost() -> None:
+    world = quiet_world()
+    world.open("ann-laptop", 3, quiet=True)  # and what that instance says of it is on its way
+    world.write("ben-phone", ["annben"], 1)
+    world.teardown()
+
+
+def test_what_is_told_while_a_hearer_is_not_waited_for_any_more_is_not_lost() -> None:
+    world = quiet_world()
+    world.open("ann-laptop", 3, quiet=False)
+    world.pause(KNOWN_SECONDS)
+    world.rest(True)
+    world.write("ben-phone", ["annben"], 1)
+    world.teardown()
+
+
+def test_a_message_goes_by_the_members_at_its_change_whoever_has_heard_of_that() -> None:
+    world = quiet_world()
+    world.change_members("annben", "dan", 0, quiet=False)
+    for packet in list(world.network.packets):
+        if packet.to is world.nodes[3]:  # where Dan is; the others have not heard of it
+            world.network.packets.remove(packet)
+            world.network.deliver(packet)
+    world.rest(True)
+    world.write("ann-phone", ["annben"], 1)
+    world.teardown()
