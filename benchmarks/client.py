@@ -41,7 +41,7 @@ class Client(asyncio.Protocol):
             if end < 0:
                 return
             if not buffer.startswith(b"HTTP/1.1 101"):
-                self.synced.set_exception(RuntimeError(bytes(buffer[:200]).decode(errors="replace")))
+                self.synced.set_exception(RuntimeError(bytes(buffer[:1000]).decode(errors="replace")))
                 self.transport.abort()
                 return
             del buffer[: end + 4]

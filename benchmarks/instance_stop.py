@@ -2,12 +2,13 @@
 what that costs those who were on the other all along.
 
 Clients come back through the gateway after a random time of up to `reconnect_spread` seconds, as `/info` asks
-of them, and longer each time. `PAIRS` people on the other instance send `RATE` messages a second each, before
-and meanwhile.
+of them, and then with the contract's back-off. `PAIRS` people on the other instance send `RATE` messages a
+second each, before and meanwhile.
 """
 
 import asyncio
 import random
+import re
 import resource
 import time
 from typing import Any
@@ -31,7 +32,8 @@ RATE = 5.0
 CALM_SECONDS = 15.0
 LONGEST_SECONDS = 120.0
 SPREAD_SECONDS = 10.0  # the default of [gateway] reconnect_spread
-LAST_RETRY = 60.0
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+RETRY_AFTER = re.compile(r"Retry-After: ([0-9]+)", re.IGNORECASE)
 CONTENT = b64(b"\x5a" * 512)
 
 
@@ -67,13 +69,14 @@ async def _open(url: str, token: str) -> _Wanderer:
 async def _come_back(first: _Wanderer, token: str, url: str, synced: list[float]) -> None:
     await first.lost
     wait = random.uniform(0, SPREAD_SECONDS)
-    retry = SPREAD_SECONDS
+    retry = FIRST_RETRY
     while True:
         await asyncio.sleep(wait)
         try:
             await _open(url, token)
-        except (OSError, RuntimeError, TimeoutError):
-            wait = random.uniform(retry / 2, retry)
+        except (OSError, RuntimeError, TimeoutError) as error:
+            asked = RETRY_AFTER.search(str(error))
+            wait = random.uniform(0, retry) + (float(asked[1]) if asked else 0.0)
             retry = min(LAST_RETRY, 2 * retry)
             continue
         synced.append(time.monotonic())

@@ -19,6 +19,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
+from messenger.core.collecting import settle
 from messenger.core.systemd import Systemd
 from messenger.core.waits import within
 
@@ -146,6 +147,7 @@ class Lifecycle(Service):
                 self._give_up("the start failed; the log above says why", EX_FAILURE)
             return
         self._started = True
+        settle()
         if self.running:
             self._systemd.ready()
             self._ready()

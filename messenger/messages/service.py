@@ -30,6 +30,7 @@ from messenger.messages.http import (
 from messenger.messages.live.build import build_live
 from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
 from messenger.messages.model import Draft, Moved, Outcome
+from messenger.messages.openings import Openings
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
 from messenger.messages.push.build import build_push
@@ -139,11 +140,13 @@ def build(context: Context) -> Built:
     tickets = Tickets(base.database)
 
     admission = route_limits(context, "message", registry)
+    openings = Openings(reactor)
 
     async def let_in(call: Call, socket: Socket) -> None:
         await accept(call, socket, parts, tickets)
         charges.open(socket.identity.device_id)
         await admission(call)  # the router asks for no token here, so it can't count by user
+        await openings.turn()
 
     ServiceMetrics(registry, base.database, context.bus, base.outbox, push.threads)
     MessageMetrics(registry, live.hub, live.backlog, commits, progress, lags)

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from messenger.core.waits import pause
 
 REST = 0.02  # seconds between two questions
-MOST = 32  # askers that one question is for
+MOST = 16  # askers that one question is for
 ROWS = 1_000  # of one answer, about
 
 Key = TypeVar("Key")

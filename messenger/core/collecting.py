@@ -1,0 +1,18 @@
+"""How Python's garbage collector disturbs a process that serves as little as it can.
+
+A full collection looks at every object there is, and nobody is served meanwhile: 95 ms with 3,000 sockets; and
+there is one whenever a quarter of new objects has come. In a storm of reconnects that is several times. What
+has come to stand when a process has started stands for good, and is taken out of it; and a full collection is
+considered a fifth as often. What is garbage without cycles, nearly all of it, goes at once as ever.
+"""
+
+import gc
+
+THRESHOLDS = (700, 10, 50)  # Python's own are 700, 10, 10
+
+
+def settle() -> None:
+    """All that is here now stays; to be called once, when the process has started."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
