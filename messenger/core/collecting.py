@@ -1,9 +1,9 @@
 """How Python's garbage collector disturbs a process that serves as little as it can.
 
-A full collection looks at every object there is, and nobody is served meanwhile: 95 ms with 3,000 sockets; and
-there is one whenever a quarter of new objects has come. In a storm of reconnects that is several times. What
-has come to stand when a process has started stands for good, and is taken out of it; and a full collection is
-considered a fifth as often. What is garbage without cycles, nearly all of it, goes at once as ever.
+A full collection looks at every object there is, and nobody is served meanwhile: 95 ms with 3,000 sockets.
+There is one whenever a quarter of new objects has come, in a storm of reconnects several times. What stands
+when a process has started stands for good, and is taken out of it; and a full collection is considered less
+often. What is garbage without cycles, nearly all of it, goes at once as ever.
 """
 
 import gc
