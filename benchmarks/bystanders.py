@@ -50,6 +50,7 @@ _LIMITS = Limits()
 SETTINGS = {
     **{f"MESSENGER_LIMITS__{one.upper()}": getattr(_LIMITS, one) for one in _LIMITS.__struct_fields__},
     "MESSENGER_AUTH__BCRYPT_COST": "12",
+    "MESSENGER_AUTH__ACCESS_TOKEN": "7200",  # longer than the run: the bystanders' sockets last as long
 }
 
 _STORE = """
