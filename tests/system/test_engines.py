@@ -123,6 +123,12 @@ def test_the_engines_listen_on_loopback_only(server: Server) -> None:
     assert listening == {"127.0.0.1"}
 
 
+def test_files_yield_to_messages(server: Server) -> None:
+    priorities = {name: psutil.Process(server.pid(name)).nice() for name in NAMES}
+    files = priorities.pop("seaweedfs")
+    assert {one + 5 for one in priorities.values()} == {files}
+
+
 def test_the_engines_are_out_of_reach_of_ctrl_c(server: Server) -> None:
     sessions = {os.getsid(pid) for pid in server.pids.values()}
     assert sessions == set(server.pids.values())

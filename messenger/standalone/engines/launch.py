@@ -12,6 +12,7 @@ SPEC is a JSON object without secrets, for everyone may read a command line:
     parent     process id of the server
     death      number of the signal that the kernel sends the engine when the server ends, however it ends
     uid, gid   whom to become; absent when the server itself is no superuser
+    nice       by how much to lower the engine's priority
 
 What comes on standard input, up to its end, is handed to the engine as *its* standard input, in memory that
 no other user can open: that is how passwords get to it.
@@ -90,6 +91,7 @@ def main(spec: dict[str, Any]) -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and that would be inherited
         signal.signal(number, signal.SIG_DFL)
     write_pid_file(spec["pid_file"])
+    os.nice(spec["nice"])
     os.chdir(spec["cwd"])
     content = sys.stdin.buffer.read()
     argv = spec["argv"]

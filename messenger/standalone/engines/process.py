@@ -43,7 +43,8 @@ LOG_BYTES = 1 << 20  # a longer log is put aside, as NAME.log.1, before the engi
 class Command:
     """What to run. `argv` is for everyone to see; what is secret goes in `input`, its standard input.
 
-    `death` is the signal it gets when this process ends unforeseen.
+    `death` is the signal it gets when this process ends unforeseen. `nice` is by how much its priority is
+    lower than this process's, from 0 to 19.
     """
 
     argv: tuple[str, ...]
@@ -51,6 +52,7 @@ class Command:
     input: bytes = field(default=b"", repr=False)
     death: int = signal.SIGTERM
     environment: Mapping[str, str] = field(default_factory=dict)
+    nice: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ class Launcher:
             "pid_file": str(traces.pid_file),
             "parent": os.getpid(),
             "death": int(command.death),
+            "nice": command.nice,
         }
         if self.account is not None:
             spec |= {"uid": self.account.uid, "gid": self.account.gid}

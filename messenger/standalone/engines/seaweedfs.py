@@ -27,6 +27,8 @@ from messenger.standalone.engines.leftovers import Ladder
 from messenger.standalone.engines.ports import GRPC_OFFSET, HOST
 from messenger.standalone.engines.process import HALF_THE_CORES, Command, Traces
 
+NICE = 5  # files can wait a moment where messages want the processor
+
 SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS's choice, which no flag changes
 
 MEMORY_GOAL = "320MiB"
@@ -134,6 +136,7 @@ class SeaweedFS:
             cwd=self._home,
             environment=ENVIRONMENT,
             death=signal.SIGKILL,
+            nice=NICE,
         )
 
     async def serves(self) -> bool:
