@@ -42,9 +42,9 @@ def early_answer() -> None:
 
     honest = Database.write
 
-    async def write(self: Database, sql: str, parameters: Any = None) -> Any:
+    async def write(self: Database, sql: str, parameters: Any = None, *, epoch: str | None = None) -> Any:
         if sql != messages._COMMIT:
-            return await honest(self, sql, parameters)
+            return await honest(self, sql, parameters, epoch=epoch)
         connection = await self._lease()
         await connection.run("begin", None)
         rows, _ = await connection.run(sql, parameters)
@@ -54,7 +54,7 @@ def early_answer() -> None:
                 await deferLater(self._reactor, 0.3, lambda: None)
                 await connection.run("commit", None)
             finally:
-                self._release(connection)
+                self._connections.leases.give_back(connection)
 
         ensureDeferred(commit_later()).addErrback(lambda _: None)
         return rows
