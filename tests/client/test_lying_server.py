@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from messenger.client import ProfileRestored
-from tests.client.lying.judging import breaches, check_honest, is_met, missing, said, warnings
+from tests.client.lying.judging import breaches, check_honest, check_lie, check_two
 from tests.client.lying.liar import Lie
 from tests.client.lying.lies import ALL
 from tests.client.lying.story import Story
@@ -89,15 +89,7 @@ def _marks(kind: type[Lie]) -> list[pytest.MarkDecorator]:
 @pytest.mark.parametrize("kind", [pytest.param(one, id=one.__name__, marks=_marks(one)) for one in ALL])
 def test_a_lie(theatre: Theatre, kind: type[Lie]) -> None:
     lie = kind()
-    story = theatre.play(lie)
-    outcome = story.outcome
-    assert lie.told
-    assert breaches(story) == []
-    if lie.met_by:
-        assert is_met(lie, outcome), (sorted(set(said(outcome))), missing(outcome))
-    else:
-        assert missing(outcome) == []
-        assert lie.may_warn or warnings(outcome) == []
+    check_lie(lie, theatre.play(lie))
 
 
 def pair(seed: int) -> tuple[Lie, ...]:
@@ -113,9 +105,5 @@ SOME, MANY = 20, 520
     "seed", [pytest.param(one, marks=() if one < SOME else pytest.mark.long) for one in range(MANY)]
 )
 def test_two_lies(theatre: Theatre, seed: int) -> None:
-    """One may hide the other: that one of them is told is enough."""
     lies = pair(seed)
-    story = theatre.play(*lies)
-    assert breaches(story) == [], [one.name for one in lies]
-    told = [one for one in lies if one.told and one.met_by]
-    assert not told or any(is_met(one, story.outcome) for one in told), [one.name for one in lies]
+    check_two(lies, theatre.play(*lies))

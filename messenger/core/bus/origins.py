@@ -10,8 +10,7 @@ Who listens keeps for each origin and subject up to where it has heard all. What
 `GRACE_SECONDS` (events may overtake each other) was missed; so was, perhaps, the last that came from an
 origin which falls silent without having said that it stops. All that follows from a miss is that one looks
 into PostgreSQL: a number that never went out costs that, and no more. An origin that is new here counts from
-0, so whoever hears it for the first time in the middle of its life looks once. An origin that has left
-somebody out for a while (routes.py) skips a number, which costs the same.
+0, so whoever hears it for the first time in the middle of its life looks once.
 
 An origin may skip a number: whoever counts its events looks once, too. So it makes good that it did not tell
 somebody for a while (routes.py).

@@ -1,5 +1,6 @@
 """What a story has come to: what was told of the server, and what must not have happened under any lie."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from messenger.client import Message, ServerWarning
@@ -91,3 +92,22 @@ def check_honest(story: Story) -> None:
         for device in told.expected:
             found = [one for one in outcome.shown if one.device == device and one.message.text == told.text]
             assert [one.where for one in found] == [told.where], (device, told)
+
+
+def check_lie(lie: Lie, story: Story) -> None:
+    """A lie was told, nobody was harmed, and it was met as it has to be."""
+    outcome = story.outcome
+    assert lie.told
+    assert breaches(story) == []
+    if lie.met_by:
+        assert is_met(lie, outcome), (sorted(set(said(outcome))), missing(outcome))
+    else:
+        assert missing(outcome) == []
+        assert lie.may_warn or warnings(outcome) == []
+
+
+def check_two(lies: Sequence[Lie], story: Story) -> None:
+    """Nobody was harmed by two lies together. One may hide the other: that one of them is met is enough."""
+    assert breaches(story) == [], [one.name for one in lies]
+    told = [one for one in lies if one.told and one.met_by]
+    assert not told or any(is_met(one, story.outcome) for one in told), [one.name for one in lies]
