@@ -14,8 +14,6 @@ from messenger.wire import events
 from messenger.wire.codec import encode
 from tests.messages.live_world import Instance, Store
 
-SETTLE_SECONDS = 0.1
-
 T = TypeVar("T")
 
 
