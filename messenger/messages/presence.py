@@ -29,7 +29,8 @@ from messenger.wire.errors import Problem
 from messenger.wire.shards import shards_of
 from messenger.wire.times import rfc3339
 
-FLUSH_SECONDS = 0.2
+FLUSH_SECONDS = 0.2  # what changes within them is written at once
+PACE_SECONDS = 1.0  # between two writes: who changes all the time costs one of them a second
 RETRY_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 RENEW_SECONDS = 15.0
@@ -78,6 +79,7 @@ class Presence:
         self._changed: dict[str, Seen | None] = {}  # by device; None: gone
         self._owners: dict[str, str] = {}  # the users of the devices in _changed
         self._timer: Any = None
+        self._not_before = 0.0  # when the next write may begin
         self._renewing = LoopingCall(lambda: ensureDeferred(self._renew()))
         self._renewing.clock = reactor
         bus.on(events.PRESENCE, self._hear, own=True)
@@ -134,9 +136,15 @@ class Presence:
         self._changed[device_id] = seen
         self._owners[device_id] = user_id
         if self._timer is None:
-            self._timer = self._reactor.callLater(FLUSH_SECONDS, self._start_flush)
+            self._wait(FLUSH_SECONDS)
+
+    def _wait(self, seconds: float) -> None:
+        """Write what has changed in `seconds`, or when its turn comes after that."""
+        turn = self._not_before - self._reactor.seconds()
+        self._timer = self._reactor.callLater(max(seconds, turn), self._start_flush)
 
     def _start_flush(self) -> None:
+        self._not_before = self._reactor.seconds() + PACE_SECONDS
         ensureDeferred(self._flush())
 
     async def _flush(self) -> None:
@@ -166,7 +174,7 @@ class Presence:
             self._owners = {**owners, **self._owners}
         self._timer = None
         if self._changed and self._renewing.running:
-            self._timer = self._reactor.callLater(delay, self._start_flush)
+            self._wait(delay)
 
     async def _renew(self) -> None:
         try:

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
 from messenger.messages.live.connection import Connection
-from messenger.messages.presence import FLUSH_SECONDS, GRACE_SECONDS, RETRY_SECONDS, Presence
+from messenger.messages.presence import FLUSH_SECONDS, GRACE_SECONDS, PACE_SECONDS, RETRY_SECONDS, Presence
 from messenger.messages.store.presence import Seen
 from messenger.wire.errors import unavailable
 
@@ -94,7 +94,18 @@ class PresenceTests(SynchronousTestCase):
         # It may have been on another instance in between, which now sees it go.
         self.close(self.open())
         self.open()
+        self.clock.advance(PACE_SECONDS)
         self.assertEqual(self.store.noted, [["online"], ["online"]])
+
+    def test_who_changes_all_the_time_is_noted_once_in_a_while(self) -> None:
+        connection = self.open()
+        for _ in range(50):
+            for status in ("away", "online"):
+                self.presence.set(connection, status)
+                self.clock.advance(PACE_SECONDS / 50)
+        self.clock.advance(PACE_SECONDS)
+        self.assertLessEqual(len(self.store.noted), 1 + 3)
+        self.assertEqual(self.store.noted[-1], ["online"])
 
     def test_what_could_not_be_written_is_written_later(self) -> None:
         self.close(self.open())
