@@ -31,6 +31,7 @@ from zope.interface import implementer
 from messenger.core.http import Request, attach, take_over
 from messenger.core.http.answers import head as head_text
 from messenger.core.http.wire import write_now
+from messenger.core.read_pace import SECONDS, ReadPace
 from messenger.gateway.connection import Connection, UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers
 from messenger.gateway.frames import GOING_AWAY, FrameEnds
@@ -71,7 +72,7 @@ class Relay:
         `releases` are called when the client's and the upstream's have ended. `sent` are the upstream's first
         frames, which the client has been sent already.
         """
-        sides = Side(self._ended), ServiceSide(self._ended)
+        sides = ClientSide(self._ended, self._reactor), ServiceSide(self._ended)
         sides[1].frames.follow(sent)
         sides[0].peer, sides[1].peer = sides[1], sides[0]
         self.open += 1
@@ -159,6 +160,38 @@ class Side(Protocol):
         self._ended(self)
         if self.on_end is not None:
             self.on_end()
+
+
+class ClientSide(Side):
+    """The client's end. One that writes very little very often is read now and then, see `ReadPace`."""
+
+    def __init__(self, ended: Callable[[Side], None], reactor: Any) -> None:
+        super().__init__(ended)
+        self._reactor = reactor
+        self._pace = ReadPace()
+        self._held = False
+        self._resting = False
+
+    def pauseProducing(self) -> None:
+        self._held = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._held = False
+        if not self._resting:
+            super().resumeProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        if self._pace.too_fast(self._reactor.seconds(), len(data)) and not self._resting:
+            self._resting = True
+            self.transport.pauseProducing()
+            self._reactor.callLater(SECONDS, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if not self._held:
+            super().resumeProducing()
 
 
 class ServiceSide(Side):

@@ -1,4 +1,5 @@
-"""What frames cost their user: each `send` one of `[limits] send`, each other one of `[limits] frame`.
+"""What frames cost their user: each `send` one of `[limits] send`, each other one of `[limits] frame`, a ping,
+a pong or a fragment, too.
 
 Both count by user, in this process alone: no frame waits for Redis. What does not decode counts as a frame
 for each `FREE_BYTES` it has, for it was read all the same. One too many is answered by an `error`

@@ -182,6 +182,18 @@ class Session:
             ensureDeferred(self._judge_all())
         self._hold()
 
+    def receive_extra(self) -> bool:
+        """A ping, a pong, or a fragment that others follow, has arrived; whether it is within the limit."""
+        try:
+            self._parts.charges.frame(self._identity)
+        except TooFast:
+            self._cut_off()
+            return False
+        except Problem as problem:
+            self._say_no(None, problem)
+            return False
+        return True
+
     def _rest_no_more(self) -> None:
         self._rested = None
         self._hold()

@@ -53,14 +53,14 @@ class Socket(TextsFirst):
     session: Session
     parts: Parts
     transport: Any
-    _reading_paused = False
 
     def processHandshake(self) -> None:
         """Answer the handshake, whose form the router has checked and which has arrived whole.
 
         Autobahn's own way, to check all of it again, costs half as much as everything else about it.
         """
-        head, _, self.data = self.data.partition(b"\r\n\r\n")
+        head, _, early = self.data.partition(b"\r\n\r\n")
+        self.data = b""
         self.websocket_version = 13
         self.websocket_extensions = []
         self.websocket_protocols = []
@@ -74,6 +74,8 @@ class Socket(TextsFirst):
                     self.websocket_protocols = [one.strip() for one in offered]
         asked = frames.SUBPROTOCOL in self.websocket_protocols
         self.succeedHandshake(frames.SUBPROTOCOL if asked else None)
+        if early and self.state == self.STATE_OPEN:
+            self.look_at(early)
 
     def onOpen(self) -> None:
         self.session = Session(self.parts, self, self.identity)
@@ -133,21 +135,12 @@ class Socket(TextsFirst):
                 self.deaf = True
             self.resume_reading()
 
+    def extra_frame(self) -> bool:
+        return not self.session.connection.closed and self.session.receive_extra()
+
     def unheard(self) -> None:
         self.pause_reading()
         self.factory.reactor.callLater(UNHEARD_SECONDS, self.resume_reading)
-
-    def pause_reading(self) -> None:
-        """Take no more from the client."""
-        if not self._reading_paused:
-            self._reading_paused = True
-            self.transport.pauseProducing()
-
-    def resume_reading(self) -> None:
-        """Go on."""
-        if self._reading_paused:
-            self._reading_paused = False
-            self.transport.resumeProducing()
 
 
 def text_head(size: int) -> bytes:

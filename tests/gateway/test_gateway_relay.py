@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http import Router
+from messenger.core.read_pace import READS, SECONDS
 from messenger.gateway.app import Mount
 from messenger.gateway.frames import GOING_AWAY, FrameEnds
 
@@ -101,6 +102,24 @@ class RelayCase(SynchronousTestCase):
         assert down.producerState == "producing"
         down.producer.pauseProducing()
         assert up.producerState == "paused"
+
+    def test_a_client_that_writes_very_little_very_often_is_read_now_and_then(self):
+        self.connect()
+        up, down = self.bench.peer.transport, self.client.transport
+        for _ in range(READS):
+            assert down.producerState == "producing"
+            self.client_side.dataReceived(b"x")
+        assert self.bench.peer.got == b"x" * READS
+        assert down.producerState == "paused"
+        self.bench.clock.advance(SECONDS)
+        assert down.producerState == "producing"
+        for _ in range(READS):
+            self.client_side.dataReceived(b"x")
+        up.producer.pauseProducing()
+        self.bench.clock.advance(SECONDS)
+        assert down.producerState == "paused"  # for the service does not read
+        up.producer.resumeProducing()
+        assert down.producerState == "producing"
 
     def test_the_client_s_end_ends_the_service_s(self):
         self.connect()

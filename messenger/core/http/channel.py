@@ -10,6 +10,8 @@ and an average of `BODY_RATE` bytes a second, not counting the time in which we 
 for a client that does not take its answer. The site sweeps over its connections once a second, so a deadline
 costs a request nothing but an assignment.
 
+A head or a body that comes in crumbs is read now and then, see `ReadPace`.
+
 A connection is closed in two steps (RFC 9112 section 9.6): the answer goes out, what still comes is read and
 thrown away for up to `LINGER_SECONDS`, then it is cut. Otherwise the reset that unread bytes provoke could
 take the answer with it.
@@ -28,6 +30,7 @@ from twisted.web.http_headers import Headers
 from messenger.core.http.chunked import ChunkedDecoder
 from messenger.core.http.request import request_id_of
 from messenger.core.http.strict import Refusal, check_framing, check_head, closes, is_other_version
+from messenger.core.read_pace import SECONDS, ReadPace
 from messenger.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
@@ -67,6 +70,7 @@ class Channel(HTTPChannel):
     _expired = False
     _head_begun = False
     _served = False
+    _resting = False
     _line = b""
 
     # Time.
@@ -74,6 +78,7 @@ class Channel(HTTPChannel):
     def connectionMade(self) -> None:
         super().connectionMade()
         self.site.opened(self)
+        self._pace = ReadPace()
         self.deadline = self.site.seconds() + self.site.header_seconds
 
     def overdue(self, now: float) -> bool:
@@ -111,6 +116,22 @@ class Channel(HTTPChannel):
         LineReceiver.dataReceived(self, data)
         if self.line_mode and not self._busyReceiving and b"\n" in self._buffer:
             self.refuse(_BARE_LF)  # what waits there for CRLF has none: it would wait for ever
+        unfinished = (self._in_body or self._head_begun) and not self._refused
+        if unfinished and self._pace.too_fast(self.site.seconds(), len(data)) and not self._resting:
+            self._resting = True
+            self._networkProducer.pauseProducing()
+            self.site.later(SECONDS, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if not self._handlingRequest:  # else the answer's end reads on
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read, unless there is a reason not to."""
+        held = self._resting or self._waitingForTransport or self._paused_since is not None
+        if not held and self.transport is not None:
+            self._networkProducer.resumeProducing()
 
     def _grant_body_time(self) -> None:
         content = self.requests[-1].body
@@ -207,8 +228,7 @@ class Channel(HTTPChannel):
         self._paused_since = None
         if self._in_body and not self._refused:  # else the deadline is that of closing
             self.deadline = now + self.site.body_idle_seconds
-        if not self._waitingForTransport and self.transport is not None:
-            self._networkProducer.resumeProducing()
+        self._read_on()
 
     def continue_body(self) -> None:
         """Send `100 Continue` if the client waits for it."""
@@ -228,7 +248,7 @@ class Channel(HTTPChannel):
 
     def resumeProducing(self) -> None:
         self._stalled_until = None
-        if self._paused_since is None:
+        if self._paused_since is None and not self._resting:
             super().resumeProducing()
             return
         self._waitingForTransport = False
@@ -314,6 +334,8 @@ class Channel(HTTPChannel):
         self._requestProducer = None
         self.requests.clear()
         self.site.closed(self)
+        if self._resting:
+            self.transport.resumeProducing()
         self.transport = None
 
     def connectionLost(self, reason: Any = None) -> None:

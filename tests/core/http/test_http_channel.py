@@ -9,6 +9,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from messenger.core.read_pace import READS, SECONDS
+
 GET = b"GET /api/v1/page HTTP/1.1\r\n"
 POST = b"POST /api/v1/sum HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -202,6 +204,32 @@ class ConnectionCase(SynchronousTestCase):
         for byte in GET + HOST + b"\r\n" + POST + b'Content-Length: 7\r\n\r\n{"a":9}':
             self.client.send(bytes([byte]))
         assert [reply.status for reply in self.client.replies()] == [200, 201]
+
+    def drip(self, data):
+        """Send it byte by byte, as fast as it is read; how often it was not for a while."""
+        rests = 0
+        for byte in data:
+            while self.client.transport.producerState != "producing":
+                rests += 1
+                self.site.clock.advance(SECONDS)
+            self.client.send(bytes([byte]))
+        return rests
+
+    def test_what_comes_in_crumbs_is_read_now_and_then(self):
+        upload = b"POST /api/v1/upload HTTP/1.1\r\n" + HOST + b"Content-Length: 160\r\n\r\n"
+        self.client.heads.append("POST")
+        assert self.drip(upload) >= len(upload) // READS - 1
+        assert self.drip(bytes(160)) >= 160 // READS - 1
+        assert self.client.reply().json == {"total": 160}
+        self.site.clock.advance(SECONDS)
+        self.client.request("GET", "/api/v1/page")
+        assert self.client.reply().status == 200
+
+    def test_many_whole_requests_at_once_are_no_crumbs(self):
+        for _ in range(10 * READS):
+            self.client.request("GET", "/api/v1/page")
+            assert self.client.transport.producerState == "producing"
+        assert len(self.client.replies()) == 10 * READS
 
     def test_connection_close_is_honoured_in_any_spelling(self):
         for spelling in ("close", "Close", "keep-alive, close", "te,close"):
