@@ -1,12 +1,12 @@
-"""What frames cost their user: each `send` one of `[limits] send`, each other one of `[limits] frame`, a ping,
-a pong or a fragment, too.
+"""What frames cost their user: each `send` one of `[limits] send`, each other one of `[limits] frame`.
 
-Both count by user, in this process alone: no frame waits for Redis. What does not decode counts as a frame
-for each `FREE_BYTES` it has, for it was read all the same. One too many is answered by an `error`
-`rate_limited` with `retry_after`, and nothing else is done about it. A device that goes on regardless has its
-socket closed with 4429: it may be refused `REFUSALS.count` times at once, and that often again in each
-`REFUSALS.period` seconds. A new socket does not start that count afresh: none is opened for the device until
-half of it is forgotten, and on one that is open already what it says is not even looked at until some is.
+Pings, pongs and fragments are frames, too. Both limits count by user, in this process alone: no frame waits
+for Redis. What does not decode counts as a frame for each `FREE_BYTES` it has, for it was read all the same.
+One too many is answered by an `error` `rate_limited` with `retry_after`, and nothing else is done about it. A
+device that goes on regardless has its socket closed with 4429: it may be refused `REFUSALS.count` times at
+once, and that often again in each `REFUSALS.period` seconds. A new socket does not start that count afresh:
+none is opened for the device until half of it is forgotten, and on one that is open already what it says is
+not even looked at until some is.
 """
 
 from messenger.core.identity import Identity
