@@ -87,8 +87,9 @@ bench: $(STAMP_DEV)
 bench-peers: $(STAMP_DEV)
 	$(BIN)/python -m benchmarks peers --write
 
+# What `make test` has no time for: clusters, 200 kills, fuzzing, full disks. Two files at a time, over an hour.
 check-long: $(STAMP_DEV)
-	$(BIN)/pytest -m "long or not long"
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m long
 
 # About fifteen minutes. `make soak SEED=1` plans the same faults again.
 soak: $(STAMP_DEV)

@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 
 from messenger.wire.errors import unavailable
 
-AT_ONCE = 4
-EVERY = 0.01  # seconds; so 400 a second at most
-MOST = 2_000  # some seconds of them: clients have more patience than that
+AT_ONCE = 2
+EVERY = 0.008  # seconds; so 250 a second at most
+MOST = 3_000  # some seconds of them: clients have more patience than that
 RETRY_SECONDS = 5
 
 

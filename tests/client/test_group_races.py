@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from messenger.client.engine import rosters
+from messenger.client.engine.changes import LEFT, take_change
 from messenger.client.engine.vault import Shelf
 from messenger.client.errors import ServerRefused
 from messenger.client.group import Group
 from messenger.client.records import Person
-from messenger.wire.conversations import Member
+from messenger.wire.conversations import Change, Member
 from tests.client.engine_talk import Talk
 from tests.client.engine_world import World, world_in
 
@@ -223,3 +224,49 @@ def test_adding_once_more_after_a_crash_says_that_the_server_refuses() -> None:
     group._client = SimpleNamespace(engine=SimpleNamespace(api=api))  # type: ignore[assignment]
     with pytest.raises(ServerRefused):
         asyncio.run(group.add("dave"))
+
+
+@pytest.mark.parametrize("knew", [True, False])
+def test_who_was_removed_and_added_again_while_away_is_told_nothing_wrong(world: World, knew: bool) -> None:
+    """The conversation is listed before the change by which he was added comes. Who has not seen the removal
+    has no word but the server's for it, and hears of each sender that numbers are missing."""
+    alice, bob, dave = (world.desk(name) for name in ("alice", "bob", "dave"))
+    talk = world.group(alice, bob, dave)
+    for desk in (alice, bob, dave):
+        desk.say(talk, "hello")
+        world.settle(talk, alice, bob, dave)
+    alice.change(talk, remove=[dave.user])
+    (removal,) = alice.pump(talk)
+    talk.users.remove(dave.user)
+    if knew:
+        dave.sync(talk)
+        dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=LEFT))
+    world.settle(talk, alice, bob)
+    for desk in (alice, bob):
+        desk.say(talk, "without him")
+        world.settle(talk, alice, bob)
+    alice.change(talk, put=[world.entry(dave)])
+    alice.pump(talk)
+    talk.users.append(dave.user)
+    place = len(talk.filed)
+    dave.read[talk.conversation_id] = place
+    talk.held[dave.device.device_id] = set(range(removal + knew, place + 1))  # out of his sight
+    dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=0))  # as the list says
+    added = Change(
+        change=9,
+        at_seq=place,
+        created_at="2026-01-31T09:30:00.123Z",
+        actor_id=alice.user.user_id,
+        event="member_added",
+        user_id=dave.user.user_id,
+        role="member",
+    )
+    dave.run(lambda shelf: take_change(shelf, talk.conversation_id, added))
+    bob.sync(talk)
+    world.hand_over(alice, talk)
+    bob.say(talk, "welcome")
+    alice.say(talk, "back")
+    world.settle(talk, alice, bob, dave)
+    assert dave.texts(talk)[-2:] == ["welcome", "back"]
+    held_back = ("MessagesMissing", "held_back")
+    assert dave.warnings() == ([] if knew else [held_back, held_back])

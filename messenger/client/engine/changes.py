@@ -49,7 +49,8 @@ def _take_member(shelf: Shelf, conversation_id: str, change: Change) -> None:
         shelf.conversations.put_member(conversation_id, user_id, role or "member", change.created_at)
         if own:
             shelf.conversations.set(conversation_id, role=role or "member")
-            _come_back(shelf, conversation_id, change)
+            if what == "added" and _come_back(shelf, conversation_id, change):
+                news = True  # the server must not pass places over in silence
     if news:
         shelf.tell(
             events.MembershipChanged(
@@ -64,13 +65,16 @@ def _take_member(shelf: Shelf, conversation_id: str, change: Change) -> None:
         )
 
 
-def _come_back(shelf: Shelf, conversation_id: str, change: Change) -> None:
-    """Added again after having been away: what was said meanwhile is not for this user."""
+def _come_back(shelf: Shelf, conversation_id: str, change: Change) -> bool:
+    """Added, perhaps again: what was said before is not for this user. Whether it was away can't be seen here:
+    a device that was offline has not heard of it, and the server's list has said since that it is back.
+    Gives whether places are passed over."""
     row = shelf.conversations.get(conversation_id)
     assert row is not None
-    if row.ended == LEFT:
-        place = None if row.place is None else max(row.place, change.at_seq)
-        shelf.conversations.set(conversation_id, ended=0, place=place)
+    place = None if row.place is None else max(row.place, change.at_seq)
+    ended = 0 if row.ended == LEFT else row.ended
+    shelf.conversations.set(conversation_id, ended=ended, place=place)
+    return place != row.place
 
 
 def _take_update(shelf: Shelf, conversation_id: str, change: Change) -> None:
