@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 
 from messenger.wire.errors import unavailable
 
-AT_ONCE = 2
-EVERY = 0.008  # seconds; so 250 a second at most
+AT_ONCE = 3
+EVERY = 0.01  # seconds; so 300 a second at most
 MOST = 3_000  # some seconds of them: clients have more patience than that
 RETRY_SECONDS = 5
 

@@ -66,9 +66,11 @@ def _take_member(shelf: Shelf, conversation_id: str, change: Change) -> None:
 
 
 def _come_back(shelf: Shelf, conversation_id: str, change: Change) -> bool:
-    """Added, perhaps again: what was said before is not for this user. Whether it was away can't be seen here:
-    a device that was offline has not heard of it, and the server's list has said since that it is back.
-    Gives whether places are passed over."""
+    """Added, perhaps again: what was said before is not for this user; gives whether places are passed over.
+
+    Whether it was away can't be seen here: a device that was offline has not heard of it, and the server's
+    list has said since that it is back.
+    """
     row = shelf.conversations.get(conversation_id)
     assert row is not None
     place = None if row.place is None else max(row.place, change.at_seq)

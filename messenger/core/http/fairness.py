@@ -8,7 +8,9 @@ comes, in the event loop and at the database, however many connections it has. A
 the database the most. At most `QUEUE` calls wait, one more is refused by 429: `[limits]` bounds how many
 come, but not how long they take.
 
-Bodies that stream, uploads and downloads, take as long as their clients do, and have no turn meanwhile.
+Bodies that stream take as long as their clients do. Downloads have no turn meanwhile. Uploads have turns of
+their own, `UPLOADS` of a user, each of which ends `UPLOAD_REST` seconds after its call: a file of one byte
+costs as much as ten messages, and somebody who makes nothing else would have everybody wait.
 """
 
 from typing import Any
@@ -21,6 +23,8 @@ from messenger.core.turns import Shares
 BY_USER = 2
 BY_ADDRESS = 4
 PASSWORDS = frozenset({"login", "register"})  # classes of routes
+UPLOADS = 8
+UPLOAD_REST = 0.05  # seconds
 QUEUE = 100
 LARGE = 32_768
 RATE = 4_194_304  # bytes a second
@@ -31,16 +35,17 @@ class Fairness:
 
     def __init__(self, reactor: Any) -> None:
         self.users = Shares(reactor, BY_USER, QUEUE)
+        self.uploads = Shares(reactor, UPLOADS, QUEUE)
         self.addresses = Shares(reactor, BY_ADDRESS, QUEUE)
         self.passwords = Shares(reactor, 1, QUEUE)
 
     async def take(self, call: Call) -> None:
         """Wait for the caller's turn; `give_back` has to follow. Problem `rate_limited`."""
-        if call.route.streamed or call.route.class_ == FREE:
-            return
         user_id = call.request.user_id
+        if call.route.class_ == FREE or (call.route.streamed and user_id is None):
+            return
         if user_id is not None:
-            shares, subject = self.users, user_id
+            shares, subject = self.uploads if call.route.streamed else self.users, user_id
         else:
             shares = self.passwords if call.route.class_ in PASSWORDS else self.addresses
             subject = network_of(call.address)
@@ -54,4 +59,5 @@ class Fairness:
             return
         (shares, subject), call.turn = call.turn, None
         size = call.request.sent_bytes
-        shares.give_back(subject, size / RATE if size > LARGE else 0.0)
+        rest = UPLOAD_REST if call.route.streamed else size / RATE if size > LARGE else 0.0
+        shares.give_back(subject, rest)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http import Answer, Call, Fairness, Router, StreamedAnswer, route
-from messenger.core.http.fairness import BY_ADDRESS, BY_USER, LARGE, QUEUE, RATE
+from messenger.core.http.fairness import BY_ADDRESS, BY_USER, LARGE, QUEUE, RATE, UPLOAD_REST, UPLOADS
 from messenger.core.identity import Identity
 from messenger.wire.errors import Code, Problem
 
@@ -57,6 +57,11 @@ class Endpoints:
 
         return StreamedAnswer(write, length=0)
 
+    @route("POST", "/upload", streamed=True)
+    async def upload(self, call: Call) -> Answer:
+        """Has a turn among its user's uploads."""
+        return Answer(200, await self._wait())
+
     @route("GET", "/health", open=True, class_="free")
     async def health(self, call: Call) -> Answer:
         """Has no turn."""
@@ -71,9 +76,9 @@ class FairnessCase(SynchronousTestCase):
         router = Router([self.endpoints], authenticator=Users(), fairness=self.fairness)
         self.site = site(router)
 
-    def ask(self, path, user="ann", peer="192.0.2.7"):
+    def ask(self, path, user="ann", peer="192.0.2.7", method="GET"):
         client = Connection(self.site, peer)
-        client.request("GET", API + path, f"Authorization: Bearer {user}")
+        client.request(method, API + path, f"Authorization: Bearer {user}")
         return client
 
     @property
@@ -85,8 +90,9 @@ class FairnessCase(SynchronousTestCase):
         self.clock.advance(0)
 
     def assert_all_back(self):
-        shares = (self.fairness.users, self.fairness.addresses, self.fairness.passwords)
-        self.assertEqual([len(one) for one in shares], [0, 0, 0])
+        fairness = self.fairness
+        shares = (fairness.users, fairness.uploads, fairness.addresses, fairness.passwords)
+        self.assertEqual([len(one) for one in shares], [0, 0, 0, 0])
 
     def test_a_users_calls_wait_for_its_own(self):
         asked = [self.ask("/mine") for _ in range(5)]
@@ -119,6 +125,21 @@ class FairnessCase(SynchronousTestCase):
             self.end()
         for one in asked:
             self.assertEqual(one.reply().status, 200)
+        self.assert_all_back()
+
+    def test_a_users_uploads_wait_for_its_own_and_a_moment_longer(self):
+        asked = [self.ask("/upload", method="POST") for _ in range(UPLOADS + 1)]
+        call = self.ask("/mine")
+        other = self.ask("/upload", "ben", method="POST")
+        self.assertEqual(len(self.waiting), UPLOADS + 2)
+        for _ in range(UPLOADS + 2):
+            self.end()
+        self.assertEqual(len(self.waiting), 0)
+        self.clock.advance(UPLOAD_REST)
+        self.end()
+        for one in (*asked, call, other):
+            self.assertEqual(one.reply().status, 200)
+        self.clock.advance(UPLOAD_REST)
         self.assert_all_back()
 
     def test_one_too_many_is_refused_with_when_to_come_again(self):
