@@ -7,9 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from messenger.auth.domain.rules import checked_device_name, checked_password, folded_username, password_bytes
+from messenger.auth.model import NewKey
 from messenger.auth.passwords import BcryptPasswords
 from messenger.auth.refresh import RefreshTokens
-from messenger.auth.signing import NewKey, Seal, SigningKeys, new_key, thumbprint
+from messenger.auth.signing import Seal, SigningKeys, new_key, thumbprint
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import StartError
@@ -135,14 +136,14 @@ def test_sealed_keys_open_with_the_same_secret_only() -> None:
 
 
 class OneKey:
-    """A KeyStore in memory."""
+    """A SigningKeyStore in memory."""
 
     def __init__(self) -> None:
         self.key: NewKey | None = None
         self.refresh = b""
         self.salts = b""
 
-    async def first_keys(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
+    async def add_first(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
         if self.key is None:
             self.key, self.refresh, self.salts = key, refresh_secret, salt_key
 

@@ -1,8 +1,7 @@
 """Keys on a store in memory, and devices that make them."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Coroutine
+from dataclasses import replace as changed
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
+from messenger.core.outgoing import Outgoing
 from messenger.keys.domain import Keys, list_bytes
-from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Outgoing, StandingList
+from messenger.keys.model import Asking, Change, Claimed, DeviceKeys, StandingList
 from messenger.wire.codec import Binary, Uuid
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, PrekeysLow
@@ -31,9 +31,7 @@ from messenger.wire.keys import (
     PendingDevice,
     SignedPrekey,
 )
-from tests.fakes import Told, outgoing, run
-
-_outgoing = partial(outgoing, Outgoing)
+from tests.fakes import Clock, Published, outgoing, run
 
 
 class Device:
@@ -84,7 +82,8 @@ def x25519_key() -> bytes:
 
 
 class MemoryStore:
-    """The Store of messenger/keys/ports.py; claims per hour are not counted here, but `spent` can say so."""
+    """A KeyStore, DeviceListStore and ClaimStore; claims per hour are not counted here, but `spent` can say
+    so. test_keys_stores.py holds it to PostgreSQL's rules."""
 
     def __init__(self) -> None:
         self.keys: dict[str, DeviceKeys] = {}
@@ -98,12 +97,12 @@ class MemoryStore:
     async def device(self, device_id: str) -> DeviceKeys | None:
         found = self.keys.get(device_id)
         left = len(self.one_time.get(device_id, []))
-        return found and replace(self._listed(found), one_time_prekeys=left)
+        return found and changed(self._listed(found), one_time_prekeys=left)
 
     def _listed(self, device: DeviceKeys) -> DeviceKeys:
         given = self.lists.get(device.user_id)
         keys = {str(one.device_id): bytes(one.identity_key) for one in given.devices} if given else {}
-        return replace(device, has_list=given is not None, listed_key=keys.get(device.device_id))
+        return changed(device, has_list=given is not None, listed_key=keys.get(device.device_id))
 
     async def alter(
         self, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
@@ -120,7 +119,7 @@ class MemoryStore:
             self.last_resort[device_id] = change.last_resort
         self.one_time.setdefault(device_id, []).extend(change.one_time)
         kem = [*change.kem, *([change.last_resort] if change.last_resort else [])]
-        self.keys[device_id] = replace(
+        self.keys[device_id] = changed(
             found,
             identity_key=change.identity_key or found.identity_key,
             signed_prekey_id=change.signed_prekey.key_id if change.signed_prekey else found.signed_prekey_id,
@@ -133,9 +132,9 @@ class MemoryStore:
         )
         if not change.publishes:
             return []
-        return _outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
+        return outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
 
-    async def set_list(
+    async def replace(
         self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
     ) -> list[Outgoing] | None:
         if not self.live:
@@ -146,7 +145,7 @@ class MemoryStore:
         before = await self._published(user_id)
         self.lists[user_id] = given
         after = await self._published(user_id)
-        return _outgoing(
+        return outgoing(
             [
                 DeviceChanged(
                     event="published" if one in after else "removed", user_id=user_id, device_id=one
@@ -208,41 +207,27 @@ class MemoryStore:
                     list_version=self.lists[one.user_id].version if one.has_list else None,
                 )
             )
-        return Claimed(bundles, None, _outgoing(events))
-
-    async def forget_devices(self, device_ids: Sequence[str]) -> None:
-        for device_id in device_ids:
-            self.keys.pop(device_id, None)
-
-    async def forget_user(self, user_id: str) -> None:
-        self.lists.pop(user_id, None)
-        await self.forget_devices([key for key, one in self.keys.items() if one.user_id == user_id])
-
-    async def forget_deleted(self) -> bool:
-        return False
-
-    async def sweep(self) -> None:
-        """Nothing is left behind here."""
-
-    async def sweep_claims(self) -> None:
-        """Nothing is counted here."""
+        return Claimed(bundles, None, outgoing(events))
 
 
 class House:
-    """Keys and all that they stand on; `now` is in seconds since 1970."""
+    """Keys and all that they stand on; the clock begins 100 s after the devices' logins."""
 
     def __init__(self, stored: int = 200) -> None:
         self.store = MemoryStore()
-        self.told = Told()
-        self.now = 1_100.0
+        self.events = Published()
+        self.clock = Clock()
+        self.clock.seconds = 1_100.0
         self.keys = Keys(
             self.store,
+            self.store,
+            self.store,
+            self.clock,
+            self.events,
             stored=stored,
             low=3,
             by_asker=20,
             of_device=100,
-            tell=self.told,
-            clock=lambda: self.now,
         )
 
     def device(self, user_id: str | None = None) -> Device:
@@ -258,7 +243,7 @@ class House:
         run(self.keys.set_signed_prekey(device.who, device.signed(0)))
         if one_time:
             run(self.keys.add_one_time_prekeys(device.who, device.one_time(one_time)))
-        self.told.clear()
+        self.events.clear()
         return device
 
 

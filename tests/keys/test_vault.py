@@ -14,7 +14,7 @@ ANN, BEN = "ann", "ben"
 
 
 class Memory:
-    """The VaultStore of messenger/keys/vault/domain.py."""
+    """A VaultStore; test_keys_stores.py holds it to PostgreSQL's rules."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], VaultItem] = {}

@@ -201,7 +201,7 @@ class Database:
         try:
             await connection.run("begin", None)
             try:
-                result = await body(Transaction(connection))
+                result = await body(Transaction(connection, self._schema))
             except BaseException:
                 await self._roll_back(connection)
                 raise
