@@ -10,7 +10,6 @@ from typing import Any
 
 from messenger.core.http import Answer, BodyLost, Call, StreamedAnswer, route
 from messenger.core.http.conditions import Verdict, entity_tag, judge, range_holds
-from messenger.core.streams import Receiving
 from messenger.files.domain import MAX_METADATA, Files
 from messenger.files.model import Found
 from messenger.files.ranges import Span, Unsatisfiable, span_of
@@ -26,7 +25,7 @@ YEAR = 31_536_000
 class FileEndpoints:
     """The calls of the contract's Files section."""
 
-    def __init__(self, files: Files[Receiving]) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
 
     @route(

@@ -3,6 +3,7 @@
 from secrets import token_hex
 
 from messenger.core.blobs import Blobs
+from messenger.core.clock import clock_of
 from messenger.core.http import BodyLost
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
@@ -16,7 +17,8 @@ from messenger.files.model import Bounds
 from messenger.files.resumable.domain import Uploads
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.files.resumable.store import UploadStore
-from messenger.files.store import FileStore
+from messenger.files.store.files import FileStore
+from messenger.files.store.removal import RemovalStore
 from messenger.wire.errors import Problem
 from messenger.wire.events import REMOVE_USER, UserRemoval
 
@@ -46,16 +48,24 @@ def build(context: Context) -> Built:
         abandoned=settings.file.abandoned,
         resumable=settings.file.resumable,
     )
-    store = FileStore(base.database, bounds, MAX_CONVERSATIONS)
-    files = Files(store, blobs, reactor, bounds, new_id=new_id, new_key=lambda: token_hex(16))
+    file_store = FileStore(base.database, bounds, MAX_CONVERSATIONS)
+    removal = RemovalStore(base.database, bounds)
+    clock = clock_of(reactor)
+
+    def new_key() -> str:
+        return token_hex(16)
+
+    files = Files(file_store, removal, blobs, clock, bounds, new_id=new_id, new_key=new_key)
     uploads = Uploads(
-        UploadStore(base.database, store, bounds),
+        UploadStore(base.database, bounds),
+        file_store,
+        removal,
         blobs,
-        reactor,
+        clock,
         bounds,
         breaks=(BodyLost, Problem),
         new_id=new_id,
-        new_key=lambda: token_hex(16),
+        new_key=new_key,
     )
 
     async def remove_user(_work: UserRemoval) -> None:

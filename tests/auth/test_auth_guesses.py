@@ -204,9 +204,9 @@ def test_a_guess_that_is_given_up_while_it_is_compared_comes_back() -> None:
         cancelled = ensureDeferred(made.sessions.login(body, EVIL))
         cancelled.cancel()
         cancelled.addErrback(lambda why: why.trap(CancelledError))
+        interrupted = made.sessions.login(body, EVIL)
+        interrupted.send(None)
         with pytest.raises(KeyboardInterrupt):
-            interrupted = made.sessions.login(body, EVIL)
-            interrupted.send(None)
             interrupted.throw(KeyboardInterrupt())
     made.passwords.matches = matches
     assert code(login(made, PASSWORD, EVIL)) == "ok"

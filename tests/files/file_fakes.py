@@ -2,28 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from messenger.files.domain import Files
 from messenger.files.model import Bounds, Draft, Found, Removal, Reserved, Shared
-from tests.fakes import run
+from tests.fakes import Clock, run
 
 BOUNDS = Bounds(size=10_000_000, quota=20_000_000, files=5, unshared=86_400, abandoned=600)
 LATE = 600.0
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def seconds(self) -> float:
-        return self.now
-
-    @property
-    def moment(self) -> datetime:
-        return datetime.fromtimestamp(self.now, UTC)
 
 
 @dataclass
@@ -41,7 +27,7 @@ class Row:
 
 
 class MemoryStore:
-    """A Store; `members` and `ttls` are the message service's."""
+    """A FileStore and a RemovalStore; `members` and `ttls` are the message service's."""
 
     def __init__(self, clock: Clock, bounds: Bounds) -> None:
         self.clock = clock
@@ -72,7 +58,7 @@ class MemoryStore:
         if used + draft.reserved > self.bounds.quota or files >= self.bounds.files:
             return Reserved.over_quota
         self.used[draft.uploader_id] = used + draft.reserved
-        row = Row(draft, draft.reserved, self.clock.moment, self._expiry(shared), self.clock.now)
+        row = Row(draft, draft.reserved, self.clock.moment, self._expiry(shared), self.clock.seconds)
         row.shares = set() if shared is None else {shared}
         self.rows[draft.file_id] = row
         return Reserved.done
@@ -92,7 +78,7 @@ class MemoryStore:
         self.before_call("touch")
         row = self.rows.get(file_id)
         if row is not None:
-            row.touched = self.clock.now
+            row.touched = self.clock.seconds
         return row is not None
 
     async def note_parts(self, file_id: str, upload_id: str) -> None:
@@ -136,7 +122,7 @@ class MemoryStore:
             expires_at=row.expires_at,
             own=own,
             member=bool(mine),
-            held=any(self.members.get(one) for one in row.shares),
+            shared=any(self.members.get(one) for one in row.shares),
         )
 
     async def share(self, file_id: str, user_id: str, conversation_id: str) -> Shared:
@@ -160,7 +146,7 @@ class MemoryStore:
             return None
         self.used[row.draft.uploader_id] -= row.size
         final = row.sha256 is not None
-        self.removals[row.draft.blob_key] = (row.upload_id, self.clock.now + (60 if final else LATE))
+        self.removals[row.draft.blob_key] = (row.upload_id, self.clock.seconds + (60 if final else LATE))
         return Removal(row.draft.blob_key, row.upload_id, final)
 
     async def _drop_first(self, wanted: Callable[[Row], bool]) -> Removal | None:
@@ -170,7 +156,7 @@ class MemoryStore:
         return None
 
     async def drop_abandoned(self) -> Removal | None:
-        due = self.clock.now - self.bounds.abandoned
+        due = self.clock.seconds - self.bounds.abandoned
         return await self._drop_first(lambda row: row.sha256 is None and row.touched < due)
 
     async def drop_expired(self) -> Removal | None:
@@ -188,7 +174,7 @@ class MemoryStore:
             row.shares = held
 
     async def due(self, limit: int) -> list[Removal]:
-        found = [key for key, (_, due) in self.removals.items() if due <= self.clock.now][:limit]
+        found = [key for key, (_, due) in self.removals.items() if due <= self.clock.seconds][:limit]
         return [Removal(key, self.removals[key][0], True) for key in found]
 
     async def cleared(self, blob_key: str) -> None:
@@ -262,7 +248,8 @@ class World:
         self.store = MemoryStore(self.clock, bounds)
         self.blobs = MemoryBlobs()
         self._count = 0
-        self.files: Files[bytes] = Files(
+        self.files = Files(
+            self.store,
             self.store,
             self.blobs,
             self.clock,
