@@ -31,7 +31,8 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from messenger.auth.model import Guesser
-from messenger.core.limits import ENDLESS, SECOND, Charge, Limit, Limits, network_of, wait_for
+from messenger.core.limits.gcra import ENDLESS, SECOND, Charge, wait_for
+from messenger.core.limits.limits import Limit, Limits, network_of
 from messenger.core.waits import shield
 
 if TYPE_CHECKING:

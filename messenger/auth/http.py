@@ -4,7 +4,9 @@ from messenger.auth.domain.accounts import Accounts
 from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
 from messenger.auth.domain.sessions import Sessions
-from messenger.core.http import Answer, Call, route
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
 from messenger.wire.auth import (
     AccountDeletion,
     Device,

@@ -28,7 +28,7 @@ from twisted.web.client import (
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from messenger.core.http.wire import flow_in_pieces
+from messenger.core.http.writing import flow_in_pieces
 from messenger.core.room import Room
 from messenger.core.streams import Receiving, Sending, StreamBroken
 from messenger.core.waits import within

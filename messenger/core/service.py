@@ -20,18 +20,15 @@ from messenger.core.bus import Bus
 from messenger.core.config import load, require, trusted_networks
 from messenger.core.database import Database
 from messenger.core.descriptors import DescriptorLimit
-from messenger.core.http import (
-    Check,
-    Fairness,
-    HttpMetrics,
-    HttpServer,
-    RouteLimits,
-    Router,
-    SystemEndpoints,
-)
-from messenger.core.http.router import STREAM_LIMIT
+from messenger.core.http.admission import RouteLimits
+from messenger.core.http.fairness import Fairness
+from messenger.core.http.metrics import HttpMetrics
+from messenger.core.http.router import STREAM_LIMIT, Router
+from messenger.core.http.server import HttpServer
+from messenger.core.http.system import Check, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
-from messenger.core.limits import Limits, LimitsMetrics
+from messenger.core.limits.limits import Limits
+from messenger.core.limits.metrics import LimitsMetrics
 from messenger.core.log import lines
 from messenger.core.metrics import ServiceMetrics
 from messenger.core.outbox import Outbox

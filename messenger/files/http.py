@@ -8,8 +8,11 @@ never changes. Ranges are those of ranges.py, conditions those of conditions.py.
 import time
 from typing import Any
 
-from messenger.core.http import Answer, BodyLost, Call, StreamedAnswer, route
+from messenger.core.http.answers import Answer, StreamedAnswer
+from messenger.core.http.call import Call
 from messenger.core.http.conditions import Verdict, entity_tag, judge, range_holds
+from messenger.core.http.content import BodyLost
+from messenger.core.http.routing import route
 from messenger.files.domain import MAX_METADATA, Files
 from messenger.files.model import Found
 from messenger.files.ranges import Span, Unsatisfiable, span_of

@@ -4,7 +4,7 @@ from secrets import token_hex
 
 from messenger.core.blobs import Blobs
 from messenger.core.clock import clock_of
-from messenger.core.http import BodyLost
+from messenger.core.http.content import BodyLost
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.periodic import Periodic

@@ -9,7 +9,9 @@ half of it is forgotten, and on one that is open already what it says is not eve
 """
 
 from messenger.core.identity import Identity
-from messenger.core.limits import Charge, Limit, LocalCounts, Rate, refusal, seconds, wait_for
+from messenger.core.limits.gcra import Charge, Rate, refusal, seconds, wait_for
+from messenger.core.limits.limits import Limit
+from messenger.core.limits.stores import LocalCounts
 from messenger.wire.errors import Code, Problem
 
 REFUSALS = Rate.of(100, 10)

@@ -6,9 +6,9 @@ from functools import partial
 from twisted.internet.defer import ensureDeferred
 
 from messenger.core.clock import clock_of
-from messenger.core.http import Call
+from messenger.core.http.call import Call
 from messenger.core.lifecycle import Lifecycle
-from messenger.core.limits import LocalCounts
+from messenger.core.limits.stores import LocalCounts
 from messenger.core.service import Built, Context, ServiceOptions, foundation, make_service, serve
 from messenger.messages.charging import Charges
 from messenger.messages.commits import Commits

@@ -12,7 +12,7 @@ from messenger.auth.model import Policy
 from messenger.auth.refresh import RefreshTokens
 from messenger.auth.signing import Seal
 from messenger.core.identity import Identity
-from messenger.core.limits import Limits
+from messenger.core.limits.limits import Limits
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.auth import Session, VerificationKey
 from tests.fakes import Clock, Published

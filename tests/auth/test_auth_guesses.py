@@ -8,7 +8,8 @@ from auth_fakes import House
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from messenger.auth import guesses
-from messenger.core.limits import Charge, Limits, Outcome
+from messenger.core.limits.gcra import Charge, Outcome
+from messenger.core.limits.limits import Limits
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
 from tests.fakes import run

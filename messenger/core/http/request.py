@@ -24,7 +24,7 @@ from twisted.web.http_headers import Headers
 from messenger.core.http.answers import has_body, head, problem_parts
 from messenger.core.http.content import BodyLost, Content
 from messenger.core.http.trace import NO_TRACE, Trace
-from messenger.core.http.wire import write_now
+from messenger.core.http.writing import write_now
 from messenger.wire.errors import Problem
 
 if TYPE_CHECKING:

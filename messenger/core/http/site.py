@@ -20,7 +20,7 @@ from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.proxies import Proxies
 from messenger.core.http.request import UNMATCHED, Request
 from messenger.core.http.trace import Trace, trace_of
-from messenger.core.limits import network_of
+from messenger.core.limits.limits import network_of
 from messenger.wire.errors import Problem
 
 if TYPE_CHECKING:

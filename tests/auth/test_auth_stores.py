@@ -1,0 +1,22 @@
+"""The stores of accounts in memory keep the rules that those on PostgreSQL keep (tests/system/test_stores.py)."""
+
+from auth_memory import MemoryAccounts, MemoryDevices, MemoryFactors, MemorySessions, Tables
+
+from tests.auth.auth_store_suite import AuthStoreSuite
+from tests.fakes import Clock
+
+
+class TestMemoryStores(AuthStoreSuite):
+    def setUp(self) -> None:
+        self.tables = Tables(Clock())
+        self.accounts, self.devices = MemoryAccounts(self.tables), MemoryDevices(self.tables)
+        self.sessions, self.factors = MemorySessions(self.tables), MemoryFactors(self.tables)
+
+    def add_invite(self, invite_hash: bytes) -> None:
+        self.tables.invites[invite_hash] = 1
+
+    def disable(self, user_id: str) -> None:
+        self.tables.accounts[user_id].disabled = True
+
+
+del AuthStoreSuite
