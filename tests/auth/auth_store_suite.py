@@ -43,9 +43,7 @@ def identity(account: NewAccount, session: NewSession) -> Identity:
 
 
 def ended(account: NewAccount, session: NewSession) -> SessionEnded:
-    return SessionEnded(
-        session_id=session.session_id, user_id=account.user_id, device_id=session.device_id
-    )
+    return SessionEnded(session_id=session.session_id, user_id=account.user_id, device_id=session.device_id)
 
 
 def removed(account: NewAccount, session: NewSession) -> DeviceChanged:
@@ -228,9 +226,7 @@ class AuthStoreSuite(TestCase):
     def test_a_login_as_a_new_device(self) -> None:
         account, first = self.register()
         second = new_session()
-        done = run(
-            self.sessions.open(account.user_id, second, "laptop", lambda _: LoginVerdict.new_device)
-        )
+        done = run(self.sessions.open(account.user_id, second, "laptop", lambda _: LoginVerdict.new_device))
         assert done == (LoginVerdict.new_device, [])
         found = run(self.devices.of(account.user_id, second.device_id))
         assert [(one.device_id, one.device_name, one.current) for one in found] == [
@@ -326,9 +322,7 @@ class AuthStoreSuite(TestCase):
         challenge_hash = token_bytes(32)
         run(
             self.factors.add_challenge(
-                NewChallenge(
-                    challenge_hash, account.user_id, b"credential", None, "tablet", tries, lifetime
-                )
+                NewChallenge(challenge_hash, account.user_id, b"credential", None, "tablet", tries, lifetime)
             )
         )
         return challenge_hash

@@ -1,4 +1,4 @@
-"""The stores of accounts in memory keep the rules that those on PostgreSQL keep (tests/system/test_stores.py)."""
+"""The stores of accounts in memory keep the rules of those on PostgreSQL (tests/system/test_stores.py)."""
 
 from auth_memory import MemoryAccounts, MemoryDevices, MemoryFactors, MemorySessions, Tables
 

@@ -27,11 +27,15 @@ class Row:
 
 
 class MemoryStore:
-    """A FileStore and a RemovalStore; `members` and `ttls` are the message service's."""
+    """A FileStore and a RemovalStore; `members`, `ttls` and `blocked` are the message service's.
 
-    def __init__(self, clock: Clock, bounds: Bounds) -> None:
+    test_file_stores.py holds it to PostgreSQL's rules.
+    """
+
+    def __init__(self, clock: Clock, bounds: Bounds, most_conversations: int = 1_000) -> None:
         self.clock = clock
         self.bounds = bounds
+        self.most = most_conversations
         self.rows: dict[str, Row] = {}
         self.used: dict[str, int] = {}
         self.removals: dict[str, tuple[str | None, float]] = {}
@@ -63,9 +67,13 @@ class MemoryStore:
         self.rows[draft.file_id] = row
         return Reserved.done
 
+    def _upload(self, file_id: str) -> Row | None:
+        row = self.rows.get(file_id)
+        return row if row is not None and row.sha256 is None else None
+
     async def grow(self, file_id: str, more: int) -> Reserved:
         self.before_call("grow")
-        row = self.rows.get(file_id)
+        row = self._upload(file_id)
         if row is None:
             return Reserved.gone
         if self.used[row.draft.uploader_id] + more > self.bounds.quota:
@@ -76,7 +84,7 @@ class MemoryStore:
 
     async def touch(self, file_id: str) -> bool:
         self.before_call("touch")
-        row = self.rows.get(file_id)
+        row = self._upload(file_id)
         if row is not None:
             row.touched = self.clock.seconds
         return row is not None
@@ -88,7 +96,7 @@ class MemoryStore:
 
     async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | Reserved:
         self.before_call("finish")
-        row = self.rows.get(file_id)
+        row = self._upload(file_id)
         if row is None:
             return Reserved.gone
         if row.shares & self.blocked:
@@ -127,10 +135,14 @@ class MemoryStore:
 
     async def share(self, file_id: str, user_id: str, conversation_id: str) -> Shared:
         row = self.rows.get(file_id)
-        if row is None or row.draft.uploader_id != user_id:
+        if row is None or row.sha256 is None or row.draft.uploader_id != user_id:
             return Shared.no_file
         if user_id not in self.members.get(conversation_id, ()):
             return Shared.no_conversation
+        if conversation_id in self.blocked:
+            return Shared.blocked
+        if conversation_id not in row.shares and len(row.shares) >= self.most:
+            return Shared.too_many
         later = self._expiry(conversation_id)
         if not row.shares:
             row.expires_at = later

@@ -1,19 +1,14 @@
-"""Keys on a store in memory, and devices that make them."""
+"""Keys on a store in memory."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace as changed
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from messenger.core.identity import Identity
-from messenger.core.ids import new_id
 from messenger.core.outgoing import Outgoing
-from messenger.keys.domain import Keys, list_bytes
+from messenger.keys.domain import Keys
 from messenger.keys.model import Asking, Change, Claimed, DeviceKeys, StandingList
-from messenger.wire.codec import Binary, Uuid
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
@@ -23,62 +18,13 @@ from messenger.wire.keys import (
     DeviceIdentity,
     DeviceList,
     Identities,
-    IdentityKey,
     KemPrekey,
-    ListedDevice,
     OneTimePrekey,
-    OneTimePrekeys,
     PendingDevice,
     SignedPrekey,
 )
 from tests.fakes import Clock, Published, outgoing, run
-
-
-class Device:
-    """A device with its private keys."""
-
-    def __init__(self, user_id: str | None = None) -> None:
-        self.who = Identity(user_id or new_id(), new_id(), new_id(), 1_000, 9_000)
-        self.identity = Ed25519PrivateKey.generate()
-        self.next_id = 0
-
-    def identity_body(self) -> IdentityKey:
-        return IdentityKey(Binary(self.identity.public_key().public_bytes_raw()))
-
-    def signed(self, key_id: int, signer: "Device | None" = None) -> SignedPrekey:
-        public = x25519_key()
-        signature = (signer or self).identity.sign(public)
-        return SignedPrekey(key_id, Binary(public), Binary(signature))
-
-    def one_time(self, count: int) -> OneTimePrekeys:
-        first, self.next_id = self.next_id, self.next_id + count
-        return OneTimePrekeys([OneTimePrekey(first + i, Binary(x25519_key())) for i in range(count)])
-
-    def kem(self, key_id: int) -> KemPrekey:
-        public = bytes([key_id % 256]) + bytes(1567)
-        return KemPrekey(key_id, Binary(public), Binary(self.identity.sign(public)))
-
-    def listed(self) -> ListedDevice:
-        return ListedDevice(Uuid(self.who.device_id), Binary(self.identity.public_key().public_bytes_raw()))
-
-
-def signed_list(account: Ed25519PrivateKey, version: int, *devices: Device, user_id: str = "") -> DeviceList:
-    """A user's list of these devices."""
-    listed = [one.listed() for one in devices]
-    return signed_names(account, version, user_id or devices[0].who.user_id, listed)
-
-
-def signed_names(
-    account: Ed25519PrivateKey, version: int, user_id: str, listed: list[ListedDevice]
-) -> DeviceList:
-    """A list that says just this, with a signature that holds."""
-    key = Binary(account.public_key().public_bytes_raw())
-    unsigned = DeviceList(key, version, listed, Binary(b""))
-    return DeviceList(key, version, listed, Binary(account.sign(list_bytes(user_id, unsigned))))
-
-
-def x25519_key() -> bytes:
-    return X25519PrivateKey.generate().public_key().public_bytes_raw()
+from tests.keys.key_devices import Device
 
 
 class MemoryStore:
@@ -91,7 +37,7 @@ class MemoryStore:
         self.one_time: dict[str, list[OneTimePrekey]] = {}
         self.last_resort: dict[str, KemPrekey] = {}
         self.lists: dict[str, DeviceList] = {}
-        self.live: set[str] = set()
+        self.live: dict[str, str] = {}  # devices that auth knows, and whose they are
         self.spent: int | None = None
 
     async def device(self, device_id: str) -> DeviceKeys | None:
@@ -107,11 +53,9 @@ class MemoryStore:
     async def alter(
         self, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
     ) -> list[Outgoing] | None:
-        if device_id not in self.live:
+        if self.live.get(device_id) != user_id:
             return None
         found = await self.device(device_id) or self._listed(DeviceKeys(user_id=user_id, device_id=device_id))
-        if found.user_id != user_id:
-            return None
         change = rule(found)
         if change.signed_prekey:
             self.signed[device_id] = change.signed_prekey
@@ -137,7 +81,7 @@ class MemoryStore:
     async def replace(
         self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
     ) -> list[Outgoing] | None:
-        if not self.live:
+        if not await self.user_exists(user_id):
             return None
         standing = self.lists.get(user_id)
         if standing is not None:
@@ -176,7 +120,7 @@ class MemoryStore:
         return Identities(device_list=self.lists.get(user_id), items=items, pending=pending)
 
     async def user_exists(self, user_id: str) -> bool:
-        return any(one.user_id == user_id for one in self.keys.values())
+        return user_id in self.live.values()
 
     async def claim(self, asking: Asking) -> Claimed:
         if self.spent is not None:
@@ -233,7 +177,7 @@ class House:
     def device(self, user_id: str | None = None) -> Device:
         """A device that auth knows and that has published nothing."""
         device = Device(user_id)
-        self.store.live.add(device.who.device_id)
+        self.store.live[device.who.device_id] = device.who.user_id
         return device
 
     def published(self, user_id: str | None = None, one_time: int = 0) -> Device:

@@ -2,7 +2,8 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from keys_fakes import Device, House, refused, signed_list, signed_names
+from key_devices import Device, signed_list, signed_names
+from keys_fakes import House, refused
 from msgspec import UNSET
 
 from messenger.wire.codec import Binary

@@ -1,7 +1,8 @@
 """The rules of identity keys, prekeys and claims."""
 
 import pytest
-from keys_fakes import House, refused, x25519_key
+from key_devices import x25519_key
+from keys_fakes import House, refused
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code

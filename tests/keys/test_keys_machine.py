@@ -5,7 +5,8 @@ from itertools import accumulate
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from keys_fakes import Device, House, x25519_key
+from key_devices import Device, x25519_key
+from keys_fakes import House
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
