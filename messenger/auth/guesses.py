@@ -164,7 +164,7 @@ class PasswordGuesses:
         return limit.refuse(longest, "Too many wrong passwords.")
 
     def _trusted(self, username: str, address: str) -> list[Charge]:
-        """What makes an address known; nothing where it was made so within a day."""
+        """The charge that makes an address known; none where it was made so within a day."""
         if self._account is None or not address:
             return []
         pair = _pair(username, address)

@@ -20,7 +20,7 @@ from messenger.wire.auth import Kdf, User
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What an administrator may set. Life spans are in seconds; `registration` is open, invite or closed."""
+    """The settings of the rules. Life spans are in seconds; `registration` is open, invite or closed."""
 
     registration: str
     access_token: int
@@ -85,7 +85,7 @@ class LoginState:
 
 
 class LoginVerdict(Enum):
-    """What becomes of a login whose password was right, or of the code that completes it."""
+    """The outcome of a login whose password was right, or of the code that completes it."""
 
     new_device = "new_device"
     known_device = "known_device"
@@ -114,7 +114,7 @@ class SessionState:
 
 
 class RefreshVerdict(Enum):
-    """What a presented refresh token amounts to."""
+    """The outcome of presenting a refresh token."""
 
     spend = "spend"
     repeat = "repeat"
@@ -136,7 +136,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What came of a presented refresh token."""
+    """A refresh that was judged, with whose it was, and what to tell of it."""
 
     verdict: RefreshVerdict
     user: User
@@ -170,7 +170,7 @@ class TotpFactor:
 
 
 class Enrolment(Enum):
-    """What came of a code that was to confirm a TOTP secret."""
+    """The outcome of a code that was to confirm a TOTP secret."""
 
     confirmed = "confirmed"
     wrong_code = "wrong_code"
@@ -224,7 +224,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of an answered challenge."""
+    """An answer that was judged, with how many tries are left, and what to tell of it."""
 
     answer: Answer
     tries_left: int

@@ -93,7 +93,6 @@ def build(context: Context) -> Built:
         passwords,
         reauthentication,
         sessions,
-        keys,
         guesses,
         policy,
         publish,
@@ -106,7 +105,7 @@ def build(context: Context) -> Built:
     return serve(
         context,
         base,
-        [Endpoints(accounts, sessions, factors, derivations)],
+        [Endpoints(accounts, sessions, factors, derivations, keys)],
         [base.database, keys, base.tokens, base.outbox, threads, sweep],
         threads={"bcrypt": threads},
     )

@@ -72,7 +72,7 @@ class Seal:
         return _SEALED + nonce + self._cipher.encrypt(nonce, raw, name.encode("utf-8"))
 
     def open(self, stored: bytes, name: str) -> bytes:
-        """What `close` was given; StartError where this secret does not open it."""
+        """Open what `close` gave, under the same name; StartError where this secret does not open it."""
         if stored[:1] == _PLAIN:
             return stored[1:]
         if self._cipher is None:

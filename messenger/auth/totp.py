@@ -84,7 +84,7 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(user_id: str, code: str) -> bytes | None:
-    """What is stored of a user's recovery code; None for what does not look like one."""
+    """The hash under which a user's recovery code is stored; None for what does not look like one."""
     text = code.translate(_SEPARATORS)
     if not text.isascii() or not _RECOVERY.fullmatch(text.lower()):
         return None

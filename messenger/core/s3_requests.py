@@ -165,7 +165,7 @@ class S3Requests:
         await self.read(body)
 
     async def refusal(self, response: IResponse, body: Receiving, *, storing: bool = False) -> Problem:
-        """What an answer with an unwanted status becomes."""
+        """The exception for an answer with an unwanted status."""
         raw = await self.read(body)
         code = code_in(raw)
         if response.code == INSUFFICIENT_STORAGE or code in _FULL:

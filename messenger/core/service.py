@@ -1,4 +1,4 @@
-"""What every subcommand of `twist` is made of: Options, reactor, and the parts that all services have.
+"""The parts of every subcommand of `twist`: Options, reactor, and the parts that all services have.
 
 A service's own `service.py` has `build(context)`, which says top to bottom what it consists of: first
 `foundation`, at the end `serve`; and `makeService`, which `twist` calls. `twist messenger` calls all the
@@ -78,8 +78,11 @@ def leave(error: StartError) -> NoReturn:
 
 @dataclass
 class Context:
-    """What the services of one process share; bus and limits start before them. `floor` is that of the
-    engines' disk, where that is this machine's; `alone`: there are no other instances, nor will be."""
+    """The settings and parts that the services of one process share; bus and limits start before them.
+
+    `floor` is that of the engines' disk, where that is this machine's; `alone`: there are no other instances,
+    nor will be.
+    """
 
     reactor: Any
     settings: Settings
@@ -100,7 +103,7 @@ class Context:
 
 @dataclass
 class Foundation:
-    """What each service has for itself: `parts` start in this order, before all others of the service."""
+    """The parts that each service has for itself, before all others of it."""
 
     name: str
     database: Database
@@ -116,7 +119,7 @@ class Foundation:
 
 
 def spans_of(settings: Settings, service: str) -> "Spans | None":
-    """What exports the spans of this process, where the configuration names a collector."""
+    """The exporter of this process's spans, where the configuration names a collector."""
     if not settings.otel.endpoint:
         return None
     from messenger.core.spans import Spans  # it knows OpenTelemetry, which is an extra
@@ -125,7 +128,7 @@ def spans_of(settings: Settings, service: str) -> "Spans | None":
 
 
 def shared_parts(context: Context) -> list[Part]:
-    """What the services of one process share, in the order of its start."""
+    """The parts that the services of one process share, in the order of their start."""
     return [context.bus, context.limits, *([context.spans] if context.spans else [])]
 
 

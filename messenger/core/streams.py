@@ -85,7 +85,7 @@ class Pieces:
 
 
 class _AtOnce:
-    """What a body of known length is written into: the connection, without a turn of waiting."""
+    """The sink of a body of known length: the connection, without a turn of waiting."""
 
     __slots__ = ("_transport",)
 

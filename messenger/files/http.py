@@ -159,7 +159,7 @@ def _metadata(value: str | None) -> bytes | None:
 
 
 def _headers(found: Found, tag: str) -> dict[str, str]:
-    """What 200, 206 and 304 have in common (RFC 9110 section 15.4.5)."""
+    """The headers that 200, 206 and 304 have in common (RFC 9110 section 15.4.5)."""
     lives = YEAR
     if found.expires_at is not None:
         lives = max(0, min(YEAR, milliseconds(found.expires_at) // 1000 - int(time.time())))

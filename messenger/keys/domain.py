@@ -172,7 +172,7 @@ class Keys:
     # reading
 
     async def status(self, who: Identity) -> KeyStatus:
-        """What the asking device has published."""
+        """The ids and counts of the asking device's keys, by which it knows what to publish next."""
         device = await self._keys.device(who.device_id)
         if device is None:
             device = DeviceKeys(user_id=who.user_id, device_id=who.device_id)
@@ -237,7 +237,7 @@ class Keys:
 
 
 def list_bytes(user_id: str, given: DeviceList) -> bytes:
-    """What an account key signs to say which devices are its user's."""
+    """The bytes that an account key signs to say which devices are its user's."""
     devices = sorted((UUID(one.device_id).bytes, bytes(one.identity_key)) for one in given.devices)
     head = LIST_CONTEXT + UUID(user_id).bytes + given.version.to_bytes(8, "big")
     return head + b"".join(device_id + key for device_id, key in devices)

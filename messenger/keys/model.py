@@ -10,7 +10,7 @@ from messenger.wire.keys import Bundle, KemPrekey, OneTimePrekey, SignedPrekey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceKeys:
-    """What a device has published; `highest_*` are the highest key ids ever, None before the first.
+    """The keys that a device has published; `highest_*` are the highest key ids ever, None before the first.
 
     `has_list`: its user has a device list, which names the device with `listed_key`, or does not (None). The
     counts are of one-time prekeys that are left.
@@ -40,7 +40,7 @@ class DeviceKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What to store for a device, all of it or nothing; None and empty leave things as they are.
+    """A change to a device's keys, stored all of it or nothing; None and empty leave things as they are.
 
     With `publishes` the others are told.
     """
@@ -80,7 +80,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim gave. With `retry_after` (seconds) the asker has had its share: nothing was given."""
+    """The outcome of a claim. With `retry_after` (seconds) the asker has had its share: nothing was given."""
 
     bundles: list[Bundle]
     retry_after: int | None = None

@@ -14,7 +14,7 @@ from messenger.auth.signing import Seal
 from messenger.core.identity import Identity
 from messenger.core.limits.limits import Limits
 from messenger.core.settings import Limits as LimitSettings
-from messenger.wire.auth import Session, VerificationKey
+from messenger.wire.auth import Session
 from tests.fakes import Clock, Published
 
 
@@ -46,9 +46,6 @@ class PlainTokens:
         text = f"token-{len(self.issued)}"
         self.issued[text] = identity
         return text
-
-    async def verification_keys(self) -> list[VerificationKey]:
-        return [VerificationKey(kid="k", x="x")]
 
 
 class SecurityNotes(list[str]):
@@ -107,7 +104,6 @@ class House:
             self.passwords,
             reauthentication,
             self.sessions,
-            self.tokens,
             guesses,
             policy,
             self.published,

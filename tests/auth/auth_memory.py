@@ -18,6 +18,7 @@ from messenger.auth.model import (
     LoginVerdict,
     NewAccount,
     NewChallenge,
+    NewKey,
     NewSession,
     NotAdded,
     Refreshed,
@@ -28,7 +29,8 @@ from messenger.auth.model import (
 )
 from messenger.core.identity import Identity
 from messenger.core.outgoing import Outgoing
-from messenger.wire.auth import Device, Kdf, KdfAnswer, User
+from messenger.wire.auth import Device, Kdf, KdfAnswer, User, VerificationKey
+from messenger.wire.codec import base64url_text
 from messenger.wire.events import DeviceChanged, Event, SessionEnded, UserDeleted, UserRemoval
 from messenger.wire.times import moment_text
 from tests.fakes import Clock, outgoing
@@ -394,3 +396,30 @@ class MemoryFactors:
         del tables.challenges[challenge_hash]
         events = tables.open(user_id, session, stored.given.device_name, answer.verdict)
         return Answered(answer, 0, events)
+
+
+class MemorySigningKeys:
+    """A SigningKeyStore whose latest key signs."""
+
+    def __init__(self) -> None:
+        self.key: NewKey | None = None
+        self.refresh = b""
+        self.salts = b""
+
+    async def add_first(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
+        if self.key is None:
+            self.key, self.refresh, self.salts = key, refresh_secret, salt_key
+
+    async def signing_key(self) -> tuple[str, bytes]:
+        assert self.key is not None
+        return self.key.kid, self.key.private_key
+
+    async def refresh_secret(self) -> bytes:
+        return self.refresh
+
+    async def salt_key(self) -> bytes:
+        return self.salts
+
+    async def verification_keys(self) -> list[VerificationKey]:
+        assert self.key is not None
+        return [VerificationKey(kid=self.key.kid, x=base64url_text(self.key.public_key))]

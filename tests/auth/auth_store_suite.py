@@ -12,6 +12,7 @@ from messenger.auth.model import (
     LoginVerdict,
     NewAccount,
     NewChallenge,
+    NewKey,
     NewSession,
     NotAdded,
     RefreshVerdict,
@@ -22,8 +23,8 @@ from messenger.auth.model import (
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.outgoing import Outgoing
-from messenger.wire.auth import Kdf, KdfAnswer
-from messenger.wire.codec import Binary
+from messenger.wire.auth import Kdf, KdfAnswer, VerificationKey
+from messenger.wire.codec import Binary, base64url_text
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
 from tests.fakes import run
 
@@ -422,3 +423,19 @@ class AuthStoreSuite(TestCase):
         known = Answer(LoginVerdict.known_device, step=10)
         done = run(self.factors.answer(self.challenge(account), again, lambda _: known))
         assert events(done.events) == [ended(account, first)]
+
+
+class SigningKeyStoreSuite(TestCase):
+    """`setUp` of a subclass gives the store, without any keys."""
+
+    store: Any
+
+    def test_instances_that_start_together_agree_on_one(self) -> None:
+        first, second = (NewKey(token_hex(8), token_bytes(32), token_bytes(40)) for _ in range(2))
+        run(self.store.add_first(first, b"refresh", b"salts"))
+        run(self.store.add_first(second, b"other", b"others"))
+        assert run(self.store.signing_key()) == (first.kid, first.private_key)
+        assert run(self.store.refresh_secret()) == b"refresh"
+        assert run(self.store.salt_key()) == b"salts"
+        shown = VerificationKey(kid=first.kid, x=base64url_text(first.public_key))
+        assert run(self.store.verification_keys()) == [shown]

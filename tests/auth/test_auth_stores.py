@@ -1,8 +1,15 @@
 """The stores of accounts in memory keep the rules of those on PostgreSQL (tests/system/test_stores.py)."""
 
-from auth_memory import MemoryAccounts, MemoryDevices, MemoryFactors, MemorySessions, Tables
+from auth_memory import (
+    MemoryAccounts,
+    MemoryDevices,
+    MemoryFactors,
+    MemorySessions,
+    MemorySigningKeys,
+    Tables,
+)
 
-from tests.auth.auth_store_suite import AuthStoreSuite
+from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite
 from tests.fakes import Clock
 
 
@@ -19,4 +26,9 @@ class TestMemoryStores(AuthStoreSuite):
         self.tables.accounts[user_id].disabled = True
 
 
-del AuthStoreSuite
+class TestMemorySigningKeys(SigningKeyStoreSuite):
+    def setUp(self) -> None:
+        self.store = MemorySigningKeys()
+
+
+del AuthStoreSuite, SigningKeyStoreSuite

@@ -12,6 +12,7 @@ from messenger.auth.store.administration import AdminStore
 from messenger.auth.store.devices import DeviceStore
 from messenger.auth.store.factors import FactorStore
 from messenger.auth.store.sessions import SessionStore
+from messenger.auth.store.signing_keys import SigningKeyStore
 from messenger.core.ids import new_id
 from messenger.core.settings import DatabaseSettings
 from messenger.files.store.files import FileStore
@@ -23,7 +24,7 @@ from messenger.keys.vault.store import VaultStore
 from messenger.messages.model import Creation, pair_of
 from messenger.messages.store.blocks import Blocks
 from messenger.messages.store.conversations import Conversations
-from tests.auth.auth_store_suite import AuthStoreSuite, new_account, new_session
+from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite, new_account, new_session
 from tests.fakes import run
 from tests.files.file_store_suite import BOUNDS, MOST_CONVERSATIONS, FileStoreSuite
 from tests.keys.key_devices import Device
@@ -71,6 +72,12 @@ class TestAuthStores(AuthStoreSuite):
 
     def disable(self, user_id: str) -> None:
         run(self.admin.disable(user_id))
+
+
+class TestSigningKeyStore(SigningKeyStoreSuite):
+    @pytest.fixture(autouse=True)
+    def on(self, databases: dict[str, DirectDatabase]) -> None:
+        self.store = SigningKeyStore(databases["auth"])
 
 
 def known_user(databases: dict[str, DirectDatabase], user_id: str, device_id: str) -> None:
@@ -139,4 +146,4 @@ class TestFileStores(FileStoreSuite):
         run(AccountStore(self.databases["auth"]).delete(user_id, "hash"))
 
 
-del AuthStoreSuite, FileStoreSuite, KeyStoreSuite, VaultStoreSuite
+del AuthStoreSuite, FileStoreSuite, KeyStoreSuite, SigningKeyStoreSuite, VaultStoreSuite

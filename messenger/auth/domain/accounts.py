@@ -27,7 +27,6 @@ from messenger.wire.auth import (
     Register,
     Session,
     User,
-    VerificationKeys,
 )
 from messenger.wire.errors import Code, Problem, not_found
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from messenger.auth.guesses import PasswordGuesses
     from messenger.auth.passwords import BcryptPasswords
     from messenger.auth.security_log import SecurityLog
-    from messenger.auth.signing import SigningKeys
     from messenger.auth.store.accounts import AccountStore
     from messenger.auth.store.devices import DeviceStore
 
@@ -53,7 +51,6 @@ class Accounts:
         passwords: "BcryptPasswords",
         reauthentication: Reauthentication,
         sessions: Sessions,
-        signing_keys: "SigningKeys",
         guesses: "PasswordGuesses",
         policy: Policy,
         publish: Publish,
@@ -64,7 +61,6 @@ class Accounts:
         self._passwords = passwords
         self._reauthentication = reauthentication
         self._sessions = sessions
-        self._signing_keys = signing_keys
         self._guesses = guesses
         self._policy = policy
         self._publish = publish
@@ -151,10 +147,6 @@ class Accounts:
         name = folded_username(username)
         found = None if name is None else await self._accounts.user_named(name)
         return [] if found is None else [found]
-
-    async def verification_keys(self) -> VerificationKeys:
-        """The public keys that sign access tokens."""
-        return VerificationKeys(await self._signing_keys.verification_keys())
 
     # upkeep
 

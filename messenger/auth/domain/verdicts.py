@@ -1,4 +1,4 @@
-"""What a login, and what a refresh, amounts to: judged of what stands at that moment, without any I/O."""
+"""The rules of logins and refreshes, judged by what stands at that moment, without any I/O."""
 
 import hmac
 from datetime import timedelta
@@ -35,7 +35,7 @@ def still_holds(challenge: Challenge, state: LoginState) -> bool:
 
 
 def credential(password_hash: str) -> bytes:
-    """What a challenge keeps of the hash of the password that it was given for."""
+    """The hash by which a challenge knows the password that it was given for."""
     return sha256(password_hash.encode("ascii")).digest()
 
 

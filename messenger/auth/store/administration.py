@@ -1,4 +1,4 @@
-"""What administrators do to accounts, in PostgreSQL.
+"""Administration of accounts in PostgreSQL.
 
 Each change is written together with a row in `auth.audit` that says who did it, and with the events that
 tell the services. A method that changes something gives None or False where there was nothing to change.
@@ -286,7 +286,7 @@ class AdminStore:
         return await self._change(user_id, body)
 
     async def _change(self, user_id: str, body: Callable[[Transaction], Awaitable[T]]) -> T | None:
-        """What `body` gives, under the user's lock; None where the user is not there, or deleted."""
+        """Run `body` under the user's lock; None where the user is not there, or deleted."""
 
         async def locked(tx: Transaction) -> T | None:
             found = await tx.rows(

@@ -36,7 +36,7 @@ class SessionStore:
         device_name: str | None,
         rule: Callable[[LoginState], LoginVerdict],
     ) -> tuple[LoginVerdict, list[Outgoing]]:
-        """What `rule` says; where that opens the session, store it and end its device's older one."""
+        """Judge a login by `rule`; where that opens the session, store it and end its device's older one."""
 
         async def body(tx: Transaction) -> tuple[LoginVerdict, list[Outgoing]]:
             verdict = rule(await login_state(tx, user_id))

@@ -29,7 +29,7 @@ def kdf_text(kdf: Kdf | None) -> str | None:
 
 
 def read_kdf(text: str | None) -> Kdf | None:
-    """What the column `kdf` says."""
+    """How a password is derived, from the column `kdf`; None where it is not."""
     return None if text is None else _KDF.decode(text.encode("ascii"))
 
 
@@ -150,7 +150,7 @@ async def end_sessions(
 
 
 def removed(rows: list[Row]) -> list[DeviceChanged]:
-    """What to tell of devices that have just been removed, of their and their users' ids."""
+    """Events of devices that have just been removed; a row has the ids of a device and its user."""
     return [DeviceChanged(event="removed", device_id=row[0], user_id=row[1]) for row in rows]
 
 

@@ -33,7 +33,7 @@ log = Logger(namespace="messenger.http")
 
 
 class Application(Protocol):
-    """What answers requests: a Router, a Gateway."""
+    """An application that answers requests: a Router, a Gateway."""
 
     def dispatch(self, request: Request) -> None:
         """Answer the request, now or later. Its head is complete, its body is not."""

@@ -33,7 +33,7 @@ class KeyStore:
         self._database = database
 
     async def device(self, device_id: str) -> DeviceKeys | None:
-        """What the device has published, None if nothing."""
+        """The keys that the device has published, None if it has published nothing."""
         rows = await self._database.read(_DEVICE, (device_id,))
         return _device(rows[0]) if rows else None
 

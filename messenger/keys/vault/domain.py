@@ -31,7 +31,7 @@ class Vault:
         return await self._store.names(user_id)
 
     async def get(self, user_id: str, name: str) -> VaultItem:
-        """What is kept under a name. Problem `not_found`."""
+        """The item under a name. Problem `not_found`."""
         found = await self._store.get(user_id, _checked(name))
         if found is None:
             raise _nothing()

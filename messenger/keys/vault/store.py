@@ -24,7 +24,7 @@ class VaultStore:
         return [VaultName(name=name, version=version) for name, version in rows]
 
     async def get(self, user_id: str, name: str) -> VaultItem | None:
-        """What is kept under a name."""
+        """The item under a name, None where there is none."""
         rows = await self._database.read(
             "select name, version, content from key.vault where user_id = %s and name = %s", (user_id, name)
         )
