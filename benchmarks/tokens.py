@@ -12,8 +12,8 @@ from messenger.core.identity import Identity
 from messenger.core.tokens import Tokens
 
 
-class _Around:
-    """What Tokens asks of a database and of a bus."""
+class _Silence:
+    """A database with one key, and a bus on which nothing is ever said."""
 
     connected = True
 
@@ -25,6 +25,9 @@ class _Around:
 
     def on_gap(self, *_: Any) -> None:
         """Nothing is ever missed."""
+
+    def on_away(self, *_: Any) -> None:
+        """It is never away."""
 
     async def read(self, sql: str, _parameters: Any = None) -> list[tuple[Any, ...]]:
         return [self._key] if "verification_keys" in sql else []
@@ -40,10 +43,10 @@ class Here:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         public = key.public_key().public_bytes_raw()
-        around: Any = _Around(thumbprint(public), public)
+        silence: Any = _Silence(thumbprint(public), public)
         clock: Any = _Clock()
         self._tokens = Tokens(
-            clock, around, around, issuer="secure-messenger", audience="messenger", lifetime=900
+            clock, silence, silence, issuer="secure-messenger", audience="messenger", lifetime=900
         )
 
     async def check(self, text: str) -> Identity:

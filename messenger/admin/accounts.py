@@ -14,8 +14,8 @@ from typing import Any
 from messenger.admin import export, passwords
 from messenger.admin.running import Tell
 from messenger.admin.shell import add, bounded, group, limited, on_user, say, table, text, user_of
-from messenger.auth.admin_store import AdminStore, KnownUser
 from messenger.auth.signing import Seal, new_key
+from messenger.auth.store.administration import AdminStore, KnownUser
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings
 from messenger.wire.codec import uuid_text

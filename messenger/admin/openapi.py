@@ -15,8 +15,8 @@ from messenger import __version__, gateway
 from messenger.admin.openapi_examples import illustrate
 from messenger.admin.openapi_texts import DESCRIPTIONS
 from messenger.auth.http import Endpoints as AuthEndpoints
-from messenger.core.http import routes_of
 from messenger.core.http.openapi import Group, document
+from messenger.core.http.routing import routes_of
 from messenger.files.http import FileEndpoints
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.gateway.endpoints import GatewayEndpoints

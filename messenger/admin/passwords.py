@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from messenger.admin.running import Tell
 from messenger.admin.shell import add, on_user, say, user_of
-from messenger.auth.admin_store import AdminStore
 from messenger.auth.domain.derivations import LANES, MEMORY_KIB, PASSES, SALT_BYTES
 from messenger.auth.domain.rules import checked_username
 from messenger.auth.passwords import fresh_hash
+from messenger.auth.store.administration import AdminStore
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings

@@ -15,18 +15,17 @@ from msgspec.structs import replace
 from twisted.internet.defer import FirstError, ensureDeferred, gatherResults
 from twisted.python.failure import Failure
 
-from messenger.auth.admin_store import AdminStore
-from messenger.auth.ports import Outgoing
+from messenger.auth.store.administration import AdminStore
 from messenger.core.administrator import Administrator
 from messenger.core.bus import Bus
 from messenger.core.config import require
 from messenger.core.database import Database
 from messenger.core.lifecycle import StartError
 from messenger.core.outbox import Outbox
+from messenger.core.outgoing import Outgoing
 from messenger.core.reactor import install_reactor
 from messenger.core.schemas import newest
 from messenger.core.settings import Settings
-from messenger.wire.codec import encode
 
 DATABASE_SECONDS = 5.0
 NATS_SECONDS = 2.0
@@ -113,7 +112,6 @@ async def _tell(reactor: Any, settings: Settings, database: Database, events: li
     except StartError:
         return  # the auth service relays it
     await outbox.start()
-    for one in events:
-        outbox.send(one.event_id, one.subject, encode(one.event))
+    outbox.publish(events)
     await outbox.stop()
     await bus.stop()

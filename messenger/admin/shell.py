@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from messenger.admin.running import Tell, run
-from messenger.auth.admin_store import AdminStore, KnownUser
+from messenger.auth.store.administration import AdminStore, KnownUser
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings
 from messenger.wire.codec import uuid_text

@@ -1,8 +1,9 @@
 """Guesses of passwords: how many wrong ones an account and an address may have, and who is judged apart.
 
-Every comparison of a password is counted before it is made, so that many at once get no more than many in a
-row, and given back when it turns out right. What is refused costs no hash. An account is a name, whether or
-not a user has it: an unknown name is refused exactly when a known one would be.
+Every comparison of a password is counted before it is made (`reserve`), so that many at once get no more than
+many in a row, and given back when it turns out right, or when nothing was learnt: whatever is thrown, whoever
+is cancelled. What is refused costs no hash. An account is a name, whether or not a user has it: an unknown
+name is refused exactly when a known one would be.
 
 - Strangers share the account's allowance, `[limits] guess`, whichever addresses they come from, and each
   address has one for all accounts, `guess_address`.
@@ -20,11 +21,22 @@ attacker can use as well. Known addresses are kept as hashes, in Redis and in th
 then an owner under attack waits like a stranger, unless a device of its own is still logged in there.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from messenger.auth.ports import Guesser, Note
-from messenger.core.limits import ENDLESS, SECOND, Charge, Limit, Limits, network_of, wait_for
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+
+from messenger.auth.model import Guesser
+from messenger.core.limits.gcra import ENDLESS, SECOND, Charge, wait_for
+from messenger.core.limits.limits import Limit, Limits, network_of
+from messenger.core.waits import shield
+
+if TYPE_CHECKING:
+    from messenger.auth.security_log import SecurityLog
 
 FREE = 3
 TRUST_DAYS = 30
@@ -32,51 +44,88 @@ _DAY = 86_400 * SECOND
 _TRUST = TRUST_DAYS * _DAY
 _LONGEST_SHIFT = 20
 
+log = Logger()
+
+
+@dataclass(slots=True)
+class Guess:
+    """A guess of a password. `own` is whose allowance it is judged by, None for the account's."""
+
+    guesser: Guesser
+    account: str
+    network: str
+    own: str | None
+    reserved: list[Charge] = field(default_factory=list)
+    debts: Sequence[int] = ()
+    over: bool = False
+
 
 class PasswordGuesses:
-    """The Guesses of messenger/auth/ports.py. `note` hears of refusals."""
+    """Bounds wrong passwords by `limits`; refusals are written to `security_log`."""
 
-    def __init__(self, limits: Limits, note: Note) -> None:
+    def __init__(self, limits: Limits, security_log: "SecurityLog") -> None:
         self._limits = limits
-        self._note = note
+        self._security_log = security_log
         self._account = limits.of("guess")
         self._address = limits.of("guess_address")
 
-    async def judge(self, guesser: Guesser, compare: Callable[[], Awaitable[bool]]) -> bool:
-        """What `compare` says of a password; Problem `rate_limited` where it may not be asked."""
+    @asynccontextmanager
+    async def reserve(self, guesser: Guesser) -> AsyncGenerator[Guess]:
+        """A guess that may be made, for the time of a `with`; Problem `rate_limited` where none may be.
+
+        What is not settled by the end of it is given back: nothing was learnt about the password.
+        """
         account, network = _hashed(guesser.username), network_of(guesser.address)
-        own = await self._own(guesser, account)
-        subject = own or account
+        guess = Guess(guesser, account, network, await self._own(guesser, account))
+        try:
+            await shield(self._reserve(guess))
+            yield guess
+        finally:
+            guess.over = True
+            self._give_back(guess)
+
+    async def settle(self, guess: Guess, *, right: bool) -> None:
+        """Say whether the password was right: then the guess costs nothing, and its address is known."""
+        reserved, guess.reserved = guess.reserved, []
+        if right:
+            known = self._trusted(guess.guesser.username, guess.guesser.address)
+            await self._charge([*map(_back, reserved), *known])
+        else:
+            await self._charge(self._penalty(guess))
+
+    async def _reserve(self, guess: Guess) -> None:
+        subject = guess.own or guess.account
         counted: list[Charge] = []
-        charges: list[Charge] = []
+        delay: list[Charge] = []
         if self._account is not None:
             counted.append(self._account.charge(subject))
-            charges.append(Charge("guess_delay", subject, 0, 0))
-        if self._address is not None and own is None:
-            counted.append(self._address.charge(network))
-        charges = [*counted, *charges]
-        taken = await self._limits.charge(charges)
+            delay.append(Charge("guess_delay", subject, 0, 0))
+        if self._address is not None and guess.own is None:
+            counted.append(self._address.charge(guess.network))
+        taken = await self._limits.charge([*counted, *delay])
         if not taken.allowed:
-            raise self._refusal(charges, taken.debts)
+            raise self._refusal([*counted, *delay], taken.debts)
         for charge in counted:
             self._limits.allowed[charge.kind] += 1
-        try:
-            held = await compare()
-        except Exception:  # nothing was learnt about the password
-            await self._limits.charge([_back(charge) for charge in counted])
-            raise
-        if held:
-            known = self._trusted(guesser.username, guesser.address)
-            await self._limits.charge([*(_back(charge) for charge in counted), *known])
-        else:
-            await self._failed(subject, account if own else None, network, taken.debts)
-        return held
+        guess.reserved, guess.debts = counted, taken.debts
+        if guess.over:
+            self._give_back(guess)
+
+    def _give_back(self, guess: Guess) -> None:
+        """Give back what is reserved; nobody waits, for who does may be gone."""
+        reserved, guess.reserved = guess.reserved, []
+        if reserved:
+            ensureDeferred(self._limits.charge([_back(charge) for charge in reserved])).addErrback(
+                lambda why: log.failure("a guess could not be given back", why)
+            )
+
+    async def _charge(self, charges: Sequence[Charge]) -> None:
+        if charges:
+            await shield(self._limits.charge(charges))
 
     async def trust(self, username: str, address: str) -> None:
         """A session of this user is used from `address`: who logs in from there is judged apart."""
-        known = self._trusted(username, address)
-        if known:
-            await self._limits.charge(known)
+        await self._charge(self._trusted(username, address))
 
     async def _own(self, guesser: Guesser, account: str) -> str | None:
         """Whose allowance counts instead of the account's, None for a stranger."""
@@ -91,22 +140,22 @@ class PasswordGuesses:
         known = self._limits.local.fits(question).debts[0] or (await self._limits.charge(question)).debts[0]
         return pair if known else None
 
-    async def _failed(self, subject: str, account: str | None, network: str, debts: Sequence[int]) -> None:
-        """Delay the next guess; for one that was judged apart, count it where it was not judged."""
+    def _penalty(self, guess: Guess) -> list[Charge]:
+        """Delay the next guess; count one that was judged apart where it was not judged."""
         charges: list[Charge] = []
         if self._account is not None:
-            delay = _delay(self._account, debts[0])
+            delay = _delay(self._account, guess.debts[0])
             if delay:
+                subject = guess.own or guess.account
                 charges.append(Charge("guess_delay", subject, delay, delay, forced=True))
-            if account is not None:
-                charges.append(self._account.charge(account, forced=True))
-        if self._address is not None and account is not None:
-            charges.append(self._address.charge(network, forced=True))
-        if charges:
-            await self._limits.charge(charges)
+            if guess.own is not None:
+                charges.append(self._account.charge(guess.account, forced=True))
+        if self._address is not None and guess.own is not None:
+            charges.append(self._address.charge(guess.network, forced=True))
+        return charges
 
     def _refusal(self, charges: Sequence[Charge], debts: Sequence[int]) -> Exception:
-        self._note("guess_refused")
+        self._security_log.write("guess_refused")
         waits = [wait_for((charge,), (debt,)) for charge, debt in zip(charges, debts, strict=True)]
         longest = max(waits)
         by_address = charges[waits.index(longest)].kind == "guess_address"
@@ -115,7 +164,7 @@ class PasswordGuesses:
         return limit.refuse(longest, "Too many wrong passwords.")
 
     def _trusted(self, username: str, address: str) -> list[Charge]:
-        """What makes an address known; nothing where it was made so within a day."""
+        """The charge that makes an address known; none where it was made so within a day."""
         if self._account is None or not address:
             return []
         pair = _pair(username, address)

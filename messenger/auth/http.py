@@ -4,7 +4,10 @@ from messenger.auth.domain.accounts import Accounts
 from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
 from messenger.auth.domain.sessions import Sessions
-from messenger.core.http import Answer, Call, route
+from messenger.auth.signing import SigningKeys
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
 from messenger.wire.auth import (
     AccountDeletion,
     Device,
@@ -34,12 +37,18 @@ class Endpoints:
     """One method for each call; the rules are the domain's."""
 
     def __init__(
-        self, accounts: Accounts, sessions: Sessions, factors: Factors, derivations: Derivations
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        factors: Factors,
+        derivations: Derivations,
+        signing_keys: SigningKeys,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._factors = factors
         self._derivations = derivations
+        self._signing_keys = signing_keys
 
     @route(
         "POST",
@@ -191,4 +200,4 @@ class Endpoints:
     @route("GET", "/.well-known/jwks.json", answer=VerificationKeys, open=True, at_root=True)
     async def keys(self, _call: Call) -> VerificationKeys:
         """The public keys that sign access tokens."""
-        return await self._accounts.verification_keys()
+        return VerificationKeys(await self._signing_keys.verification_keys())

@@ -38,8 +38,8 @@ class BcryptPasswords:
         text = self._nobody if stored is None else stored
         peppered = text.startswith(_PEPPERED) if stored is not None else bool(self._pepper)
         digest = _digest(password, self._pepper if peppered else "")
-        held = await self._threads.run(_check, digest, text.removeprefix(_PEPPERED))
-        return held and stored is not None
+        right = await self._threads.run(_check, digest, text.removeprefix(_PEPPERED))
+        return right and stored is not None
 
     def outdated(self, stored: str) -> bool:
         """Whether `stored` was made with other parameters than today's."""

@@ -15,18 +15,15 @@ HMAC-SHA-256 is RFC 2104's, used as the key derivation of RFC 5869's second step
 
 import hmac
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from messenger.auth.ports import EndReason, SessionState, Verdict
+from messenger.wire.codec import base64url_text
 
-# How long a client that lost the answer to a refresh may ask again.
-REPEAT = timedelta(seconds=30)
 _LENGTH = 16 + 32 + 32
 _TEXT = 107  # characters of 80 bytes in base64url, without the one `=`
 
@@ -52,14 +49,14 @@ class RefreshTokens:
         return self._sealed(UUID(session_id).bytes, secrets.token_bytes(32))
 
     def read(self, text: str) -> Presented | None:
-        """What `text` is, or None where it was not issued here."""
+        """The token that `text` is, or None where it was not issued here."""
         if len(text) != _TEXT or not text.isascii():
             return None
         try:
             raw = urlsafe_b64decode(text + "=")
         except (Base64Error, ValueError):
             return None
-        if len(raw) != _LENGTH or _text(raw) != text:
+        if len(raw) != _LENGTH or base64url_text(raw) != text:
             return None
         session, secret, mac = raw[:16], raw[16:48], raw[48:]
         if not hmac.compare_digest(mac, self._mac(b"token", session, secret)):
@@ -69,34 +66,7 @@ class RefreshTokens:
 
     def _sealed(self, session: bytes, secret: bytes) -> tuple[str, bytes]:
         raw = session + secret + self._mac(b"token", session, secret)
-        return _text(raw), sha256(raw).digest()
+        return base64url_text(raw), sha256(raw).digest()
 
     def _mac(self, purpose: bytes, session: bytes, secret: bytes) -> bytes:
         return hmac.digest(self._key(), purpose + b"\0" + session + secret, "sha256")
-
-
-def judge_refresh(state: SessionState, token_hash: bytes) -> Verdict:
-    """What a genuine refresh token amounts to.
-
-    The current one is spent; the one before it is answered again for 30 s if its successor was not used; any
-    other was used before, so somebody has a copy.
-    """
-    if state.end_reason is not None:
-        named: dict[str, Verdict] = {EndReason.reused: Verdict.reused, EndReason.removed: Verdict.removed}
-        return named.get(state.end_reason, Verdict.ended)
-    if state.expires_at <= state.now:
-        return Verdict.ended
-    if hmac.compare_digest(token_hash, state.refresh_hash):
-        return Verdict.spend
-    if (
-        state.previous_hash is not None
-        and state.spent_at is not None
-        and hmac.compare_digest(token_hash, state.previous_hash)
-        and state.now - state.spent_at < REPEAT
-    ):
-        return Verdict.repeat
-    return Verdict.reused
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).decode("ascii").rstrip("=")

@@ -1,52 +1,33 @@
 """`twist messenger-auth`: accounts, devices, sessions and tokens."""
 
-import time
-
-from prometheus_client import CollectorRegistry, Counter
-from twisted.logger import Logger
+from collections.abc import Sequence
 
 from messenger.auth.domain.accounts import Accounts
 from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
-from messenger.auth.domain.held import StatedPasswords
+from messenger.auth.domain.reauthentication import Reauthentication
 from messenger.auth.domain.sessions import Sessions
-from messenger.auth.factor_store import AuthFactorStore
 from messenger.auth.guesses import PasswordGuesses
 from messenger.auth.http import Endpoints
-from messenger.auth.key_store import AuthKeyStore
+from messenger.auth.model import Policy
 from messenger.auth.passwords import BcryptPasswords
-from messenger.auth.ports import Around, Outgoing, Policy
 from messenger.auth.refresh import RefreshTokens
+from messenger.auth.security_log import SecurityLog
 from messenger.auth.signing import Seal, SigningKeys
-from messenger.auth.store import AuthStore
-from messenger.core.config import trusted_networks
-from messenger.core.http import Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
-from messenger.core.ids import new_id
+from messenger.auth.store.accounts import AccountStore
+from messenger.auth.store.devices import DeviceStore
+from messenger.auth.store.factors import FactorStore
+from messenger.auth.store.sessions import SessionStore
+from messenger.auth.store.signing_keys import SigningKeyStore
+from messenger.core.clock import clock_of
 from messenger.core.lifecycle import Lifecycle
-from messenger.core.metrics import ServiceMetrics
-from messenger.core.outbox import Outbox
+from messenger.core.outgoing import Outgoing
 from messenger.core.periodic import Periodic
-from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
+from messenger.core.service import Built, Context, ServiceOptions, foundation, make_service, serve
 from messenger.core.threads import Threads
-from messenger.core.tokens import Tokens
-from messenger.wire.codec import encode
 from messenger.wire.events import SessionEnded
 
 SWEEP_SECONDS = 60.0
-SECURITY_EVENTS = (
-    "login_failed",
-    "password_wrong",
-    "guess_refused",
-    "refresh_reused",
-    "second_factor_added",
-    "second_factor_removed",
-    "second_factor_failed",
-    "recovery_code_used",
-    "account_deleted",
-)
-
-log = Logger(namespace="messenger.auth")
 
 
 class Options(ServiceOptions):
@@ -62,55 +43,28 @@ class Options(ServiceOptions):
     )
 
 
-class SecurityLog:
-    """Security events: a log line each, and a count by event in `registry`."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._count = Counter(
-            "messenger_auth_security_events_total",
-            "Failed logins, reused refresh tokens and the like, by event.",
-            ("event",),
-            registry=registry,
-        )
-        for event in SECURITY_EVENTS:  # from 0 on: the first one is a rise too
-            self._count.labels(event)
-
-    def __call__(self, event: str, **ids: str) -> None:
-        self._count.labels(event).inc()
-        log.warn("security: {event}", event=event, **ids)
-
-
-class Teller:
-    """Sends committed events to the bus; this process hears of an ended session without that way round."""
-
-    def __init__(self, outbox: Outbox, tokens: Tokens) -> None:
-        self._outbox = outbox
-        self._tokens = tokens
-
-    def __call__(self, events: list[Outgoing]) -> None:
-        for one in events:
-            if isinstance(one.event, SessionEnded):
-                self._tokens.end(one.event)
-            self._outbox.send(one.event_id, one.subject, encode(one.event))
-
-
 def build(context: Context) -> Built:
     """The auth service, top to bottom."""
     reactor, settings = context.reactor, context.settings.auth
-    core = common(context, "auth", settings.database_password, newest("auth"))
-    registry = CollectorRegistry()
+    base = foundation(context, "auth")
     seal = Seal(settings.signing_secret)
     keys = SigningKeys(
-        reactor, AuthKeyStore(core.database), seal, issuer=settings.issuer, audience=settings.audience
+        reactor, SigningKeyStore(base.database), seal, issuer=settings.issuer, audience=settings.audience
     )
-    core.database.on_epoch(keys.look)
+    base.database.on_epoch(keys.look)
     threads = Threads(reactor, "bcrypt", settings.bcrypt_threads, settings.bcrypt_queue, yielding=True)
-    ServiceMetrics(registry, core.database, context.bus, core.outbox, {"bcrypt": threads})
-    note = SecurityLog(registry)
-    around = Around(Teller(core.outbox, core.tokens), note, time.time, new_id)
-    store, factor_store = AuthStore(core.database), AuthFactorStore(core.database)
+    clock, security_log = clock_of(reactor), SecurityLog(base.registry)
+
+    def publish(events: Sequence[Outgoing]) -> None:
+        for one in events:
+            if isinstance(one.event, SessionEnded):  # this process hears of it without the way over the bus
+                base.tokens.end(one.event)
+        base.outbox.publish(events)
+
+    account_store, device_store = AccountStore(base.database), DeviceStore(base.database)
+    session_store, factor_store = SessionStore(base.database), FactorStore(base.database)
     passwords = BcryptPasswords(threads, settings.bcrypt_cost, settings.pepper)
-    guesses = PasswordGuesses(context.limits, note)
+    guesses = PasswordGuesses(context.limits, security_log)
     policy = Policy(
         registration=settings.registration,
         access_token=int(settings.access_token),
@@ -118,44 +72,45 @@ def build(context: Context) -> Built:
         devices=settings.devices,
         device_unseen=settings.device_unseen,
     )
-    refresh_tokens = RefreshTokens(lambda: keys.refresh_key)
-    stated = StatedPasswords(store, passwords, guesses, note)
-    sessions = Sessions(store, factor_store, seal, passwords, keys, refresh_tokens, guesses, policy, around)
-    accounts = Accounts(store, passwords, stated, sessions, keys, guesses, policy, around)
-    derivations = Derivations(store, lambda: keys.salt_key)
-    factors = Factors(factor_store, seal, stated, settings.issuer, around)
-    system = SystemEndpoints(
-        reactor,
-        {"postgresql": core.database.check, "nats": context.bus.check},
-        registry,
-        lambda: core.database.schemas,
+    reauthentication = Reauthentication(account_store, passwords, guesses, security_log)
+    sessions = Sessions(
+        account_store,
+        session_store,
+        factor_store,
+        seal,
+        passwords,
+        keys,
+        RefreshTokens(lambda: keys.refresh_key),
+        guesses,
+        policy,
+        clock,
+        publish,
+        security_log,
     )
-    admission = route_limits(context, "auth", registry)
-    router = Router(
-        [Endpoints(accounts, sessions, factors, derivations), system],
-        authenticator=core.tokens,
-        body_limit=context.settings.http.body,
-        admission=admission,
-        fairness=Fairness(reactor),
+    accounts = Accounts(
+        account_store,
+        device_store,
+        passwords,
+        reauthentication,
+        sessions,
+        guesses,
+        policy,
+        publish,
+        security_log,
     )
-    server = HttpServer(
-        reactor,
-        "auth",
-        settings.listen,
-        router,
-        setting="[auth] listen",
-        draining=system.drain,
-        metrics=HttpMetrics(registry),
-        trusted_proxies=trusted_networks(settings.trusted_proxies, "auth"),
-        spans=context.spans,
-    )
+    derivations = Derivations(account_store, lambda: keys.salt_key)
+    factors = Factors(factor_store, seal, reauthentication, settings.issuer, clock, security_log)
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of what has expired", accounts.sweep)
     # The keys come before the tokens that are verified with them: the very first start makes them.
-    return Built(
-        "auth", [core.database, keys, core.tokens, core.outbox, threads, sweep, server], router, system.check
+    return serve(
+        context,
+        base,
+        [Endpoints(accounts, sessions, factors, derivations, keys)],
+        [base.database, keys, base.tokens, base.outbox, threads, sweep],
+        threads={"bcrypt": threads},
     )
 
 
 def makeService(options: Options) -> Lifecycle:
-    """What `twist` calls."""
+    """The service, for `twist`."""
     return make_service(options, "auth", build)

@@ -15,10 +15,8 @@ anyway, and it has to outlast a restored backup and a lost secret.
 
 import json
 import secrets
-from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from cryptography.exceptions import InvalidTag
@@ -30,10 +28,15 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from messenger.auth.model import NewKey
 from messenger.core.identity import Identity
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.wire.auth import VerificationKey
+from messenger.wire.codec import base64url_text
 from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.auth.store.signing_keys import SigningKeyStore
 
 LOOK_SECONDS = 5.0
 MIN_SECRET = 32
@@ -42,34 +45,6 @@ _PLAIN, _SEALED = b"\x00", b"\x01"
 _NONCE = 12
 
 log = Logger()
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A signing key to be stored: its public part, and its private part sealed."""
-
-    kid: str
-    public_key: bytes
-    private_key: bytes
-
-
-class KeyStore(Protocol):
-    """Where the keys are kept."""
-
-    async def verification_keys(self) -> list[VerificationKey]:
-        """The public keys whose tokens are good."""
-
-    async def first_keys(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
-        """Store each of these if there is none; instances that start together agree on one."""
-
-    async def signing_key(self) -> tuple[str, bytes]:
-        """Id and sealed private part of the key that signs now."""
-
-    async def refresh_secret(self) -> bytes:
-        """The sealed key that refresh tokens are made with."""
-
-    async def salt_key(self) -> bytes:
-        """The key that the salts of names that nobody has are made with."""
 
 
 class Seal:
@@ -97,7 +72,7 @@ class Seal:
         return _SEALED + nonce + self._cipher.encrypt(nonce, raw, name.encode("utf-8"))
 
     def open(self, stored: bytes, name: str) -> bytes:
-        """What `close` was given; StartError where this secret does not open it."""
+        """Open what `close` gave, under the same name; StartError where this secret does not open it."""
         if stored[:1] == _PLAIN:
             return stored[1:]
         if self._cipher is None:
@@ -121,19 +96,16 @@ def new_key(seal: Seal) -> NewKey:
 
 def thumbprint(public_key: bytes) -> str:
     """RFC 7638's thumbprint of an Ed25519 key: the id it goes by."""
-    members = {"crv": "Ed25519", "kty": "OKP", "x": base64url(public_key)}
-    return base64url(sha256(json.dumps(members, separators=(",", ":")).encode("ascii")).digest())
-
-
-def base64url(raw: bytes) -> str:
-    """Base64url without padding (RFC 7515 section 2)."""
-    return urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+    members = {"crv": "Ed25519", "kty": "OKP", "x": base64url_text(public_key)}
+    return base64url_text(sha256(json.dumps(members, separators=(",", ":")).encode("ascii")).digest())
 
 
 class SigningKeys:
     """Signs access tokens for `audience` in the name of `issuer`."""
 
-    def __init__(self, reactor: Any, store: KeyStore, seal: Seal, *, issuer: str, audience: str) -> None:
+    def __init__(
+        self, reactor: Any, store: "SigningKeyStore", seal: Seal, *, issuer: str, audience: str
+    ) -> None:
         self._store = store
         self._seal = seal
         self._claims: dict[str, Any] = {"iss": issuer, "aud": audience}
@@ -147,7 +119,7 @@ class SigningKeys:
     async def start(self) -> None:
         """Read the keys; make them where there are none yet."""
         refresh = self._seal.close(secrets.token_bytes(32), REFRESH)
-        await self._store.first_keys(new_key(self._seal), refresh, secrets.token_bytes(32))
+        await self._store.add_first(new_key(self._seal), refresh, secrets.token_bytes(32))
         self._refresh = self._seal.open(await self._store.refresh_secret(), REFRESH)
         self._salt_key = await self._store.salt_key()
         await self._read()

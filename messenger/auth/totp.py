@@ -19,7 +19,7 @@ from struct import unpack_from
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-STEP_SECONDS = 30
+STEP = 30_000  # milliseconds
 DIGITS = 6
 WINDOW = 1  # steps before and after the current one
 SECRET_BYTES = 20
@@ -49,7 +49,7 @@ def enrolment_uri(secret: bytes, issuer: str, username: str) -> str:
         "issuer": issuer,
         "algorithm": "SHA1",
         "digits": DIGITS,
-        "period": STEP_SECONDS,
+        "period": STEP // 1000,
     }
     return f"otpauth://totp/{label}?{urlencode(query, quote_via=quote)}"
 
@@ -61,15 +61,15 @@ def code_at(secret: bytes, step: int) -> str:
     return f"{(number & 0x7FFFFFFF) % 10**DIGITS:0{DIGITS}d}"
 
 
-def step_of(secret: bytes, code: str, now: float, last_step: int) -> int | None:
-    """The step that `code` is of, at `now` (seconds since 1970), if it is later than `last_step`; else None.
+def step_of(secret: bytes, code: str, now: int, last_step: int) -> int | None:
+    """The step that `code` is of, at `now` (milliseconds since 1970), if it is later than `last_step`.
 
     Every step of the window costs the same, whichever fits.
     """
     text = code.translate(_SEPARATORS)
     if not _TOTP.fullmatch(text):
         return None
-    current = int(now) // STEP_SECONDS
+    current = now // STEP
     found = None
     for step in range(current + WINDOW, current - WINDOW - 1, -1):
         if hmac.compare_digest(code_at(secret, step), text) and step > last_step:
@@ -84,7 +84,7 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(user_id: str, code: str) -> bytes | None:
-    """What is stored of a user's recovery code; None for what does not look like one."""
+    """The hash under which a user's recovery code is stored; None for what does not look like one."""
     text = code.translate(_SEPARATORS)
     if not text.isascii() or not _RECOVERY.fullmatch(text.lower()):
         return None

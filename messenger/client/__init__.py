@@ -11,105 +11,109 @@ docs/client.md shows more. Below it are `e2e` (encryption, without any I/O), `st
 store), `net` (HTTP and WebSocket) and `engine` (what runs between them).
 """
 
-from messenger.client.client import Client
-from messenger.client.conversation import Conversation
-from messenger.client.errors import (
-    AmbiguousName,
-    BadCredentials,
-    BadLink,
-    Blocked,
-    ClientError,
-    ContactConflict,
-    ConversationHasEnded,
-    DeviceLimit,
-    FileDamaged,
-    FileTooLarge,
-    IdentityRefused,
-    KdfRefused,
-    KeyringUnavailable,
-    MembershipRefused,
-    MessageTooLarge,
-    NoDevices,
-    NoIdentity,
-    NoProfile,
-    NotAllowed,
-    NotApproved,
-    NotFound,
-    NotYours,
-    ProfileExists,
-    ProfileLocked,
-    ProfileMismatch,
-    QueueFull,
-    RateLimited,
-    SecondFactorRequired,
-    SendingFailed,
-    ServerRefused,
-    ServerUnreachable,
-    SessionExpired,
-    StoreCorrupt,
-    StoreTooNew,
-    UnknownConversation,
-    UnknownFile,
-    UnknownUser,
-    UsernameTaken,
-    WeakPassword,
-    WrongCode,
-    WrongPassphrase,
-    WrongSafetyNumber,
-)
-from messenger.client.events import (
-    AudienceRefused,
-    ConnectionState,
-    ContactRefused,
-    ConversationAdded,
-    ConversationEnded,
-    ConversationUpdated,
-    DeviceApproved,
-    DeviceListChanged,
-    DeviceRefused,
-    DeviceWaiting,
-    Event,
-    FileRejected,
-    GoneFromServer,
-    HistoryDiffers,
-    HistoryRestarted,
-    HistoryRewritten,
-    IdentityChanged,
-    KeysRefused,
-    MembershipChanged,
-    MessageDeleted,
-    MessageEdited,
-    MessageReceived,
-    MessageRejected,
-    MessageSent,
-    MessagesLost,
-    MessagesMissing,
-    MessagesReordered,
-    PresenceChanged,
-    ProfileRestored,
-    ReceiptReceived,
-    RosterChanged,
-    RosterDiffers,
-    SendFailed,
-    ServerWarning,
-    SessionEnded,
-    StateChanged,
-    TakenOver,
-    TypingChanged,
-)
-from messenger.client.records import (
-    Contact,
-    Device,
-    FileInfo,
-    GroupInfo,
-    Member,
-    Message,
-    Person,
-    SafetyNumber,
-    SecondFactorSecret,
-)
-from messenger.client.settings import Settings
-from messenger.client.store.unlock import Passphrase, SystemKeyring, Unlock
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from messenger.client.client import Client
+    from messenger.client.conversation import Conversation
+    from messenger.client.errors import (
+        AmbiguousName,
+        BadCredentials,
+        BadLink,
+        Blocked,
+        ClientError,
+        ContactConflict,
+        ConversationHasEnded,
+        DeviceLimit,
+        FileDamaged,
+        FileTooLarge,
+        IdentityRefused,
+        KdfRefused,
+        KeyringUnavailable,
+        MembershipRefused,
+        MessageTooLarge,
+        NoDevices,
+        NoIdentity,
+        NoProfile,
+        NotAllowed,
+        NotApproved,
+        NotFound,
+        NotYours,
+        ProfileExists,
+        ProfileLocked,
+        ProfileMismatch,
+        QueueFull,
+        RateLimited,
+        SecondFactorRequired,
+        SendingFailed,
+        ServerRefused,
+        ServerUnreachable,
+        SessionExpired,
+        StoreCorrupt,
+        StoreTooNew,
+        UnknownConversation,
+        UnknownFile,
+        UnknownUser,
+        UsernameTaken,
+        WeakPassword,
+        WrongCode,
+        WrongPassphrase,
+        WrongSafetyNumber,
+    )
+    from messenger.client.events import (
+        AudienceRefused,
+        ConnectionState,
+        ContactRefused,
+        ConversationAdded,
+        ConversationEnded,
+        ConversationUpdated,
+        DeviceApproved,
+        DeviceListChanged,
+        DeviceRefused,
+        DeviceWaiting,
+        Event,
+        FileRejected,
+        GoneFromServer,
+        HistoryDiffers,
+        HistoryRestarted,
+        HistoryRewritten,
+        IdentityChanged,
+        KeysRefused,
+        MembershipChanged,
+        MessageDeleted,
+        MessageEdited,
+        MessageReceived,
+        MessageRejected,
+        MessageSent,
+        MessagesLost,
+        MessagesMissing,
+        MessagesReordered,
+        PresenceChanged,
+        ProfileRestored,
+        ReceiptReceived,
+        RosterChanged,
+        RosterDiffers,
+        SendFailed,
+        ServerWarning,
+        SessionEnded,
+        StateChanged,
+        TakenOver,
+        TypingChanged,
+    )
+    from messenger.client.records import (
+        Contact,
+        Device,
+        FileInfo,
+        GroupInfo,
+        Member,
+        Message,
+        Person,
+        SafetyNumber,
+        SecondFactorSecret,
+    )
+    from messenger.client.settings import Settings
+    from messenger.client.store.unlock import Passphrase, SystemKeyring, Unlock
 
 __all__ = [
     "AmbiguousName",
@@ -208,3 +212,16 @@ __all__ = [
     "WrongPassphrase",
     "WrongSafetyNumber",
 ]
+
+_MODULES = ("errors", "events", "records", "settings", "store.unlock", "conversation", "client")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import a name when it is first asked for (PEP 562): who wants `e2e` loads nothing but that."""
+        if name in __all__:
+            for module in _MODULES:
+                found = vars(import_module(f"{__name__}.{module}"))
+                if name in found:
+                    return found[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

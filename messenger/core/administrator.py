@@ -29,7 +29,7 @@ class Busy(StartError):
 
 
 class Sink(Protocol):
-    """What `copy_out` writes into."""
+    """A file that `copy_out` writes to."""
 
     def write(self, data: bytes, /) -> object: ...
 

@@ -40,7 +40,7 @@ log = Logger(namespace="messenger.cache")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What Redis says of itself; `max_memory` in bytes, 0 for none."""
+    """A Redis server, as it describes itself; `max_memory` in bytes, 0 for none."""
 
     version: str
     max_memory: int
@@ -90,7 +90,7 @@ class Cache:
         await from_asyncio(self._redis.connection_pool.disconnect())
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[int]) -> list[Any]:
-        """What the Lua `script` answers, in one round trip; CacheAway."""
+        """Run the Lua `script` in one round trip; CacheAway."""
         if not self.up:
             raise CacheAway
         digest = self._digests.get(script)
@@ -103,7 +103,7 @@ class Cache:
             raise CacheAway from None
 
     async def describe(self) -> Server:
-        """What Redis says of itself; CacheAway."""
+        """The server, as it describes itself; CacheAway."""
         if not self.up:
             raise CacheAway
         try:

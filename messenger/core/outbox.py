@@ -1,9 +1,10 @@
 """The transactional outbox: what a transaction stored for others to know reaches the bus after its commit.
 
 Each schema has a table `outbox (id uuid, subject text, payload bytea, created_at timestamptz)`. The
-transaction inserts a row; after the commit the instance calls `send`, which publishes at once and deletes the
-row when JetStream has it. What a dead instance or an absent NATS left is relayed by any instance once it is
-older than two seconds. The id is the event's `Nats-Msg-Id`, so a second relay is dropped there.
+transaction inserts a row by `record` (or inside a function of its schema); after the commit the instance
+calls `publish`, which publishes at once and deletes the row when JetStream has it. What a dead instance or an
+absent NATS left is relayed by any instance once it is older than two seconds. The id is the event's
+`Nats-Msg-Id`, so a second relay is dropped there.
 
 At most `IN_FLIGHT` events of one instance are on their way; what comes beyond waits in the table.
 """
@@ -16,8 +17,12 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from messenger.core.bus import Bus, BusAway
-from messenger.core.database import Database
+from messenger.core.database import Database, Transaction
+from messenger.core.ids import new_id
+from messenger.core.outgoing import Outgoing
+from messenger.wire.codec import encode
 from messenger.wire.errors import Problem
+from messenger.wire.events import Event
 
 IN_FLIGHT = 500
 RELAY_SECONDS = 1.0
@@ -25,6 +30,23 @@ ALONE_SECONDS = 5.0
 RELAY_BATCH = 500
 
 log = Logger()
+
+
+async def record(tx: Transaction, events: Sequence[Event]) -> list[Outgoing]:
+    """Write events into the outbox of the transaction's schema, to be published after the commit."""
+    if not events:
+        return []
+    outgoing = [Outgoing(new_id(), event) for event in events]
+    await tx.write(
+        f"insert into {tx.schema}.outbox (id, subject, payload)"  # noqa: S608 - a constant of the code
+        " select * from unnest(%s::uuid[], %s::text[], %s::bytea[])",
+        (
+            [one.event_id for one in outgoing],
+            [event.subject for event in events],
+            [encode(event) for event in events],
+        ),
+    )
+    return outgoing
 
 
 class Outbox:
@@ -74,6 +96,11 @@ class Outbox:
             waiting: Deferred[None] = Deferred()
             self._idle.append(waiting)
             await waiting
+
+    def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Publish events whose rows have just been committed, each as `send` does."""
+        for one in outgoing:
+            self.send(one.event_id, one.event.subject, encode(one.event))
 
     def send(self, event_id: str, subject: str, payload: bytes) -> None:
         """Publish an event whose row has just been committed; never raises, and nobody waits.

@@ -23,9 +23,9 @@ PIECE = 1 << 16
 class PartBuffer:
     """One part on its way from a client to S3; has a place among the process's buffers while it has bytes."""
 
-    def __init__(self, reactor: Any, places: Turns) -> None:
+    def __init__(self, reactor: Any, turns: Turns) -> None:
         self._reactor = reactor
-        self._places = places
+        self._turns = turns
         self._held_since: float | None = None
         self.pieces: list[bytearray] = []
         self.size = 0
@@ -42,7 +42,7 @@ class PartBuffer:
         async for chunk in chunks:
             if self._held_since is None:
                 await self._acquire()
-            elif self._places.waiting and self._reactor.seconds() - self._held_since > PART_FILL_SECONDS:
+            elif self._turns.waiting and self._reactor.seconds() - self._held_since > PART_FILL_SECONDS:
                 raise unavailable("This upload is slow and others are waiting.", retry_after=30)
             # Neither one large array, which is copied as it grows, nor as many objects as a client likes.
             if not self.pieces or len(self.pieces[-1]) >= PIECE:
@@ -55,10 +55,10 @@ class PartBuffer:
 
     async def _acquire(self) -> None:
         busy = unavailable("Too many uploads of unknown length are under way.", retry_after=5)
-        if self._places.waiting >= PART_WAITERS:
+        if self._turns.waiting >= PART_WAITERS:
             raise busy
         try:
-            await within(self._reactor, PART_WAIT_SECONDS, self._places.take())
+            await within(self._reactor, PART_WAIT_SECONDS, self._turns.take())
         except TimeoutError:
             raise busy from None
         self._held_since = self._reactor.seconds()
@@ -69,4 +69,4 @@ class PartBuffer:
         self.size = 0
         if self._held_since is not None:
             self._held_since = None
-            self._places.give_back()
+            self._turns.give_back()

@@ -108,7 +108,7 @@ class Room:
         return self.problem()
 
     def problem(self) -> DiskFull:
-        """What to raise while there is no room."""
+        """The Problem to raise while there is no room."""
         if self._sure:
             detail = f"The disk of {self.what} is full: nothing is lost, and nothing new can be stored."
             return DiskFull(detail, DISK)

@@ -28,7 +28,7 @@ from twisted.web.client import (
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from messenger.core.http.wire import flow_in_pieces
+from messenger.core.http.writing import flow_in_pieces
 from messenger.core.room import Room
 from messenger.core.streams import Receiving, Sending, StreamBroken
 from messenger.core.waits import within
@@ -165,7 +165,7 @@ class S3Requests:
         await self.read(body)
 
     async def refusal(self, response: IResponse, body: Receiving, *, storing: bool = False) -> Problem:
-        """What an answer with an unwanted status becomes."""
+        """The exception for an answer with an unwanted status."""
         raw = await self.read(body)
         code = code_in(raw)
         if response.code == INSUFFICIENT_STORAGE or code in _FULL:

@@ -1,13 +1,14 @@
-"""What every subcommand of `twist` is made of: Options, reactor, and the parts that all services have.
+"""The parts of every subcommand of `twist`: Options, reactor, and the parts that all services have.
 
-A service's own `service.py` has `build(context)`, which says top to bottom what it consists of, and
-`makeService`, which `twist` calls. `twist messenger` calls all the builds with one context.
+A service's own `service.py` has `build(context)`, which says top to bottom what it consists of: first
+`foundation`, at the end `serve`; and `makeService`, which `twist` calls. `twist messenger` calls all the
+builds with one context.
 """
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,17 +17,26 @@ from twisted.logger import LogLevel
 from twisted.python.usage import Options
 
 from messenger.core.bus import Bus
-from messenger.core.config import load, require
+from messenger.core.config import load, require, trusted_networks
 from messenger.core.database import Database
 from messenger.core.descriptors import DescriptorLimit
-from messenger.core.http import Check, RouteLimits, Router
+from messenger.core.http.admission import RouteLimits
+from messenger.core.http.fairness import Fairness
+from messenger.core.http.metrics import HttpMetrics
+from messenger.core.http.router import STREAM_LIMIT, Router
+from messenger.core.http.server import HttpServer
+from messenger.core.http.system import Check, SystemEndpoints
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
-from messenger.core.limits import Limits, LimitsMetrics
+from messenger.core.limits.limits import Limits
+from messenger.core.limits.metrics import LimitsMetrics
 from messenger.core.log import lines
+from messenger.core.metrics import ServiceMetrics
 from messenger.core.outbox import Outbox
 from messenger.core.reactor import install_reactor
-from messenger.core.room import Floor
+from messenger.core.room import Floor, Room
+from messenger.core.schemas import newest
 from messenger.core.settings import Settings
+from messenger.core.threads import Threads
 from messenger.core.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -68,8 +78,11 @@ def leave(error: StartError) -> NoReturn:
 
 @dataclass
 class Context:
-    """What the services of one process share; bus and limits start before them. `floor` is that of the
-    engines' disk, where that is this machine's; `alone`: there are no other instances, nor will be."""
+    """The settings and parts that the services of one process share; bus and limits start before them.
+
+    `floor` is that of the engines' disk, where that is this machine's; `alone`: there are no other instances,
+    nor will be.
+    """
 
     reactor: Any
     settings: Settings
@@ -89,17 +102,24 @@ class Context:
 
 
 @dataclass
-class Common:
-    """What each service has for itself, started in this order."""
+class Foundation:
+    """The parts that each service has for itself, before all others of it."""
 
+    name: str
     database: Database
     tokens: Tokens
     outbox: Outbox
-    parts: list[Part] = field(default_factory=list)
+    registry: CollectorRegistry
+    admission: RouteLimits
+
+    @property
+    def parts(self) -> list[Part]:
+        """Database, tokens and outbox."""
+        return [self.database, self.tokens, self.outbox]
 
 
 def spans_of(settings: Settings, service: str) -> "Spans | None":
-    """What exports the spans of this process, where the configuration names a collector."""
+    """The exporter of this process's spans, where the configuration names a collector."""
     if not settings.otel.endpoint:
         return None
     from messenger.core.spans import Spans  # it knows OpenTelemetry, which is an extra
@@ -108,7 +128,7 @@ def spans_of(settings: Settings, service: str) -> "Spans | None":
 
 
 def shared_parts(context: Context) -> list[Part]:
-    """What the services of one process share, in the order of its start."""
+    """The parts that the services of one process share, in the order of their start."""
     return [context.bus, context.limits, *([context.spans] if context.spans else [])]
 
 
@@ -128,15 +148,15 @@ class Built:
     check: Check
 
 
-def common(context: Context, schema: str, password: str, version: str) -> Common:
-    """The database pool, token verification and outbox of the service that owns `schema`."""
+def foundation(context: Context, name: str) -> Foundation:
+    """The database pool, token verification and outbox of the service whose schema and section are `name`."""
     settings = context.settings
     database = Database(
         context.reactor,
         settings.database,
-        schema,
-        require(password, schema, "database_password"),
-        version,
+        name,
+        require(getattr(settings, name).database_password, name, "database_password"),
+        newest(name),
         context.floor,
     )
     tokens = Tokens(
@@ -147,10 +167,58 @@ def common(context: Context, schema: str, password: str, version: str) -> Common
         audience=settings.auth.audience,
         lifetime=settings.auth.access_token,
     )
-    outbox = Outbox(context.reactor, database, context.bus, schema, context.alone)
+    outbox = Outbox(context.reactor, database, context.bus, name, context.alone)
     database.on_epoch(tokens.start_anew)
     database.on_epoch(context.bus.doubt)
-    return Common(database, tokens, outbox, [database, tokens, outbox])
+    registry = CollectorRegistry()
+    return Foundation(name, database, tokens, outbox, registry, route_limits(context, name, registry))
+
+
+def serve(
+    context: Context,
+    base: Foundation,
+    endpoints: Sequence[object],
+    parts: Sequence[Part],
+    *,
+    threads: Mapping[str, Threads] | None = None,
+    rooms: Iterable[Room] = (),
+    checks: Mapping[str, Check] | None = None,
+    stream_limit: int = STREAM_LIMIT,
+) -> Built:
+    """The service that answers by these `endpoints`, and by those that all have (/health, /ready, /metrics).
+
+    It listens once all `parts` are started. `threads` are its pools by name, `rooms` what it stores
+    something in besides the database, `checks` what /ready asks besides database and bus; `stream_limit` is
+    in bytes.
+    """
+    section = getattr(context.settings, base.name)
+    ServiceMetrics(base.registry, base.database, context.bus, base.outbox, threads, rooms)
+    system = SystemEndpoints(
+        context.reactor,
+        {"postgresql": base.database.check, "nats": context.bus.check, **(checks or {})},
+        base.registry,
+        lambda: base.database.schemas,
+    )
+    router = Router(
+        [*endpoints, system],
+        authenticator=base.tokens,
+        admission=base.admission,
+        body_limit=context.settings.http.body,
+        stream_limit=stream_limit,
+        fairness=Fairness(context.reactor),
+    )
+    server = HttpServer(
+        context.reactor,
+        base.name,
+        section.listen,
+        router,
+        setting=f"[{base.name}] listen",
+        draining=system.drain,
+        metrics=HttpMetrics(base.registry),
+        trusted_proxies=trusted_networks(section.trusted_proxies, base.name),
+        spans=context.spans,
+    )
+    return Built(base.name, [*parts, server], router, system.check)
 
 
 def make_service(options: ServiceOptions, name: str, build: Callable[[Context], Built]) -> Lifecycle:

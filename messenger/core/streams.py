@@ -20,7 +20,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
-from messenger.core.http.wire import write_now
+from messenger.core.http.writing import write_now
 
 STALL_SECONDS = 20.0
 
@@ -85,7 +85,7 @@ class Pieces:
 
 
 class _AtOnce:
-    """What a body of known length is written into: the connection, without a turn of waiting."""
+    """The sink of a body of known length: the connection, without a turn of waiting."""
 
     __slots__ = ("_transport",)
 

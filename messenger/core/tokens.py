@@ -55,7 +55,7 @@ Time = Annotated[int, Meta(ge=0, le=2**53)]  # seconds since 1970
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What an access token says, all of which must be there but `nbf`."""
+    """The claims of an access token, all of which must be there but `nbf`."""
 
     iss: str
     aud: str | list[str]

@@ -35,6 +35,13 @@ async def pause(reactor: Any, seconds: float) -> None:
             call.cancel()
 
 
+async def shield(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which goes on to its end where whoever waits for it is cancelled."""
+    waiting: Deferred[T] = Deferred()
+    ensureDeferred(work).addCallbacks(waiting.callback, waiting.errback)
+    return await waiting
+
+
 async def from_asyncio(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that awaits asyncio's futures (nats-py, redis); cancelling cancels it.
 

@@ -13,22 +13,18 @@ exist.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING
 
+from messenger.core.clock import Clock
 from messenger.files.measured import Measured, check_room, check_size, refusal
-from messenger.files.model import (
-    BlobLost,
-    Blobs,
-    Bounds,
-    Clock,
-    Draft,
-    Found,
-    Removal,
-    Reserved,
-    Shared,
-    Store,
-)
+from messenger.files.model import BlobLost, Bounds, Draft, Found, Removal, Reserved, Shared
 from messenger.wire.errors import Code, Problem, not_found
+
+if TYPE_CHECKING:
+    from messenger.core.blobs import Blobs
+    from messenger.core.streams import Receiving
+    from messenger.files.store.files import FileStore
+    from messenger.files.store.removal import RemovalStore
 
 MAX_METADATA = 4_096
 MAX_CONVERSATIONS = 1_000  # that one file is in
@@ -37,23 +33,23 @@ REMOVALS = 20  # blobs that a sweep takes on at a time
 REMOVAL_BATCHES = 100
 MAX_UNRESOLVED = 1_000
 
-BodyT = TypeVar("BodyT")
 
-
-class Files(Generic[BodyT]):
+class Files:
     """See the module's docstring. `new_id` makes file ids, `new_key` blob keys that can't be guessed."""
 
     def __init__(
         self,
-        store: Store,
-        blobs: Blobs[BodyT],
+        files: "FileStore",
+        removal: "RemovalStore",
+        blobs: "Blobs",
         clock: Clock,
         bounds: Bounds,
         *,
         new_id: Callable[[], str],
         new_key: Callable[[], str],
     ) -> None:
-        self._store = store
+        self._files = files
+        self._removal = removal
         self._blobs = blobs
         self._clock = clock
         self._bounds = bounds
@@ -79,15 +75,15 @@ class Files(Generic[BodyT]):
         if metadata is not None and len(metadata) > MAX_METADATA:
             raise Problem(Code.too_large, f"The metadata may have at most {MAX_METADATA} bytes.")
         draft = Draft(self._new_id(), self._new_key(), user_id, length or 0, metadata, conversation_id)
-        check_room(await self._store.begin(draft))
-        body = Measured(self._store, self._clock, self._bounds, draft.file_id, content, length)
+        check_room(await self._files.begin(draft))
+        body = Measured(self._files, self._clock, self._bounds, draft.file_id, content, length)
 
         async def begun(upload_id: str) -> None:
-            await self._store.note_parts(draft.file_id, upload_id)
+            await self._files.note_parts(draft.file_id, upload_id)
 
         try:
             await self._blobs.put(draft.blob_key, body, length, begun)
-            found = await self._store.finish(draft.file_id, body.size, body.digest())
+            found = await self._files.finish(draft.file_id, body.size, body.digest())
             if isinstance(found, Reserved):
                 raise refusal(found)
         except BaseException as error:
@@ -100,7 +96,7 @@ class Files(Generic[BodyT]):
 
     async def _undo(self, file_id: str, *, clear: bool = True) -> None:
         try:
-            removal = await self._store.drop(file_id)
+            removal = await self._removal.drop(file_id)
         except Problem:
             if len(self._unresolved) < MAX_UNRESOLVED:
                 self._unresolved.add(file_id)  # the next sweep tries again
@@ -110,20 +106,20 @@ class Files(Generic[BodyT]):
             await self._clear(removal)
 
     async def find(self, file_id: str, user_id: str) -> Found:
-        """What is known of a file; Problem `not_found` for who may see nothing of it."""
-        found = await self._store.find(file_id, user_id)
+        """A file as this user sees it; Problem `not_found` for who may see nothing of it."""
+        found = await self._files.find(file_id, user_id)
         if found is None or not (found.readable or found.own):
             raise not_found()
         return found
 
     async def readable(self, file_id: str, user_id: str) -> Found:
         """A file that this user may fetch; Problem `not_found`."""
-        found = await self._store.find(file_id, user_id)
+        found = await self._files.find(file_id, user_id)
         if found is None or not found.readable:
             raise not_found()
         return found
 
-    async def body(self, found: Found, user_id: str, start: int, length: int) -> BodyT:
+    async def body(self, found: Found, user_id: str, start: int, length: int) -> "Receiving":
         """`length` (at least 1) bytes of it from `start` on; Problem `not_found` if it was just deleted."""
         body = await self._blobs.get(found.blob_key, start, length)
         if body is None:
@@ -135,7 +131,7 @@ class Files(Generic[BodyT]):
         """Let the members of a conversation fetch it. Problems: `not_found`, `blocked`, `forbidden` for who
         is not its uploader, `unprocessable` where it is in MAX_CONVERSATIONS already."""
         await self._own(file_id, user_id)
-        shared = await self._store.share(file_id, user_id, conversation_id)
+        shared = await self._files.share(file_id, user_id, conversation_id)
         if shared is Shared.too_many:
             raise Problem(Code.unprocessable, f"A file is in at most {MAX_CONVERSATIONS} conversations.")
         if shared is Shared.blocked:
@@ -146,7 +142,7 @@ class Files(Generic[BodyT]):
     async def delete(self, file_id: str, user_id: str) -> None:
         """Delete it, everywhere. Problems: `not_found`, `forbidden` for who is not its uploader."""
         await self._own(file_id, user_id)
-        removal = await self._store.drop(file_id)
+        removal = await self._removal.drop(file_id)
         if removal is None:
             raise not_found()
         await self._clear(removal)
@@ -161,13 +157,13 @@ class Files(Generic[BodyT]):
         try:
             await self._blobs.remove(removal.blob_key, removal.upload_id)
             if removal.final:
-                await self._store.cleared(removal.blob_key)
+                await self._removal.cleared(removal.blob_key)
         except Problem:
             return  # it stands in the store, and is due again later
 
     async def drop_ownerless(self) -> None:
         """Delete the files of all deleted accounts."""
-        while (removal := await self._store.drop_ownerless()) is not None:
+        while (removal := await self._removal.drop_ownerless()) is not None:
             await self._clear(removal)
 
     async def sweep(self) -> None:
@@ -175,16 +171,16 @@ class Files(Generic[BodyT]):
         row. At most SWEEP_BATCH of each kind, of blobs REMOVAL_BATCHES times REMOVALS."""
         for file_id in list(self._unresolved):
             await self._undo(file_id)
-        drops = (self._store.drop_abandoned, self._store.drop_expired, self._store.drop_ownerless)
+        drops = (self._removal.drop_abandoned, self._removal.drop_expired, self._removal.drop_ownerless)
         for drop in drops:
             for _ in range(SWEEP_BATCH):
                 removal = await drop()
                 if removal is None:
                     break
                 await self._clear(removal)
-        await self._store.let_go(SWEEP_BATCH)
+        await self._removal.let_go(SWEEP_BATCH)
         for _ in range(REMOVAL_BATCHES):
-            removals = await self._store.due(REMOVALS)
+            removals = await self._removal.due(REMOVALS)
             for removal in removals:
                 await self._clear(removal)
             if len(removals) < REMOVALS:

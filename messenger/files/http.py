@@ -8,9 +8,11 @@ never changes. Ranges are those of ranges.py, conditions those of conditions.py.
 import time
 from typing import Any
 
-from messenger.core.http import Answer, BodyLost, Call, StreamedAnswer, route
+from messenger.core.http.answers import Answer, StreamedAnswer
+from messenger.core.http.call import Call
 from messenger.core.http.conditions import Verdict, entity_tag, judge, range_holds
-from messenger.core.streams import Receiving
+from messenger.core.http.content import BodyLost
+from messenger.core.http.routing import route
 from messenger.files.domain import MAX_METADATA, Files
 from messenger.files.model import Found
 from messenger.files.ranges import Span, Unsatisfiable, span_of
@@ -26,7 +28,7 @@ YEAR = 31_536_000
 class FileEndpoints:
     """The calls of the contract's Files section."""
 
-    def __init__(self, files: Files[Receiving]) -> None:
+    def __init__(self, files: Files) -> None:
         self._files = files
 
     @route(
@@ -157,7 +159,7 @@ def _metadata(value: str | None) -> bytes | None:
 
 
 def _headers(found: Found, tag: str) -> dict[str, str]:
-    """What 200, 206 and 304 have in common (RFC 9110 section 15.4.5)."""
+    """The headers that 200, 206 and 304 have in common (RFC 9110 section 15.4.5)."""
     lives = YEAR
     if found.expires_at is not None:
         lives = max(0, min(YEAR, milliseconds(found.expires_at) // 1000 - int(time.time())))

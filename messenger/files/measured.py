@@ -2,9 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from messenger.files.model import Bounds, Clock, Reserved, Store
+from messenger.core.clock import Clock
+from messenger.files.model import Bounds, Reserved
 from messenger.wire.errors import Code, Problem, not_found, unavailable
+
+if TYPE_CHECKING:
+    from messenger.files.store.files import FileStore
 
 RESERVE = 1 << 20  # bytes by which the reservation of an upload of unknown length grows
 
@@ -18,7 +23,7 @@ class Measured:
 
     def __init__(
         self,
-        store: Store,
+        files: "FileStore",
         clock: Clock,
         bounds: Bounds,
         file_id: str,
@@ -26,7 +31,7 @@ class Measured:
         length: int | None,
     ) -> None:
         self.size = 0
-        self._store = store
+        self._files = files
         self._clock = clock
         self._bounds = bounds
         self._file_id = file_id
@@ -34,7 +39,7 @@ class Measured:
         self._length = length
         self._reserved = length or 0
         self._hash = hashlib.sha256()
-        self._touched = clock.seconds()
+        self._touched = clock()
 
     def digest(self) -> bytes:
         """The SHA-256 of what has gone by."""
@@ -59,19 +64,19 @@ class Measured:
         return chunk
 
     async def _keep(self) -> None:
-        now = self._clock.seconds()
+        now = self._clock()
         missing = self.size - self._reserved
         if missing > 0:
             more = max(missing, RESERVE)
-            reserved = await self._store.grow(self._file_id, more)
+            reserved = await self._files.grow(self._file_id, more)
             if reserved is Reserved.over_quota and more > missing:
                 more = missing
-                reserved = await self._store.grow(self._file_id, more)
+                reserved = await self._files.grow(self._file_id, more)
             check_room(reserved)
             self._reserved += more
             self._touched = now
-        elif now - self._touched > self._bounds.abandoned / 4:
-            if not await self._store.touch(self._file_id):
+        elif now - self._touched > self._bounds.touch_every:
+            if not await self._files.touch(self._file_id):
                 raise swept()
             self._touched = now
 
@@ -89,7 +94,7 @@ def check_room(reserved: Reserved) -> None:
 
 
 def refusal(reserved: Reserved) -> Problem:
-    """What an outcome other than `done` is to the client."""
+    """The Problem of an outcome other than `done`."""
     if reserved is Reserved.no_conversation:
         return not_found()
     if reserved is Reserved.blocked:

@@ -2,17 +2,13 @@
 
 from secrets import token_hex
 
-from prometheus_client import CollectorRegistry
-
 from messenger.core.blobs import Blobs
-from messenger.core.config import trusted_networks
-from messenger.core.http import BodyLost, Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.clock import clock_of
+from messenger.core.http.content import BodyLost
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import Lifecycle
-from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
-from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
+from messenger.core.service import Built, Context, ServiceOptions, foundation, make_service, serve
 from messenger.core.threads import Threads
 from messenger.core.work import Work
 from messenger.files.domain import MAX_CONVERSATIONS, Files
@@ -21,7 +17,8 @@ from messenger.files.model import Bounds
 from messenger.files.resumable.domain import Uploads
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.files.resumable.store import UploadStore
-from messenger.files.store import FileStore
+from messenger.files.store.files import FileStore
+from messenger.files.store.removal import RemovalStore
 from messenger.wire.errors import Problem
 from messenger.wire.events import REMOVE_USER, UserRemoval
 
@@ -38,9 +35,9 @@ class Options(ServiceOptions):
 
 
 def build(context: Context) -> Built:
-    """What the service consists of."""
+    """The file service, top to bottom."""
     reactor, settings = context.reactor, context.settings
-    shared = common(context, "file", settings.file.database_password, newest("file"))
+    base = foundation(context, "file")
     threads = Threads(reactor, "s3", settings.file.threads, settings.file.queue)
     blobs = Blobs(reactor, settings.s3, threads, context.floor)
     bounds = Bounds(
@@ -51,45 +48,24 @@ def build(context: Context) -> Built:
         abandoned=settings.file.abandoned,
         resumable=settings.file.resumable,
     )
-    store = FileStore(shared.database, bounds, MAX_CONVERSATIONS)
-    files = Files(store, blobs, reactor, bounds, new_id=new_id, new_key=lambda: token_hex(16))
+    file_store = FileStore(base.database, bounds, MAX_CONVERSATIONS)
+    removal = RemovalStore(base.database, bounds)
+    clock = clock_of(reactor)
+
+    def new_key() -> str:
+        return token_hex(16)
+
+    files = Files(file_store, removal, blobs, clock, bounds, new_id=new_id, new_key=new_key)
     uploads = Uploads(
-        UploadStore(shared.database, store, bounds),
+        UploadStore(base.database, bounds),
+        file_store,
+        removal,
         blobs,
-        reactor,
+        clock,
         bounds,
         breaks=(BodyLost, Problem),
         new_id=new_id,
-        new_key=lambda: token_hex(16),
-    )
-    registry = CollectorRegistry()
-    ServiceMetrics(registry, shared.database, context.bus, shared.outbox, {"s3": threads}, [blobs.room])
-    system = SystemEndpoints(
-        reactor,
-        {"postgresql": shared.database.check, "nats": context.bus.check, "s3": blobs.check},
-        registry,
-        lambda: shared.database.schemas,
-    )
-    admission = route_limits(context, "file", registry)
-    router = Router(
-        [system, FileEndpoints(files), UploadEndpoints(uploads)],
-        authenticator=shared.tokens,
-        admission=admission,
-        body_limit=settings.http.body,
-        stream_limit=settings.file.size,
-        fairness=Fairness(reactor),
-    )
-
-    server = HttpServer(
-        reactor,
-        "file",
-        settings.file.listen,
-        router,
-        setting="[file] listen",
-        draining=system.drain,
-        metrics=HttpMetrics(registry),
-        trusted_proxies=trusted_networks(settings.file.trusted_proxies, "file"),
-        spans=context.spans,
+        new_key=new_key,
     )
 
     async def remove_user(_work: UserRemoval) -> None:
@@ -105,9 +81,18 @@ def build(context: Context) -> Built:
         files.drop_ownerless,
     )
     sweep = Periodic(reactor, settings.file.sweep, "the sweep", files.sweep)
-    return Built("file", [*shared.parts, threads, blobs, removals, sweep, server], router, system.check)
+    return serve(
+        context,
+        base,
+        [FileEndpoints(files), UploadEndpoints(uploads)],
+        [*base.parts, threads, blobs, removals, sweep],
+        threads={"s3": threads},
+        rooms=[blobs.room],
+        checks={"s3": blobs.check},
+        stream_limit=settings.file.size,
+    )
 
 
 def makeService(options: Options) -> Lifecycle:
-    """The service for `twist messenger-file`."""
+    """The service, for `twist`."""
     return make_service(options, "file", build)

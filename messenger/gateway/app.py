@@ -11,7 +11,11 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 
-from messenger.core.http import Admission, Application, Check, NotReady, Request, Router, why_not
+from messenger.core.http.call import Admission
+from messenger.core.http.request import Request
+from messenger.core.http.router import Router
+from messenger.core.http.site import Application
+from messenger.core.http.system import Check, NotReady, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
 from messenger.core.waits import within
 from messenger.gateway.addresses import Address

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
-from messenger.core.http import Content
-from messenger.core.http.wire import write_now
+from messenger.core.http.content import Content
+from messenger.core.http.writing import write_now
 from messenger.gateway.response import BadResponse, Head, Receiver, ResponseParser
 
 

@@ -8,7 +8,10 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
 
 from messenger import __version__
-from messenger.core.http import Answer, Call, Check, readiness, route
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
+from messenger.core.http.system import Check, readiness
 from messenger.gateway import page
 from messenger.gateway.routes import API
 from messenger.wire.system import Health, Info, Readiness

@@ -12,7 +12,7 @@ from typing import Final
 
 from twisted.internet.interfaces import ISSLTransport
 
-from messenger.core.http import Request
+from messenger.core.http.request import Request
 from messenger.core.http.strict import is_host
 from messenger.gateway.response import Head
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from messenger.core.http import Site
+from messenger.core.http.site import Site
 from messenger.core.metrics import build_info
 from messenger.gateway.app import Gateway, Mount
 from messenger.gateway.upstream import Upstream

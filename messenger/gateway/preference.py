@@ -18,7 +18,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from messenger.core.http import Request
+from messenger.core.http.request import Request
 from messenger.gateway.addresses import Address
 from messenger.wire.frames import BEARER_PREFIX
 from messenger.wire.shards import shard_of

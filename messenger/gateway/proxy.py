@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from messenger.core.http import Request
 from messenger.core.http.answers import INTERNAL
+from messenger.core.http.request import Request
 from messenger.gateway.connection import Connection, Exchange, UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers, length_of, request_head
 from messenger.gateway.response import Head

@@ -28,9 +28,10 @@ from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from messenger.core.http import Request, attach, take_over
 from messenger.core.http.answers import head as head_text
-from messenger.core.http.wire import write_now
+from messenger.core.http.request import Request
+from messenger.core.http.upgrade import attach, take_over
+from messenger.core.http.writing import write_now
 from messenger.core.read_pace import SECONDS, ReadPace
 from messenger.gateway.connection import Connection, UpstreamError, Why
 from messenger.gateway.forwarding import answer_headers

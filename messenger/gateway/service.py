@@ -11,7 +11,10 @@ from messenger import __version__
 from messenger.core.certificates import trust_root
 from messenger.core.config import trusted_networks
 from messenger.core.descriptors import DescriptorLimit
-from messenger.core.http import HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.http.metrics import HttpMetrics
+from messenger.core.http.router import Router
+from messenger.core.http.server import HttpServer
+from messenger.core.http.system import SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
 from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.service import (

@@ -7,17 +7,19 @@ too: so no id ever names two keys of a device.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from messenger.core.clock import Clock
 from messenger.core.identity import Identity
+from messenger.core.outgoing import Outgoing, Publish
+from messenger.keys.model import Asking, Change, DeviceKeys, StandingList
 from messenger.keys.points import ed25519_flaw, kem_flaw, x25519_flaw
-from messenger.keys.ports import Asking, Change, DeviceKeys, Outgoing, StandingList, Store
 from messenger.wire.errors import Code, Problem, not_found
-from messenger.wire.events import UserRemoval
 from messenger.wire.keys import (
     Bundle,
     Claim,
@@ -32,6 +34,11 @@ from messenger.wire.keys import (
 )
 from messenger.wire.times import moment_text
 
+if TYPE_CHECKING:
+    from messenger.keys.store.claims import ClaimStore
+    from messenger.keys.store.device_lists import DeviceListStore
+    from messenger.keys.store.keys import KeyStore
+
 LIST_CONTEXT = b"messenger-device-list-1\0"
 FRESH_LOGIN = 300  # seconds that a login may be old to replace an account key
 
@@ -40,28 +47,31 @@ class Keys:
     """All that the key service does.
 
     `stored` is how many one-time prekeys of a kind a device may have, `low` where it is told to publish more;
-    `by_asker` and `of_device` bound what is claimed of a device within an hour. `tell` sends committed
-    events, `clock` gives seconds since 1970.
+    `by_asker` and `of_device` bound what is claimed of a device within an hour.
     """
 
     def __init__(
         self,
-        store: Store,
+        keys: "KeyStore",
+        lists: "DeviceListStore",
+        claims: "ClaimStore",
+        clock: Clock,
+        publish: Publish,
         *,
         stored: int,
         low: int,
         by_asker: int,
         of_device: int,
-        tell: Callable[[list[Outgoing]], None],
-        clock: Callable[[], float],
     ) -> None:
-        self._store = store
+        self._keys = keys
+        self._lists = lists
+        self._claims = claims
+        self._clock = clock
+        self._publish = publish
         self._stored = stored
         self._low = low
         self._by_asker = by_asker
         self._of_device = of_device
-        self._tell = tell
-        self._clock = clock
 
     # publishing
 
@@ -153,16 +163,17 @@ class Keys:
                     f"Version {standing.version} of the list stands; the next one exceeds it.",
                     members={"version": standing.version},
                 )
-            if body.account_key != standing.account_key and self._clock() - who.auth_time >= FRESH_LOGIN:
+            age = self._clock() // 1000 - who.auth_time
+            if body.account_key != standing.account_key and age >= FRESH_LOGIN:
                 raise Problem(Code.forbidden, "To replace the account key, log in again first.")
 
-        self._tell_of(await self._store.set_list(who.user_id, body, rule))
+        self._publish_change(await self._lists.replace(who.user_id, body, rule))
 
-    # asking
+    # reading
 
     async def status(self, who: Identity) -> KeyStatus:
-        """What the asking device has published."""
-        device = await self._store.device(who.device_id)
+        """The ids and counts of the asking device's keys, by which it knows what to publish next."""
+        device = await self._keys.device(who.device_id)
         if device is None:
             device = DeviceKeys(user_id=who.user_id, device_id=who.device_id)
         created_at = device.signed_prekey_created_at
@@ -178,7 +189,7 @@ class Keys:
 
     async def identities(self, user_id: str, asker_id: str | None = None) -> Identities:
         """A user's device list and published devices; takes nothing. `pending` is for the user's own eyes."""
-        found = await self._store.identities(user_id)
+        found = await self._lists.identities(user_id)
         if found is None:
             raise not_found("There is no such user.")
         return found if asker_id == user_id else msgspec.structs.replace(found, pending=msgspec.UNSET)
@@ -187,7 +198,7 @@ class Keys:
         """Bundles, each with a one-time prekey that nobody else ever gets, as far as there are any."""
         if (body.user_id is None) == (body.devices is None):
             raise Problem(Code.bad_request, "Name either a user or devices.")
-        claimed = await self._store.claim(
+        claimed = await self._claims.claim(
             Asking(
                 asker_id=who.user_id,
                 asker_device_id=who.device_id,
@@ -204,43 +215,20 @@ class Keys:
                 f"One user gets {self._by_asker} one-time prekeys of a device an hour.",
                 retry_after=claimed.retry_after,
             )
-        self._tell(claimed.events)
+        self._publish(claimed.events)
         asked = body.user_id
-        if asked is not None and not claimed.bundles and not await self._store.user_exists(asked):
+        if asked is not None and not claimed.bundles and not await self._lists.user_exists(asked):
             raise not_found("There is no such user.")
         return claimed.bundles
 
-    # upkeep
-
-    async def forget_devices(self, device_ids: Sequence[str]) -> None:
-        """Delete the keys of those of these devices that auth no longer knows."""
-        await self._store.forget_devices(device_ids)
-
-    async def forget_user(self, work: UserRemoval) -> None:
-        """Delete all keys of a user who has deleted the account."""
-        await self._store.forget_user(work.user_id)
-
-    async def forget_deleted(self) -> None:
-        """Delete all keys of whoever has deleted the account, heard of or not."""
-        while await self._store.forget_deleted():
-            pass
-
-    async def sweep(self) -> None:
-        """Delete the keys of devices that auth no longer knows, heard of or not."""
-        await self._store.sweep()
-
-    async def sweep_claims(self) -> None:
-        """Delete claims that no longer count."""
-        await self._store.sweep_claims()
-
     async def _alter(self, who: Identity, rule: Callable[[DeviceKeys], Change]) -> None:
-        self._tell_of(await self._store.alter(who.user_id, who.device_id, rule))
+        self._publish_change(await self._keys.alter(who.user_id, who.device_id, rule))
 
-    def _tell_of(self, events: list[Outgoing] | None) -> None:
-        """Send what a change gave; Problem `unauthorized` where who made it is gone."""
+    def _publish_change(self, events: list[Outgoing] | None) -> None:
+        """Publish what a change gave; Problem `unauthorized` where who made it is gone."""
         if events is None:
             raise Problem(Code.unauthorized, "The device was removed.")
-        self._tell(events)
+        self._publish(events)
 
     def _room(self, standing: int, more: Sequence[object]) -> int:
         if standing + len(more) > self._stored:
@@ -249,7 +237,7 @@ class Keys:
 
 
 def list_bytes(user_id: str, given: DeviceList) -> bytes:
-    """What an account key signs to say which devices are its user's."""
+    """The bytes that an account key signs to say which devices are its user's."""
     devices = sorted((UUID(one.device_id).bytes, bytes(one.identity_key)) for one in given.devices)
     head = LIST_CONTEXT + UUID(user_id).bytes + given.version.to_bytes(8, "big")
     return head + b"".join(device_id + key for device_id, key in devices)

@@ -1,6 +1,7 @@
 """The calls under /keys."""
 
-from messenger.core.http import Call, route
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
 from messenger.keys.domain import Keys
 from messenger.wire.errors import Code
 from messenger.wire.keys import (

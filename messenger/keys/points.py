@@ -1,4 +1,4 @@
-"""What makes a public key one that can be worked with safely.
+"""The checks that make a public key one that can be worked with safely.
 
 Curve 25519 (RFC 7748, RFC 8032): a key is refused that is not the canonical encoding of a point, or whose
 point has a small order (then a shared secret or a signature says nothing), or, for Ed25519, one outside the
@@ -41,7 +41,7 @@ _KEM_VECTOR_BYTES = 1536  # four polynomials of 256 coefficients of 12 bits; a s
 
 
 def x25519_flaw(key: bytes) -> str | None:
-    """What is wrong with an X25519 public key, None if nothing is."""
+    """The flaw of an X25519 public key in words, None if it has none."""
     if len(key) != 32:
         return "is not 32 bytes"
     u = int.from_bytes(key, "little")
@@ -53,7 +53,7 @@ def x25519_flaw(key: bytes) -> str | None:
 
 
 def ed25519_flaw(key: bytes) -> str | None:
-    """What is wrong with an Ed25519 public key, None if nothing is."""
+    """The flaw of an Ed25519 public key in words, None if it has none."""
     if len(key) != 32:
         return "is not 32 bytes"
     if crypto_core_ed25519_is_valid_point(key):
@@ -77,7 +77,7 @@ def _is_on_curve(key: bytes) -> bool:
 
 
 def kem_flaw(key: bytes) -> str | None:
-    """What is wrong with an ML-KEM-1024 encapsulation key, None if nothing is (FIPS 203 section 7.2)."""
+    """The flaw of an ML-KEM-1024 encapsulation key in words, None if it has none (FIPS 203 section 7.2)."""
     if len(key) != KEM_PUBLIC_BYTES:
         return f"is not {KEM_PUBLIC_BYTES:,} bytes"
     for first, second, third in zip(*(key[start:_KEM_VECTOR_BYTES:3] for start in range(3)), strict=True):

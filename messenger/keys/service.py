@@ -1,26 +1,20 @@
 """`twist messenger-key`: identity keys, prekeys and bundles."""
 
-import time
-
-from prometheus_client import CollectorRegistry
-
-from messenger.core.config import trusted_networks
-from messenger.core.http import Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.clock import clock_of
 from messenger.core.lifecycle import Lifecycle
-from messenger.core.metrics import ServiceMetrics
 from messenger.core.periodic import Periodic
-from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
+from messenger.core.service import Built, Context, ServiceOptions, foundation, make_service, serve
 from messenger.core.work import Work
 from messenger.keys.departures import Departures
 from messenger.keys.domain import Keys
 from messenger.keys.http import Endpoints
-from messenger.keys.ports import Outgoing
-from messenger.keys.store import KeyStore
+from messenger.keys.store.claims import ClaimStore
+from messenger.keys.store.device_lists import DeviceListStore
+from messenger.keys.store.keys import KeyStore
+from messenger.keys.store.removal import RemovalStore
 from messenger.keys.vault.domain import Vault
 from messenger.keys.vault.http import VaultEndpoints
-from messenger.keys.vault.store import Store as VaultStore
-from messenger.wire.codec import encode
+from messenger.keys.vault.store import VaultStore
 from messenger.wire.events import REMOVE_USER, UserRemoval
 
 SWEEP_SECONDS = 3600.0
@@ -43,63 +37,36 @@ class Options(ServiceOptions):
 def build(context: Context) -> Built:
     """The key service, top to bottom."""
     reactor, settings = context.reactor, context.settings.key
-    core = common(context, "key", settings.database_password, newest("key"))
-    registry = CollectorRegistry()
-    ServiceMetrics(registry, core.database, context.bus, core.outbox)
-
-    def tell(events: list[Outgoing]) -> None:
-        for one in events:
-            core.outbox.send(one.event_id, one.subject, encode(one.event))
-
+    base = foundation(context, "key")
+    claim_store = ClaimStore(base.database)
     keys = Keys(
-        KeyStore(core.database),
+        KeyStore(base.database),
+        DeviceListStore(base.database),
+        claim_store,
+        clock_of(reactor),
+        base.outbox.publish,
         stored=settings.one_time_prekeys,
         low=settings.low_prekeys,
         by_asker=settings.claims_by_asker,
         of_device=settings.claims_of_device,
-        tell=tell,
-        clock=time.time,
     )
-    Departures(context.bus, keys.forget_devices)
-    removals = Work(
+    removal = RemovalStore(base.database)
+    Departures(context.bus, removal.forget_devices)
+    work = Work(
         reactor,
         context.bus,
         "key-remove-user",
         REMOVE_USER,
         UserRemoval,
-        keys.forget_user,
-        keys.forget_deleted,
+        removal.forget_user,
+        removal.forget_deleted,
     )
-    system = SystemEndpoints(
-        reactor,
-        {"postgresql": core.database.check, "nats": context.bus.check},
-        registry,
-        lambda: core.database.schemas,
-    )
-    admission = route_limits(context, "key", registry)
-    router = Router(
-        [Endpoints(keys), VaultEndpoints(Vault(VaultStore(core.database))), system],
-        authenticator=core.tokens,
-        body_limit=context.settings.http.body,
-        admission=admission,
-        fairness=Fairness(reactor),
-    )
-    server = HttpServer(
-        reactor,
-        "key",
-        settings.listen,
-        router,
-        setting="[key] listen",
-        draining=system.drain,
-        metrics=HttpMetrics(registry),
-        trusted_proxies=trusted_networks(settings.trusted_proxies, "key"),
-        spans=context.spans,
-    )
-    sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", keys.sweep)
-    claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", keys.sweep_claims)
-    return Built("key", [*core.parts, removals, sweep, claims, server], router, system.check)
+    sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", removal.sweep)
+    claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", claim_store.forget_old)
+    endpoints = [Endpoints(keys), VaultEndpoints(Vault(VaultStore(base.database)))]
+    return serve(context, base, endpoints, [*base.parts, work, sweep, claims])
 
 
 def makeService(options: Options) -> Lifecycle:
-    """What `twist` calls."""
+    """The service, for `twist`."""
     return make_service(options, "key", build)

@@ -10,7 +10,9 @@ not even looked at until some is.
 """
 
 from messenger.core.identity import Identity
-from messenger.core.limits import Charge, Limit, LocalCounts, Rate, refusal, seconds, wait_for
+from messenger.core.limits.gcra import Charge, Rate, refusal, seconds, wait_for
+from messenger.core.limits.limits import Limit
+from messenger.core.limits.stores import LocalCounts
 from messenger.wire.errors import Code, Problem
 
 REFUSALS = Rate.of(100, 10)

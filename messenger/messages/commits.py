@@ -11,7 +11,7 @@ waits for the lock. At most `QUEUE` drafts wait; the next is answered 503.
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
@@ -19,6 +19,9 @@ from twisted.logger import Logger
 from messenger.core.ids import new_id
 from messenger.messages.model import Draft, Outcome
 from messenger.wire.errors import Problem, unavailable
+
+if TYPE_CHECKING:
+    from messenger.messages.store.messages import Messages as MessageStore
 
 BATCH = 200
 BATCH_BYTES = 1024 * 1024
@@ -29,13 +32,6 @@ PATIENCE = 3
 log = Logger()
 
 Key = tuple[str, str, str]
-
-
-class Log(Protocol):
-    """What is wanted of the store."""
-
-    async def commit(self, event_id: str, drafts: list[Draft], *, wait: bool) -> list[Outcome]:
-        """See store.messages.Messages.commit."""
 
 
 class _Waiting:
@@ -71,7 +67,7 @@ class Commits:
 
     def __init__(
         self,
-        messages: Log,
+        messages: "MessageStore",
         committed: Callable[[str, list[tuple[Draft, Outcome]]], object],
         observe: Callable[[int], object] = lambda _: None,
         took: Callable[[float], object] = lambda _: None,

@@ -1,6 +1,8 @@
 """The endpoints under /conversations, /blocks and /push: decode, ask the rules, encode."""
 
-from messenger.core.http import Answer, Call, route
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
 from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Conversations
 from messenger.messages.domain.messages import Messages, Sender

@@ -6,12 +6,12 @@ is passed over: a device is sent again what it has not acknowledged.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
-from messenger.messages.store.places import Ack, Mark, Risen
+from messenger.messages.store.places import Ack, Mark, Places, Risen
 from messenger.wire.errors import Problem
 
 FLUSH_SECONDS = 0.2
@@ -20,21 +20,13 @@ BATCH = 2_000
 
 log = Logger()
 
-
-class Store(Protocol):
-    """What is wanted of the store; see store.places.Places."""
-
-    async def acknowledge(self, acks: list[Ack]) -> list[Risen]: ...
-    async def read(self, marks: list[Mark]) -> list[Risen]: ...
-
-
 Told = Callable[[list[Risen], list[Risen]], object]
 
 
 class Progress:
     """Gathers marks. `risen(delivered, read)` hears who has come further by acknowledgements and by marks."""
 
-    def __init__(self, reactor: Any, store: Store, risen: Told) -> None:
+    def __init__(self, reactor: Any, store: Places, risen: Told) -> None:
         self._reactor = reactor
         self._store = store
         self._risen = risen

@@ -3,16 +3,13 @@
 import time
 from functools import partial
 
-from prometheus_client import CollectorRegistry
 from twisted.internet.defer import ensureDeferred
 
-from messenger.core.config import trusted_networks
-from messenger.core.http import Call, Fairness, HttpMetrics, HttpServer, Router, SystemEndpoints
+from messenger.core.clock import clock_of
+from messenger.core.http.call import Call
 from messenger.core.lifecycle import Lifecycle
-from messenger.core.limits import LocalCounts
-from messenger.core.metrics import ServiceMetrics
-from messenger.core.schemas import newest
-from messenger.core.service import Built, Context, ServiceOptions, common, make_service, route_limits
+from messenger.core.limits.stores import LocalCounts
+from messenger.core.service import Built, Context, ServiceOptions, foundation, make_service, serve
 from messenger.messages.charging import Charges
 from messenger.messages.commits import Commits
 from messenger.messages.domain.blocks import Blocks
@@ -65,15 +62,10 @@ class Options(ServiceOptions):
 def build(context: Context) -> Built:
     """The message service: its parts in the order in which they start, and its router."""
     reactor, settings = context.reactor, context.settings.message
-    base = common(context, "message", settings.database_password, newest("message"))
-
-    def now() -> int:
-        return int(reactor.seconds() * 1000)
-
+    base, now = foundation(context, "message"), clock_of(reactor)
     message_store, conversation_store = MessageStore(base.database), ConversationStore(base.database)
     places = Places(base.database)
-    registry = CollectorRegistry()
-    lags = MessageLags(registry)
+    lags = MessageLags(base.registry)
     block_store = BlockStore(base.database)
     live = build_live(
         reactor,
@@ -89,13 +81,13 @@ def build(context: Context) -> Built:
     def moved(what: Moved) -> None:
         live.events.changed(what.event_id, what.heads)
 
-    push = build_push(reactor, context.settings.push, base.database, registry, context.alone)
+    push = build_push(reactor, context.settings.push, base.database, base.registry, context.alone)
 
     def committed(event_id: str, stored: list[tuple[Draft, Outcome]]) -> None:
         live.events.committed(event_id, stored)
         push.committed(stored)
 
-    commits = Commits(message_store, committed, batch_sizes(registry).observe, lags.committed.observe)
+    commits = Commits(message_store, committed, batch_sizes(base.registry).observe, lags.committed.observe)
     progress = Progress(reactor, places, live.receipts.risen)
     presence = Presence(reactor, PresenceStore(base.database), live.hub, context.bus, push.gone)
     live.backlog.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
@@ -138,51 +130,16 @@ def build(context: Context) -> Built:
     for listener in (devices.forget_all, progress.forget, spread):
         base.database.on_epoch(listener)
     tickets = Tickets(base.database)
-
-    admission = route_limits(context, "message", registry)
     openings = Openings(reactor)
 
     async def let_in(call: Call, socket: Socket) -> None:
         await accept(call, socket, parts, tickets)
         charges.open(socket.identity.device_id)
-        await admission(call)  # the router asks for no token here, so it can't count by user
+        await base.admission(call)  # the router asks for no token here, so it can't count by user
         await openings.turn()
 
-    ServiceMetrics(registry, base.database, context.bus, base.outbox, push.threads)
-    MessageMetrics(registry, live.hub, live.backlog, commits, progress, lags)
-    system = SystemEndpoints(
-        reactor,
-        {"postgresql": base.database.check, "nats": context.bus.check},
-        registry,
-        lambda: base.database.schemas,
-    )
-    router = Router(
-        [
-            ConversationEndpoints(conversations),
-            MessageEndpoints(messages),
-            BlockEndpoints(blocks),
-            PreferenceEndpoints(Preferences(PreferenceStore(base.database))),
-            PushEndpoints(push.rules),
-            system,
-        ],
-        authenticator=base.tokens,
-        body_limit=context.settings.http.body,
-        admission=admission,
-        fairness=Fairness(reactor),
-    )
+    MessageMetrics(base.registry, live.hub, live.backlog, commits, progress, lags)
     sockets = SocketFactory(parts, settings.sockets)
-    router.websocket("/ws", sockets, let_in)
-    server = HttpServer(
-        reactor,
-        "message",
-        settings.listen,
-        router,
-        setting="[message] listen",
-        draining=system.drain,
-        metrics=HttpMetrics(registry),
-        trusted_proxies=trusted_networks(settings.trusted_proxies, "message"),
-        spans=context.spans,
-    )
     # Stopped from the end: no new requests, commits under way answered, sockets sent away with 1001 and
     # given a moment to go, then what they acknowledged is written.
     parts_in_order = [
@@ -194,11 +151,19 @@ def build(context: Context) -> Built:
         sockets,
         *live.parts,
         commits,
-        server,
     ]
-    return Built("message", parts_in_order, router, system.check)
+    endpoints = [
+        ConversationEndpoints(conversations),
+        MessageEndpoints(messages),
+        BlockEndpoints(blocks),
+        PreferenceEndpoints(Preferences(PreferenceStore(base.database))),
+        PushEndpoints(push.rules),
+    ]
+    built = serve(context, base, endpoints, parts_in_order, threads=push.threads)
+    built.router.websocket("/ws", sockets, let_in)
+    return built
 
 
 def makeService(options: Options) -> Lifecycle:
-    """For `twist`."""
+    """The service, for `twist`."""
     return make_service(options, "message", build)

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from messenger.core.http import Call
+from messenger.core.http.call import Call
 from messenger.core.http.router import parse_query
-from messenger.core.http.wire import write_now
+from messenger.core.http.writing import write_now
 from messenger.core.identity import Identity
 from messenger.messages.session import Parts, Session
 from messenger.messages.texts import TextsFirst

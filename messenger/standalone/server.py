@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from messenger import __version__
-from messenger.core.http import HttpServer
+from messenger.core.http.server import HttpServer
 from messenger.core.http.system import INSTANCE
 from messenger.standalone.engines.credentials import write_private
 from messenger.standalone.engines.datadir import DataDirectory

@@ -19,7 +19,7 @@ from twisted.python.usage import UsageError
 from messenger.core.bus import Bus
 from messenger.core.config import load
 from messenger.core.database import versions
-from messenger.core.http import HttpServer
+from messenger.core.http.server import HttpServer
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.room import Floor
 from messenger.core.schemas import SCHEMAS, newest

@@ -8,6 +8,7 @@ two spellings is refused. `Uuid` is the 36-character form of RFC 9562 section 4,
 in lower case.
 """
 
+import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -58,6 +59,11 @@ def base64_bytes(text: str) -> bytes:
 def base64_text(raw: bytes) -> str:
     """Standard base64 with padding."""
     return binascii.b2a_base64(raw, newline=False).decode("ascii")
+
+
+def base64url_text(raw: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def uuid_text(text: str) -> str | None:

@@ -4,7 +4,7 @@ News is a nudge: whoever misses one finds the same in PostgreSQL. Work is done b
 that has to do it, whenever that is up; what the bus lost of it is found in PostgreSQL too.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import Raw, Struct, field
 
@@ -27,6 +27,8 @@ NOTED = "messenger.live.noted"
 class SessionEnded(Struct, frozen=True, kw_only=True):
     """A session ended before its token expired: logout, removal, refresh token reused, password changed."""
 
+    subject: ClassVar[str] = SESSION_ENDED
+
     session_id: str
     user_id: str
     device_id: str
@@ -35,17 +37,23 @@ class SessionEnded(Struct, frozen=True, kw_only=True):
 class UserDeleted(Struct, frozen=True, kw_only=True):
     """An account was deleted, and its devices with it; `auth.deleted_users` lists them all."""
 
+    subject: ClassVar[str] = USER_DELETED
+
     user_id: str
 
 
 class UserRemoval(Struct, frozen=True, kw_only=True):
     """Work: an account was deleted, so what a service keeps of it has to go."""
 
+    subject: ClassVar[str] = REMOVE_USER
+
     user_id: str
 
 
 class DeviceChanged(Struct, frozen=True, kw_only=True):
     """A device was published or removed; `event` is `published` or `removed`."""
+
+    subject: ClassVar[str] = DEVICE
 
     event: str
     user_id: str
@@ -54,6 +62,8 @@ class DeviceChanged(Struct, frozen=True, kw_only=True):
 
 class PrekeysLow(Struct, frozen=True, kw_only=True):
     """A device has few one-time prekeys left."""
+
+    subject: ClassVar[str] = PREKEYS
 
     device_id: str
     one_time_prekeys: int
@@ -72,6 +82,8 @@ class Heads(Struct, frozen=True, kw_only=True):
 
     On BATCH the same comes with the messages themselves, as MessagePack (messages/live).
     """
+
+    subject: ClassVar[str] = HEADS
 
     heads: list[ConversationHead]
     users: list[str] = field(default_factory=list)
@@ -166,3 +178,7 @@ class BlockChanged(Struct, frozen=True, kw_only=True):
     one: str
     other: str
     stands: bool
+
+
+Event = SessionEnded | UserDeleted | UserRemoval | DeviceChanged | PrekeysLow | Heads
+"""What a transaction may tell the others of by its outbox; each has its `subject`."""

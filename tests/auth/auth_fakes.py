@@ -1,25 +1,21 @@
 """Accounts on a store in memory: the same rules, no engine, no real time."""
 
-from auth_memory import Clock, MemoryStore
+from auth_memory import MemoryAccounts, MemoryDevices, MemoryFactors, MemorySessions, Tables
 
 from messenger.auth.domain.accounts import Accounts
 from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
-from messenger.auth.domain.held import StatedPasswords
+from messenger.auth.domain.reauthentication import Reauthentication
 from messenger.auth.domain.sessions import Sessions
 from messenger.auth.guesses import PasswordGuesses
-from messenger.auth.ports import (
-    Around,
-    Policy,
-)
+from messenger.auth.model import Policy
 from messenger.auth.refresh import RefreshTokens
 from messenger.auth.signing import Seal
 from messenger.core.identity import Identity
-from messenger.core.ids import new_id
-from messenger.core.limits import Limits
+from messenger.core.limits.limits import Limits
 from messenger.core.settings import Limits as LimitSettings
-from messenger.wire.auth import Session, VerificationKey
-from tests.fakes import Told
+from messenger.wire.auth import Session
+from tests.fakes import Clock, Published
 
 
 class PlainPasswords:
@@ -51,22 +47,30 @@ class PlainTokens:
         self.issued[text] = identity
         return text
 
-    async def verification_keys(self) -> list[VerificationKey]:
-        return [VerificationKey(kid="k", x="x")]
+
+class SecurityNotes(list[str]):
+    """A security log: the events that were written to it."""
+
+    def write(self, event: str, **ids: str) -> None:
+        self.append(event)
 
 
 class House:
     """Accounts and all that they stand on."""
 
     def __init__(
-        self, registration: str = "open", devices: int = 3, limits: dict[str, str] | None = None
+        self,
+        registration: str = "open",
+        devices: int = 3,
+        limits: dict[str, str] | None = None,
+        kind: type[Limits] = Limits,
     ) -> None:
         self.clock = Clock()
-        self.store = MemoryStore(self.clock)
+        self.tables = Tables(self.clock)
         self.passwords = PlainPasswords()
         self.tokens = PlainTokens()
-        self.told = Told()
-        self.notes: list[str] = []
+        self.published = Published()
+        self.security = SecurityNotes()
         policy = Policy(
             registration=registration,
             access_token=900,
@@ -74,22 +78,39 @@ class House:
             devices=devices,
             device_unseen=5_184_000.0,
         )
-        around = Around(self.told, self.note, self.clock, new_id)
-        store, tokens, seal = self.store, self.tokens, Seal("s" * 32)
-        guesses = PasswordGuesses(Limits(LimitSettings(**(limits or {})), self.clock), self.note)
-        stated = StatedPasswords(store, self.passwords, guesses, self.note)
-        refresh_tokens = RefreshTokens(lambda: b"k" * 32)
+        accounts, devices_ = MemoryAccounts(self.tables), MemoryDevices(self.tables)
+        factors, seal = MemoryFactors(self.tables), Seal("s" * 32)
+        settings = LimitSettings(**(limits or {}))
+        self.limits = kind(settings, lambda: self.clock.seconds)
+        guesses = PasswordGuesses(self.limits, self.security)
+        reauthentication = Reauthentication(accounts, self.passwords, guesses, self.security)
         self.sessions = Sessions(
-            store, store, seal, self.passwords, tokens, refresh_tokens, guesses, policy, around
+            accounts,
+            MemorySessions(self.tables),
+            factors,
+            seal,
+            self.passwords,
+            self.tokens,
+            RefreshTokens(lambda: b"k" * 32),
+            guesses,
+            policy,
+            self.clock,
+            self.published,
+            self.security,
         )
         self.accounts = Accounts(
-            store, self.passwords, stated, self.sessions, tokens, guesses, policy, around
+            accounts,
+            devices_,
+            self.passwords,
+            reauthentication,
+            self.sessions,
+            guesses,
+            policy,
+            self.published,
+            self.security,
         )
-        self.derivations = Derivations(store, lambda: b"k" * 32)
-        self.factors = Factors(store, seal, stated, "a house", around)
-
-    def note(self, event: str, **ids: str) -> None:
-        self.notes.append(event)
+        self.derivations = Derivations(accounts, lambda: b"k" * 32)
+        self.factors = Factors(factors, seal, reauthentication, "a house", self.clock, self.security)
 
     def who(self, session: Session) -> Identity:
         """The bearer of the session's access token."""

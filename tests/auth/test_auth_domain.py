@@ -52,7 +52,7 @@ def test_a_deleted_name_is_never_given_out_again() -> None:
 def test_closed_and_invited_registration() -> None:
     refused(Code.forbidden, register, House(registration="closed"))
     house = House(registration="invite")
-    house.store.invites[sha256(b"welcome").digest()] = 1
+    house.tables.invites[sha256(b"welcome").digest()] = 1
     refused(Code.forbidden, register, house)
     refused(Code.forbidden, register, house, invite="other")
     register(house, invite="welcome")
@@ -82,7 +82,7 @@ def test_unknown_user_and_wrong_password_answer_and_cost_the_same() -> None:
 def test_a_disabled_user_is_an_unknown_one() -> None:
     house = House()
     session = register(house)
-    house.store.accounts[session.user.user_id].disabled = True
+    house.tables.accounts[session.user.user_id].disabled = True
     refused(Code.unauthorized, login, house)
 
 
@@ -99,7 +99,7 @@ def test_a_login_as_a_device_ends_its_older_session() -> None:
     first = register(house)
     second = login(house, device_id=first.device_id)
     assert second.device_id == first.device_id
-    assert [event.session_id for event in house.told] == [house.who(first).session_id]
+    assert [event.session_id for event in house.published] == [house.who(first).session_id]
     refused(Code.unauthorized, refresh, house, first.refresh_token)
 
 
@@ -116,7 +116,7 @@ def test_a_raised_cost_makes_the_hash_anew() -> None:
     session = register(house)
     house.passwords.version = 2
     login(house)
-    stored = house.store.accounts[session.user.user_id].password_hash
+    stored = house.tables.accounts[session.user.user_id].password_hash
     assert stored is not None
     assert stored.startswith("2:")
     login(house)
@@ -160,17 +160,17 @@ def test_a_spent_token_ends_the_session(how: str) -> None:
             house.clock.seconds += 1000
             second = refresh(house, second.refresh_token)
     refused(Code.refresh_reused, refresh, house, first.refresh_token)
-    assert house.told == [
+    assert house.published == [
         SessionEnded(
             session_id=house.who(first).session_id,
             user_id=first.user.user_id,
             device_id=first.device_id,
         )
     ]
-    assert house.notes == ["refresh_reused"]
+    assert house.security == ["refresh_reused"]
     # Whoever holds the good one learns why; it is told and counted once.
     refused(Code.refresh_reused, refresh, house, second.refresh_token)
-    assert len(house.told) == len(house.notes) == 1
+    assert len(house.published) == len(house.security) == 1
 
 
 def test_an_idle_session_runs_out() -> None:
@@ -221,14 +221,14 @@ def test_a_password_change_wants_the_current_one() -> None:
     ):
         change = PasswordChange(current_password=current, new_password=new)
         refused(code, lambda change=change: run(house.accounts.change_password(who, change)))
-    assert house.notes == ["password_wrong"]
+    assert house.security == ["password_wrong"]
 
 
 def test_a_removed_device_is_told_of_and_its_session_ends() -> None:
     house = House()
     first, second = register(house), login(house)
     run(house.accounts.remove_device(house.who(first), second.device_id))
-    assert house.told == [
+    assert house.published == [
         SessionEnded(
             session_id=house.who(second).session_id,
             user_id=second.user.user_id,
@@ -254,7 +254,10 @@ def test_a_device_that_is_not_seen_goes() -> None:
     assert [device.device_id for device in run(house.accounts.devices(house.who(second)))] == [
         second.device_id
     ]
-    assert DeviceChanged(event="removed", user_id=first.user.user_id, device_id=first.device_id) in house.told
+    assert (
+        DeviceChanged(event="removed", user_id=first.user.user_id, device_id=first.device_id)
+        in house.published
+    )
 
 
 def test_a_deleted_account_is_gone_and_told_of() -> None:
@@ -265,7 +268,12 @@ def test_a_deleted_account_is_gone_and_told_of() -> None:
         Code.forbidden, lambda: run(house.accounts.delete(who, AccountDeletion(password="wrong password")))
     )
     run(house.accounts.delete(who, AccountDeletion(password=PASSWORD)))
-    assert [type(event) for event in house.told] == [SessionEnded, DeviceChanged, UserDeleted, UserRemoval]
+    assert [type(event) for event in house.published] == [
+        SessionEnded,
+        DeviceChanged,
+        UserDeleted,
+        UserRemoval,
+    ]
     refused(Code.unauthorized, lambda: run(house.accounts.me(who)))
     refused(Code.not_found, lambda: run(house.accounts.user(who.user_id)))
     assert run(house.accounts.named("alice")) == []
@@ -287,5 +295,5 @@ def test_a_ticket_is_stored_as_its_hash() -> None:
     house = House()
     who = house.who(register(house))
     ticket = run(house.sessions.ticket(who))
-    assert house.store.tickets == {sha256(ticket.ticket.encode()).digest(): who}
+    assert house.tables.tickets == {sha256(ticket.ticket.encode()).digest(): who}
     assert ticket.expires_in == 30

@@ -38,7 +38,7 @@ def test_codes_are_those_of_the_standard(now: int, code: str) -> None:
 def test_a_code_is_good_in_its_step_and_its_neighbours_and_never_twice() -> None:
     secret = totp.new_secret()
     step = 60_000_000
-    code, now = totp.code_at(secret, step), step * 30.0
+    code, now = totp.code_at(secret, step), step * totp.STEP
     for offset, good in (
         (-31, False),
         (-30, True),
@@ -48,7 +48,7 @@ def test_a_code_is_good_in_its_step_and_its_neighbours_and_never_twice() -> None
         (59, True),
         (60, False),
     ):
-        assert (totp.step_of(secret, code, now + offset, -1) == step) is good, offset
+        assert (totp.step_of(secret, code, now + offset * 1000, -1) == step) is good, offset
     assert totp.step_of(secret, f" {code[:3]} {code[3:]} ", now, step - 1) == step
     assert totp.step_of(secret, code, now, step) is None
     for odd in ("", code[:5], code + "0", "１２３４５６", "-" * 6, "abcdef"):
@@ -100,7 +100,7 @@ class Owner:
 def test_the_secret_is_given_for_an_app_and_kept_sealed() -> None:
     owner = Owner()
     assert len(owner.secret) == 20
-    assert owner.secret not in owner.house.store.totp[owner.who.user_id].secret
+    assert owner.secret not in owner.house.tables.totp[owner.who.user_id].secret
     uri = urlsplit(owner.uri)
     assert (uri.scheme, uri.netloc, uri.path) == ("otpauth", "totp", "/a%20house:alice")
     assert "issuer=a%20house" in uri.query
@@ -113,7 +113,7 @@ def test_a_session_alone_sets_up_nothing() -> None:
     refused(
         Code.forbidden, lambda: run(house.factors.enrol(who, PasswordOnceMore(password="wrong password")))
     )
-    assert who.user_id not in house.store.totp
+    assert who.user_id not in house.tables.totp
 
 
 def test_an_unconfirmed_secret_is_asked_of_nobody() -> None:
@@ -159,7 +159,7 @@ def test_a_recovery_code_serves_once() -> None:
         owner.answer(owner.challenge(), code.upper())
         refused(Code.unauthorized, owner.answer, owner.challenge(), code)
         owner.house.clock.seconds += 400
-    assert owner.house.notes.count("recovery_code_used") == 10
+    assert owner.house.security.count("recovery_code_used") == 10
 
 
 def test_a_challenge_has_five_tries_and_five_minutes() -> None:
@@ -211,7 +211,7 @@ def test_what_ends_a_challenge() -> None:
     refused(Code.unauthorized, owner.answer, challenge, owner.code())
     owner = Owner()
     challenge = owner.challenge()
-    owner.house.store.accounts[owner.who.user_id].disabled = True
+    owner.house.tables.accounts[owner.who.user_id].disabled = True
     refused(Code.unauthorized, owner.answer, challenge, owner.code())
     owner = Owner()
     challenge = owner.challenge()
@@ -234,7 +234,7 @@ def test_it_is_removed_by_the_password() -> None:
         Code.not_found,
         lambda: run(owner.house.factors.remove(owner.who, PasswordOnceMore(password=PASSWORD))),
     )
-    assert owner.house.notes == [
+    assert owner.house.security == [
         "second_factor_added",
         "password_wrong",
         "second_factor_removed",

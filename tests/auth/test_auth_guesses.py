@@ -1,11 +1,15 @@
 """How many wrong passwords there may be, and who is judged apart."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from auth_fakes import House
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from messenger.auth import guesses
+from messenger.core.limits.gcra import Charge, Outcome
+from messenger.core.limits.limits import Limits
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
 from tests.fakes import run
@@ -65,7 +69,7 @@ def test_a_refused_guess_costs_no_hash_and_is_noted() -> None:
     compared = made.passwords.compared
     assert code(login(made, PASSWORD)) == Code.rate_limited
     assert made.passwords.compared == compared
-    assert made.notes.count("guess_refused") == 1
+    assert made.security.count("guess_refused") == 1
     made.clock.seconds += 1
     assert code(login(made, PASSWORD)) == "ok"
 
@@ -163,6 +167,87 @@ def test_what_tells_nothing_about_the_password_costs_nothing() -> None:
     assert {code(login(made, PASSWORD, EVIL)) for _ in range(30)} == {Code.unavailable}
     made.passwords.matches = matches  # type: ignore[method-assign]
     assert code(login(made, PASSWORD, EVIL)) == "ok"
+
+
+class SlowLimits(Limits):
+    """Limits that are charged when the test says so: Redis, on its way."""
+
+    waits: Deferred[None] | None = None
+
+    async def charge(self, charges: Sequence[Charge]) -> Outcome:
+        if self.waits is not None:
+            waiting: Deferred[None] = Deferred()
+            self.waits.chainDeferred(waiting)
+            await waiting
+        return await super().charge(charges)
+
+
+def never_compared(made: House) -> Any:
+    """Have passwords be compared for ever; gives what compares them, to be put back."""
+    matches = made.passwords.matches
+
+    async def forever(*_: object) -> bool:
+        await Deferred()
+        return True
+
+    made.passwords.matches = forever  # type: ignore[method-assign]
+    return matches
+
+
+def test_a_guess_that_is_given_up_while_it_is_compared_comes_back() -> None:
+    made, _ = house()
+    matches = never_compared(made)
+    body = Login(username="alice", password=PASSWORD)
+    for _ in range(15):
+        attempt = made.sessions.login(body, EVIL)
+        attempt.send(None)
+        attempt.close()  # GeneratorExit, as at the end of the process
+        cancelled = ensureDeferred(made.sessions.login(body, EVIL))
+        cancelled.cancel()
+        cancelled.addErrback(lambda why: why.trap(CancelledError))
+        interrupted = made.sessions.login(body, EVIL)
+        interrupted.send(None)
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.throw(KeyboardInterrupt())
+    made.passwords.matches = matches
+    assert code(login(made, PASSWORD, EVIL)) == "ok"
+
+
+def test_a_guess_that_is_given_up_while_it_is_counted_comes_back() -> None:
+    made = House(devices=50, kind=SlowLimits)
+    run(made.accounts.register(Register(username="alice", password=PASSWORD), HOME))
+    body = Login(username="alice", password="wrong")
+    for _ in range(15):
+        made.limits.waits = counted = Deferred()
+        attempt = ensureDeferred(made.sessions.login(body))
+        attempt.cancel()
+        attempt.addErrback(lambda why: why.trap(CancelledError))
+        made.limits.waits = None
+        counted.callback(None)
+    assert made.passwords.compared == 0
+    assert code(login(made, PASSWORD, "")) == "ok"
+
+
+def test_a_wrong_guess_counts_though_nobody_waits_for_its_answer() -> None:
+    made = House(devices=50, kind=SlowLimits)
+    run(made.accounts.register(Register(username="alice", password=PASSWORD), HOME))
+    matches = made.passwords.matches
+    for _ in range(10):
+
+        async def wrong(*_: object) -> bool:
+            made.limits.waits = Deferred()  # from here on: what the guess has cost is on its way
+            return False
+
+        made.passwords.matches = wrong  # type: ignore[method-assign]
+        attempt = ensureDeferred(made.sessions.login(Login(username="alice", password="wrong")))
+        attempt.cancel()
+        attempt.addErrback(lambda why: why.trap(CancelledError))
+        waits, made.limits.waits = made.limits.waits, None
+        if waits is not None:
+            waits.callback(None)
+        made.clock.seconds += 35
+    made.passwords.matches = matches
+    assert code(login(made, PASSWORD, "")) == Code.rate_limited
 
 
 @pytest.mark.parametrize("call", ["password", "delete"])

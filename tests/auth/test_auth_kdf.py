@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from auth_fakes import House
+from auth_memory import MemoryAccounts
 
 from messenger.auth.domain.derivations import LANES, MEMORY_KIB, PASSES, SALT_BYTES, Derivations
 from messenger.auth.domain.rules import checked_kdf
@@ -69,7 +70,9 @@ def test_names_that_nobody_has_look_like_names_of_today() -> None:
 
 def test_the_salt_is_the_same_on_all_instances_and_another_one_elsewhere() -> None:
     house = House()
-    again, elsewhere = (Derivations(house.store, lambda key=key: key * 32) for key in (b"k", b"l"))
+    again, elsewhere = (
+        Derivations(MemoryAccounts(house.tables), lambda key=key: key * 32) for key in (b"k", b"l")
+    )
     assert run(again.of("nobody")).kdf == asked(house, "nobody")
     assert run(elsewhere.of("nobody")).kdf != asked(house, "nobody")
 

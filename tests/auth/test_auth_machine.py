@@ -135,11 +135,11 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def a_device_has_one_live_session_and_each_end_was_told_once(self) -> None:
-        live = [one for one in self.house.store.sessions.values() if one.end_reason is None]
+        live = [one for one in self.house.tables.sessions.values() if one.end_reason is None]
         assert len({one.device_id for one in live}) == len(live)
-        told = [event.session_id for event in self.house.told if hasattr(event, "session_id")]
+        told = [event.session_id for event in self.house.published if hasattr(event, "session_id")]
         assert len(told) == len(set(told))
-        ended = {key for key, one in self.house.store.sessions.items() if one.end_reason is not None}
+        ended = {key for key, one in self.house.tables.sessions.items() if one.end_reason is not None}
         assert set(told) == ended
         for model in self.models:
             assert (model.ended is not None) == (model.who.session_id in ended)

@@ -4,12 +4,13 @@ from base64 import urlsafe_b64decode
 
 import jwt
 import pytest
+from auth_memory import MemorySigningKeys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from messenger.auth.domain.rules import checked_device_name, checked_password, folded_username, password_bytes
 from messenger.auth.passwords import BcryptPasswords
 from messenger.auth.refresh import RefreshTokens
-from messenger.auth.signing import NewKey, Seal, SigningKeys, new_key, thumbprint
+from messenger.auth.signing import Seal, SigningKeys, new_key, thumbprint
 from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import StartError
@@ -134,36 +135,10 @@ def test_sealed_keys_open_with_the_same_secret_only() -> None:
         Seal("too short")
 
 
-class OneKey:
-    """A KeyStore in memory."""
-
-    def __init__(self) -> None:
-        self.key: NewKey | None = None
-        self.refresh = b""
-        self.salts = b""
-
-    async def first_keys(self, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:
-        if self.key is None:
-            self.key, self.refresh, self.salts = key, refresh_secret, salt_key
-
-    async def signing_key(self) -> tuple[str, bytes]:
-        assert self.key is not None
-        return self.key.kid, self.key.private_key
-
-    async def refresh_secret(self) -> bytes:
-        return self.refresh
-
-    async def salt_key(self) -> bytes:
-        return self.salts
-
-    async def verification_keys(self) -> list:
-        return []
-
-
 def test_access_tokens_bear_the_contracts_claims() -> None:
     from twisted.internet.task import Clock
 
-    store, clock = OneKey(), Clock()
+    store, clock = MemorySigningKeys(), Clock()
     keys = [SigningKeys(clock, store, Seal("s" * 32), issuer="us", audience="them") for _ in range(2)]
     for one in keys:
         run(one.start())

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from messenger.core.limits import ENDLESS, Charge, LocalCounts, Rate, Verdict, network_of, parse_rate
+from messenger.core.limits.gcra import ENDLESS, Charge, Rate, Verdict, parse_rate
+from messenger.core.limits.limits import network_of
+from messenger.core.limits.stores import LocalCounts
 
 SECOND = 1_000_000
 rates = st.builds(Rate.of, st.integers(1, 200), st.sampled_from([1, 60, 3_600, 86_400]))

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
-from messenger.core.limits import Charge, Limits, LocalCounts, SharedCounts, Verdict
-from messenger.core.limits.stores import BATCH, GATHERED, CacheAway
+from messenger.core.limits.gcra import Charge, Verdict
+from messenger.core.limits.limits import Limits
+from messenger.core.limits.stores import BATCH, GATHERED, CacheAway, LocalCounts, SharedCounts
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.errors import Code
 
@@ -175,7 +176,7 @@ def test_a_caller_that_is_cancelled_harms_nobody() -> None:
 
 
 def test_a_refusal_is_a_problem_of_the_contract() -> None:
-    from messenger.core.limits import refusal
+    from messenger.core.limits.gcra import refusal
 
     house = House(claim="1/h")
     take(house.one, "claim")

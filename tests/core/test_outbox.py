@@ -7,8 +7,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.bus import BusAway
-from messenger.core.outbox import IN_FLIGHT, RELAY_BATCH, Outbox
+from messenger.core.outbox import IN_FLIGHT, RELAY_BATCH, Outbox, record
+from messenger.core.outgoing import Outgoing
 from messenger.wire.errors import unavailable
+from messenger.wire.events import Event, UserDeleted, UserRemoval
 
 
 class Table:
@@ -79,6 +81,19 @@ class Wire:
     @property
     def ids(self) -> list[str]:
         return [event_id for _, _, event_id in self.published]
+
+
+class Statements:
+    """A transaction of the schema `auth`, with what it wrote."""
+
+    schema = "auth"
+
+    def __init__(self) -> None:
+        self.wrote: list[tuple[str, Any]] = []
+
+    async def write(self, sql: str, parameters: Any) -> int:
+        self.wrote.append((sql, parameters))
+        return len(parameters[0])
 
 
 class OutboxTests(SynchronousTestCase):
@@ -349,3 +364,23 @@ class OutboxTests(SynchronousTestCase):
         held.callback(None)
         self.successResultOf(stopped)
         self.assertEqual(self.bus.published, [])
+
+    # recording
+
+    def test_events_are_recorded_by_one_statement_and_published_as_they_were_recorded(self) -> None:
+        tx = Statements()
+        given: list[Event] = [UserDeleted(user_id="u"), UserRemoval(user_id="u")]
+        outgoing: list[Outgoing] = self.successResultOf(ensureDeferred(record(tx, given)))  # type: ignore[arg-type]
+        self.assertEqual([one.event for one in outgoing], given)
+        ((sql, (ids, subjects, payloads)),) = tx.wrote
+        self.assertIn("insert into auth.outbox", sql)
+        self.assertEqual(ids, [one.event_id for one in outgoing])
+        self.assertEqual(len(set(ids)), 2)
+        self.outbox.publish(outgoing)
+        published = [(subject, payload, event_id) for subject, payload, event_id in self.bus.published]
+        self.assertEqual(published, list(zip(subjects, payloads, ids, strict=True)))
+
+    def test_where_nothing_happened_nothing_is_written(self) -> None:
+        tx = Statements()
+        self.assertEqual(self.successResultOf(ensureDeferred(record(tx, []))), [])  # type: ignore[arg-type]
+        self.assertEqual(tx.wrote, [])

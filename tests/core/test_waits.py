@@ -8,7 +8,34 @@ from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.waits import from_asyncio, pause, within
+from messenger.core.waits import from_asyncio, pause, shield, within
+
+
+class ShieldTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.inner: Deferred[str] = Deferred()
+        self.ended: list[str] = []
+
+    async def work(self) -> str:
+        found = await self.inner
+        self.ended.append(found)
+        return found
+
+    def test_what_the_work_gives_and_raises(self) -> None:
+        waiting = ensureDeferred(shield(self.work()))
+        self.inner.callback("done")
+        self.assertEqual(self.successResultOf(waiting), "done")
+        self.inner = Deferred()
+        waiting = ensureDeferred(shield(self.work()))
+        self.inner.errback(KeyError("no"))
+        self.failureResultOf(waiting, KeyError)
+
+    def test_the_work_goes_on_where_who_waits_is_cancelled(self) -> None:
+        waiting = ensureDeferred(shield(self.work()))
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.inner.callback("done")
+        self.assertEqual(self.ended, ["done"])
 
 
 class WithinTests(SynchronousTestCase):

@@ -72,8 +72,9 @@ def test_what_the_tour_shows_is_where_it_says() -> None:
     for path, names in rows:
         defined: set[str] = set()
         for one in ast.parse((ROOT / path).read_text()).body:
-            if isinstance(one, ast.ClassDef):
+            if isinstance(one, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 defined.add(one.name)
+            if isinstance(one, ast.ClassDef):
                 inside = (
                     part for part in one.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
                 )

@@ -2,28 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from messenger.files.domain import Files
 from messenger.files.model import Bounds, Draft, Found, Removal, Reserved, Shared
-from tests.fakes import run
+from tests.fakes import Clock, run
 
 BOUNDS = Bounds(size=10_000_000, quota=20_000_000, files=5, unshared=86_400, abandoned=600)
 LATE = 600.0
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def seconds(self) -> float:
-        return self.now
-
-    @property
-    def moment(self) -> datetime:
-        return datetime.fromtimestamp(self.now, UTC)
 
 
 @dataclass
@@ -41,11 +27,15 @@ class Row:
 
 
 class MemoryStore:
-    """A Store; `members` and `ttls` are the message service's."""
+    """A FileStore and a RemovalStore; `members`, `ttls` and `blocked` are the message service's.
 
-    def __init__(self, clock: Clock, bounds: Bounds) -> None:
+    test_file_stores.py holds it to PostgreSQL's rules.
+    """
+
+    def __init__(self, clock: Clock, bounds: Bounds, most_conversations: int = 1_000) -> None:
         self.clock = clock
         self.bounds = bounds
+        self.most = most_conversations
         self.rows: dict[str, Row] = {}
         self.used: dict[str, int] = {}
         self.removals: dict[str, tuple[str | None, float]] = {}
@@ -72,14 +62,18 @@ class MemoryStore:
         if used + draft.reserved > self.bounds.quota or files >= self.bounds.files:
             return Reserved.over_quota
         self.used[draft.uploader_id] = used + draft.reserved
-        row = Row(draft, draft.reserved, self.clock.moment, self._expiry(shared), self.clock.now)
+        row = Row(draft, draft.reserved, self.clock.moment, self._expiry(shared), self.clock.seconds)
         row.shares = set() if shared is None else {shared}
         self.rows[draft.file_id] = row
         return Reserved.done
 
+    def _upload(self, file_id: str) -> Row | None:
+        row = self.rows.get(file_id)
+        return row if row is not None and row.sha256 is None else None
+
     async def grow(self, file_id: str, more: int) -> Reserved:
         self.before_call("grow")
-        row = self.rows.get(file_id)
+        row = self._upload(file_id)
         if row is None:
             return Reserved.gone
         if self.used[row.draft.uploader_id] + more > self.bounds.quota:
@@ -90,9 +84,9 @@ class MemoryStore:
 
     async def touch(self, file_id: str) -> bool:
         self.before_call("touch")
-        row = self.rows.get(file_id)
+        row = self._upload(file_id)
         if row is not None:
-            row.touched = self.clock.now
+            row.touched = self.clock.seconds
         return row is not None
 
     async def note_parts(self, file_id: str, upload_id: str) -> None:
@@ -102,7 +96,7 @@ class MemoryStore:
 
     async def finish(self, file_id: str, size: int, sha256: bytes) -> Found | Reserved:
         self.before_call("finish")
-        row = self.rows.get(file_id)
+        row = self._upload(file_id)
         if row is None:
             return Reserved.gone
         if row.shares & self.blocked:
@@ -136,15 +130,19 @@ class MemoryStore:
             expires_at=row.expires_at,
             own=own,
             member=bool(mine),
-            held=any(self.members.get(one) for one in row.shares),
+            shared=any(self.members.get(one) for one in row.shares),
         )
 
     async def share(self, file_id: str, user_id: str, conversation_id: str) -> Shared:
         row = self.rows.get(file_id)
-        if row is None or row.draft.uploader_id != user_id:
+        if row is None or row.sha256 is None or row.draft.uploader_id != user_id:
             return Shared.no_file
         if user_id not in self.members.get(conversation_id, ()):
             return Shared.no_conversation
+        if conversation_id in self.blocked:
+            return Shared.blocked
+        if conversation_id not in row.shares and len(row.shares) >= self.most:
+            return Shared.too_many
         later = self._expiry(conversation_id)
         if not row.shares:
             row.expires_at = later
@@ -160,7 +158,7 @@ class MemoryStore:
             return None
         self.used[row.draft.uploader_id] -= row.size
         final = row.sha256 is not None
-        self.removals[row.draft.blob_key] = (row.upload_id, self.clock.now + (60 if final else LATE))
+        self.removals[row.draft.blob_key] = (row.upload_id, self.clock.seconds + (60 if final else LATE))
         return Removal(row.draft.blob_key, row.upload_id, final)
 
     async def _drop_first(self, wanted: Callable[[Row], bool]) -> Removal | None:
@@ -170,7 +168,7 @@ class MemoryStore:
         return None
 
     async def drop_abandoned(self) -> Removal | None:
-        due = self.clock.now - self.bounds.abandoned
+        due = self.clock.seconds - self.bounds.abandoned
         return await self._drop_first(lambda row: row.sha256 is None and row.touched < due)
 
     async def drop_expired(self) -> Removal | None:
@@ -188,7 +186,7 @@ class MemoryStore:
             row.shares = held
 
     async def due(self, limit: int) -> list[Removal]:
-        found = [key for key, (_, due) in self.removals.items() if due <= self.clock.now][:limit]
+        found = [key for key, (_, due) in self.removals.items() if due <= self.clock.seconds][:limit]
         return [Removal(key, self.removals[key][0], True) for key in found]
 
     async def cleared(self, blob_key: str) -> None:
@@ -262,7 +260,8 @@ class World:
         self.store = MemoryStore(self.clock, bounds)
         self.blobs = MemoryBlobs()
         self._count = 0
-        self.files: Files[bytes] = Files(
+        self.files = Files(
+            self.store,
             self.store,
             self.blobs,
             self.clock,

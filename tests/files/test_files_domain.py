@@ -56,7 +56,7 @@ def test_a_body_of_unknown_length_may_fill_the_quota_to_the_last_byte() -> None:
 def test_a_block_that_is_set_while_the_bytes_come_leaves_nothing(world: World, length: int | None) -> None:
     body = Body(b"abc", b"def", each=lambda: world.store.blocked.add("family"))
     refused(Code.blocked, world.files.upload("ada", body, length, "family"))
-    world.clock.now += LATE
+    world.clock.seconds += LATE
     run(world.files.sweep())
     assert world.empty()
 
@@ -66,7 +66,7 @@ def test_a_block_that_is_set_while_the_bytes_come_leaves_nothing(world: World, l
 def test_a_body_that_breaks_off_leaves_nothing(world: World, length: int | None, failure: Exception) -> None:
     with pytest.raises(type(failure)):
         run(world.files.upload("ada", Body(b"abc", failure), length, "family"))
-    world.clock.now += LATE
+    world.clock.seconds += LATE
     run(world.files.sweep())
     assert world.empty()
 
@@ -127,7 +127,7 @@ def test_who_is_no_member_can_not_put_a_file_into_a_conversation(world: World) -
 
 def test_an_upload_that_lives_is_not_swept(world: World) -> None:
     def slowly() -> None:
-        world.clock.now += 200
+        world.clock.seconds += 200
         run(world.files.sweep())
 
     assert run(world.files.upload("ada", Body(*[b"x"] * 20, each=slowly), 20)).size == 20
@@ -135,11 +135,11 @@ def test_an_upload_that_lives_is_not_swept(world: World) -> None:
 
 def test_an_upload_whose_row_was_swept_fails_and_leaves_nothing(world: World) -> None:
     def asleep() -> None:
-        world.clock.now += 10_000
+        world.clock.seconds += 10_000
         run(world.files.sweep())
 
     refused(Code.unavailable, world.files.upload("ada", Body(b"x", b"y", each=asleep), 2))
-    world.clock.now += LATE
+    world.clock.seconds += LATE
     run(world.files.sweep())
     assert world.empty()
 
@@ -152,7 +152,7 @@ def test_what_a_dead_instance_left_is_swept(world: World) -> None:
     world.store.before_call = lambda name: None
     run(world.files.sweep())
     assert world.store.rows
-    world.clock.now += BOUNDS.abandoned + 1
+    world.clock.seconds += BOUNDS.abandoned + 1
     run(world.files.sweep())
     assert world.empty()
 
@@ -164,7 +164,7 @@ def _raise(error: BaseException) -> None:
 def test_a_commit_whose_answer_was_lost_leaves_no_file_that_nobody_knows_of(world: World) -> None:
     world.store.after_call = lambda name: _raise(unavailable("The database went away."))
     refused(Code.unavailable, world.files.upload("ada", Body(b"abc"), 3))
-    world.clock.now += LATE
+    world.clock.seconds += LATE
     run(world.files.sweep())
     assert world.empty()
 
@@ -185,7 +185,7 @@ def test_the_blob_of_a_failed_upload_is_removed_again_later(world: World) -> Non
         run(world.files.upload("ada", Body(b"abc", ClientLeft()), 6))
     key = world.blobs.removed[0]
     world.blobs.blobs[key] = b"S3 finished it after all"
-    world.clock.now += LATE
+    world.clock.seconds += LATE
     run(world.files.sweep())
     assert not world.blobs.blobs
     assert not world.store.removals
@@ -196,7 +196,7 @@ def test_a_blob_that_can_not_be_removed_now_is_removed_later(world: World) -> No
     world.blobs.fail["remove"] = unavailable("S3 is away")
     run(world.files.delete(found.file_id, "ada"))
     refused(Code.not_found, world.files.find(found.file_id, "ada"))
-    world.clock.now += 3_600
+    world.clock.seconds += 3_600
     run(world.files.sweep())
     assert world.blobs.blobs
     world.blobs.fail.clear()
@@ -254,14 +254,14 @@ def test_sharing_opens_a_file_to_another_conversation(world: World) -> None:
 def test_expiry_follows_the_conversation_that_keeps_longest(world: World) -> None:
     found = world.upload(conversation="work")
     assert found.expires_at is not None
-    assert found.expires_at.timestamp() == world.clock.now + 3_600
+    assert found.expires_at.timestamp() == world.clock.seconds + 3_600
     run(world.files.share(found.file_id, "ada", "family"))
     assert run(world.files.find(found.file_id, "ada")).expires_at is None
 
 
 def test_an_expired_file_is_gone_at_once_and_its_blob_after_the_sweep(world: World) -> None:
     found = world.upload(conversation="work")
-    world.clock.now += 3_600
+    world.clock.seconds += 3_600
     refused(Code.not_found, world.files.find(found.file_id, "ada"))
     run(world.files.sweep())
     assert world.empty()
@@ -272,7 +272,7 @@ def test_what_no_conversation_holds_any_more_lives_for_a_day(world: World) -> No
     world.store.members["family"] = set()
     run(world.files.sweep())
     run(world.files.readable(found.file_id, "ada"))
-    world.clock.now += BOUNDS.unshared
+    world.clock.seconds += BOUNDS.unshared
     run(world.files.sweep())
     assert world.empty()
 

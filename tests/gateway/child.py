@@ -16,7 +16,11 @@ from twisted.internet import reactor  # noqa: E402
 from twisted.internet.defer import Deferred, ensureDeferred  # noqa: E402
 from twisted.internet.task import deferLater  # noqa: E402
 
-from messenger.core.http import HttpServer, Router, StreamedAnswer, SystemEndpoints, route  # noqa: E402
+from messenger.core.http.answers import StreamedAnswer  # noqa: E402
+from messenger.core.http.router import Router  # noqa: E402
+from messenger.core.http.routing import route  # noqa: E402
+from messenger.core.http.server import HttpServer  # noqa: E402
+from messenger.core.http.system import SystemEndpoints  # noqa: E402
 from messenger.core.identity import Identity  # noqa: E402
 from messenger.gateway.app import Gateway  # noqa: E402
 from messenger.gateway.upstream import Upstream  # noqa: E402

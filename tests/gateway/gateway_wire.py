@@ -12,7 +12,7 @@ from twisted.internet.error import (
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from messenger.core.http import Site
+from messenger.core.http.site import Site
 from messenger.gateway.app import Gateway
 from messenger.gateway.cors import Origins
 from messenger.gateway.upstream import Upstream

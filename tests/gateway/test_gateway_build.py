@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock
 
-from messenger.core.http import HttpServer
+from messenger.core.http.server import HttpServer
 from messenger.core.lifecycle import EX_CONFIG, StartError
 from messenger.core.service import Context
 from messenger.core.settings import Auth, Gateway, Http, Key, Settings

@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.http import Router
+from messenger.core.http.router import Router
 from messenger.core.read_pace import READS, SECONDS
 from messenger.gateway.app import Mount
 from messenger.gateway.frames import GOING_AWAY, FrameEnds
@@ -287,7 +287,7 @@ class MountCase(SynchronousTestCase):
     def setUp(self):
         from http_app import Authenticator, Endpoints
 
-        from messenger.core.http import route
+        from messenger.core.http.routing import route
 
         class Blocks:
             @route("GET", "/blocks", answer=dict)

@@ -1,19 +1,14 @@
-"""Keys on a store in memory, and devices that make them."""
+"""Keys on a store in memory."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Coroutine
+from dataclasses import replace as changed
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from messenger.core.identity import Identity
-from messenger.core.ids import new_id
-from messenger.keys.domain import Keys, list_bytes
-from messenger.keys.ports import Asking, Change, Claimed, DeviceKeys, Outgoing, StandingList
-from messenger.wire.codec import Binary, Uuid
+from messenger.core.outgoing import Outgoing
+from messenger.keys.domain import Keys
+from messenger.keys.model import Asking, Change, Claimed, DeviceKeys, StandingList
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
@@ -23,68 +18,18 @@ from messenger.wire.keys import (
     DeviceIdentity,
     DeviceList,
     Identities,
-    IdentityKey,
     KemPrekey,
-    ListedDevice,
     OneTimePrekey,
-    OneTimePrekeys,
     PendingDevice,
     SignedPrekey,
 )
-from tests.fakes import Told, outgoing, run
-
-_outgoing = partial(outgoing, Outgoing)
-
-
-class Device:
-    """A device with its private keys."""
-
-    def __init__(self, user_id: str | None = None) -> None:
-        self.who = Identity(user_id or new_id(), new_id(), new_id(), 1_000, 9_000)
-        self.identity = Ed25519PrivateKey.generate()
-        self.next_id = 0
-
-    def identity_body(self) -> IdentityKey:
-        return IdentityKey(Binary(self.identity.public_key().public_bytes_raw()))
-
-    def signed(self, key_id: int, signer: "Device | None" = None) -> SignedPrekey:
-        public = x25519_key()
-        signature = (signer or self).identity.sign(public)
-        return SignedPrekey(key_id, Binary(public), Binary(signature))
-
-    def one_time(self, count: int) -> OneTimePrekeys:
-        first, self.next_id = self.next_id, self.next_id + count
-        return OneTimePrekeys([OneTimePrekey(first + i, Binary(x25519_key())) for i in range(count)])
-
-    def kem(self, key_id: int) -> KemPrekey:
-        public = bytes([key_id % 256]) + bytes(1567)
-        return KemPrekey(key_id, Binary(public), Binary(self.identity.sign(public)))
-
-    def listed(self) -> ListedDevice:
-        return ListedDevice(Uuid(self.who.device_id), Binary(self.identity.public_key().public_bytes_raw()))
-
-
-def signed_list(account: Ed25519PrivateKey, version: int, *devices: Device, user_id: str = "") -> DeviceList:
-    """A user's list of these devices."""
-    listed = [one.listed() for one in devices]
-    return signed_names(account, version, user_id or devices[0].who.user_id, listed)
-
-
-def signed_names(
-    account: Ed25519PrivateKey, version: int, user_id: str, listed: list[ListedDevice]
-) -> DeviceList:
-    """A list that says just this, with a signature that holds."""
-    key = Binary(account.public_key().public_bytes_raw())
-    unsigned = DeviceList(key, version, listed, Binary(b""))
-    return DeviceList(key, version, listed, Binary(account.sign(list_bytes(user_id, unsigned))))
-
-
-def x25519_key() -> bytes:
-    return X25519PrivateKey.generate().public_key().public_bytes_raw()
+from tests.fakes import Clock, Published, outgoing, run
+from tests.keys.key_devices import Device
 
 
 class MemoryStore:
-    """The Store of messenger/keys/ports.py; claims per hour are not counted here, but `spent` can say so."""
+    """A KeyStore, DeviceListStore and ClaimStore; claims per hour are not counted here, but `spent` can say
+    so. test_keys_stores.py holds it to PostgreSQL's rules."""
 
     def __init__(self) -> None:
         self.keys: dict[str, DeviceKeys] = {}
@@ -92,27 +37,25 @@ class MemoryStore:
         self.one_time: dict[str, list[OneTimePrekey]] = {}
         self.last_resort: dict[str, KemPrekey] = {}
         self.lists: dict[str, DeviceList] = {}
-        self.live: set[str] = set()
+        self.live: dict[str, str] = {}  # devices that auth knows, and whose they are
         self.spent: int | None = None
 
     async def device(self, device_id: str) -> DeviceKeys | None:
         found = self.keys.get(device_id)
         left = len(self.one_time.get(device_id, []))
-        return found and replace(self._listed(found), one_time_prekeys=left)
+        return found and changed(self._listed(found), one_time_prekeys=left)
 
     def _listed(self, device: DeviceKeys) -> DeviceKeys:
         given = self.lists.get(device.user_id)
         keys = {str(one.device_id): bytes(one.identity_key) for one in given.devices} if given else {}
-        return replace(device, has_list=given is not None, listed_key=keys.get(device.device_id))
+        return changed(device, has_list=given is not None, listed_key=keys.get(device.device_id))
 
     async def alter(
         self, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
     ) -> list[Outgoing] | None:
-        if device_id not in self.live:
+        if self.live.get(device_id) != user_id:
             return None
         found = await self.device(device_id) or self._listed(DeviceKeys(user_id=user_id, device_id=device_id))
-        if found.user_id != user_id:
-            return None
         change = rule(found)
         if change.signed_prekey:
             self.signed[device_id] = change.signed_prekey
@@ -120,7 +63,7 @@ class MemoryStore:
             self.last_resort[device_id] = change.last_resort
         self.one_time.setdefault(device_id, []).extend(change.one_time)
         kem = [*change.kem, *([change.last_resort] if change.last_resort else [])]
-        self.keys[device_id] = replace(
+        self.keys[device_id] = changed(
             found,
             identity_key=change.identity_key or found.identity_key,
             signed_prekey_id=change.signed_prekey.key_id if change.signed_prekey else found.signed_prekey_id,
@@ -133,12 +76,12 @@ class MemoryStore:
         )
         if not change.publishes:
             return []
-        return _outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
+        return outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
 
-    async def set_list(
+    async def replace(
         self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
     ) -> list[Outgoing] | None:
-        if not self.live:
+        if not await self.user_exists(user_id):
             return None
         standing = self.lists.get(user_id)
         if standing is not None:
@@ -146,7 +89,7 @@ class MemoryStore:
         before = await self._published(user_id)
         self.lists[user_id] = given
         after = await self._published(user_id)
-        return _outgoing(
+        return outgoing(
             [
                 DeviceChanged(
                     event="published" if one in after else "removed", user_id=user_id, device_id=one
@@ -177,7 +120,7 @@ class MemoryStore:
         return Identities(device_list=self.lists.get(user_id), items=items, pending=pending)
 
     async def user_exists(self, user_id: str) -> bool:
-        return any(one.user_id == user_id for one in self.keys.values())
+        return user_id in self.live.values()
 
     async def claim(self, asking: Asking) -> Claimed:
         if self.spent is not None:
@@ -208,47 +151,33 @@ class MemoryStore:
                     list_version=self.lists[one.user_id].version if one.has_list else None,
                 )
             )
-        return Claimed(bundles, None, _outgoing(events))
-
-    async def forget_devices(self, device_ids: Sequence[str]) -> None:
-        for device_id in device_ids:
-            self.keys.pop(device_id, None)
-
-    async def forget_user(self, user_id: str) -> None:
-        self.lists.pop(user_id, None)
-        await self.forget_devices([key for key, one in self.keys.items() if one.user_id == user_id])
-
-    async def forget_deleted(self) -> bool:
-        return False
-
-    async def sweep(self) -> None:
-        """Nothing is left behind here."""
-
-    async def sweep_claims(self) -> None:
-        """Nothing is counted here."""
+        return Claimed(bundles, None, outgoing(events))
 
 
 class House:
-    """Keys and all that they stand on; `now` is in seconds since 1970."""
+    """Keys and all that they stand on; the clock begins 100 s after the devices' logins."""
 
     def __init__(self, stored: int = 200) -> None:
         self.store = MemoryStore()
-        self.told = Told()
-        self.now = 1_100.0
+        self.events = Published()
+        self.clock = Clock()
+        self.clock.seconds = 1_100.0
         self.keys = Keys(
             self.store,
+            self.store,
+            self.store,
+            self.clock,
+            self.events,
             stored=stored,
             low=3,
             by_asker=20,
             of_device=100,
-            tell=self.told,
-            clock=lambda: self.now,
         )
 
     def device(self, user_id: str | None = None) -> Device:
         """A device that auth knows and that has published nothing."""
         device = Device(user_id)
-        self.store.live.add(device.who.device_id)
+        self.store.live[device.who.device_id] = device.who.user_id
         return device
 
     def published(self, user_id: str | None = None, one_time: int = 0) -> Device:
@@ -258,7 +187,7 @@ class House:
         run(self.keys.set_signed_prekey(device.who, device.signed(0)))
         if one_time:
             run(self.keys.add_one_time_prekeys(device.who, device.one_time(one_time)))
-        self.told.clear()
+        self.events.clear()
         return device
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from keys_fakes import Device, House, refused, signed_list, signed_names
+from key_devices import Device, signed_list, signed_names
+from keys_fakes import House, refused
 from msgspec import UNSET
 
 from messenger.wire.codec import Binary
@@ -32,12 +33,12 @@ def test_with_a_list_the_devices_that_it_names_are_published_and_no_others() -> 
     given = signed_list(account, 1, first)
     put(house, first, given)
     assert seen(house, first) == [first.who.device_id]
-    assert [(one.event, one.device_id) for one in house.told] == [("removed", second.who.device_id)]
+    assert [(one.event, one.device_id) for one in house.events] == [("removed", second.who.device_id)]
     assert run(house.keys.identities(first.who.user_id)).device_list == given
-    house.told.clear()
+    house.events.clear()
     put(house, second, signed_list(account, 2, second, first))
     assert seen(house, first) == ids
-    assert [(one.event, one.device_id) for one in house.told] == [("published", second.who.device_id)]
+    assert [(one.event, one.device_id) for one in house.events] == [("published", second.who.device_id)]
     bundles = run(house.keys.claim(house.published().who, Claim(user_id=first.who.user_id)))
     assert [one.list_version for one in bundles] == [2, 2]
 
@@ -151,10 +152,10 @@ def test_a_list_may_name_whom_the_service_has_not_met() -> None:
     # Another user's device does not become this one's, and stays what it was to its own user.
     assert seen(house, device) == [device.who.device_id]
     assert seen(house, stranger) == [stranger.who.device_id]
-    house.told.clear()
+    house.events.clear()
     run(house.keys.set_identity(new.who, new.identity_body()))
     run(house.keys.set_signed_prekey(new.who, new.signed(0)))
-    assert [(one.event, one.device_id) for one in house.told] == [("published", new.who.device_id)]
+    assert [(one.event, one.device_id) for one in house.events] == [("published", new.who.device_id)]
     assert len(seen(house, device)) == 2
 
 
@@ -175,7 +176,7 @@ def test_an_empty_list_leaves_nobody_published() -> None:
     device = house.published()
     put(house, device, signed_list(account, 1, user_id=device.who.user_id))
     assert seen(house, device) == []
-    assert [one.event for one in house.told] == ["removed"]
+    assert [one.event for one in house.events] == ["removed"]
     assert run(house.keys.claim(house.published().who, Claim(user_id=device.who.user_id))) == []
 
 
@@ -202,13 +203,13 @@ def test_another_account_key_wants_a_fresh_login_and_a_higher_version() -> None:
     house = House()
     device = house.published()
     old, new = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    house.now = device.who.auth_time + 1_000_000
+    house.clock.seconds = device.who.auth_time + 1_000_000
     put(house, device, signed_list(old, 3, device))  # the first one wants none
     refused(Code.forbidden, house.keys.set_list(device.who, signed_list(new, 4, device)))
     put(house, device, signed_list(old, 4, device))  # nothing is replaced
-    house.now = device.who.auth_time + 300
+    house.clock.seconds = device.who.auth_time + 300
     refused(Code.forbidden, house.keys.set_list(device.who, signed_list(new, 5, device)))
-    house.now = device.who.auth_time + 299
+    house.clock.seconds = device.who.auth_time + 299
     refused(Code.conflict, house.keys.set_list(device.who, signed_list(new, 4, device)))
     put(house, device, signed_list(new, 5, device))
     assert seen(house, device) == [device.who.device_id]

@@ -1,7 +1,8 @@
 """The rules of identity keys, prekeys and claims."""
 
 import pytest
-from keys_fakes import House, refused, x25519_key
+from key_devices import x25519_key
+from keys_fakes import House, refused
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code
@@ -83,13 +84,13 @@ def test_others_hear_when_a_device_becomes_published_and_only_then() -> None:
     house = House()
     device = house.device()
     run(house.keys.set_identity(device.who, device.identity_body()))
-    assert house.told == []
+    assert house.events == []
     run(house.keys.set_signed_prekey(device.who, device.signed(0)))
     published = DeviceChanged(event="published", user_id=device.who.user_id, device_id=device.who.device_id)
-    assert house.told == [published]
+    assert house.events == [published]
     run(house.keys.set_signed_prekey(device.who, device.signed(1)))
     run(house.keys.set_identity(device.who, device.identity_body()))
-    assert house.told == [published]
+    assert house.events == [published]
 
 
 # one-time prekeys
@@ -215,7 +216,7 @@ def test_one_time_prekeys_run_out_and_the_device_hears_before() -> None:
     device, asker = house.published(one_time=4), house.published()
     got = [run(house.keys.claim(asker.who, Claim(devices=[device.who.device_id])))[0] for _ in range(5)]
     assert [bundle.one_time_prekey and bundle.one_time_prekey.key_id for bundle in got] == [0, 1, 2, 3, None]
-    assert house.told == [
+    assert house.events == [
         PrekeysLow(device_id=device.who.device_id, one_time_prekeys=left) for left in (2, 1, 0, 0)
     ]
 

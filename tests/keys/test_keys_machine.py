@@ -5,7 +5,8 @@ from itertools import accumulate
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from keys_fakes import Device, House, x25519_key
+from key_devices import Device, x25519_key
+from keys_fakes import House
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
@@ -68,11 +69,11 @@ class Prekeys(RuleBasedStateMachine):
         self._check(Claim(user_id=user_id), ids)
 
     def _check(self, body: Claim, expected: set[str]) -> None:
-        self.house.told.clear()
+        self.house.events.clear()
         bundles = run(self.house.keys.claim(self.asker.who, body))
         assert {one.device_id for one in bundles} == expected
         assert len(bundles) == len(expected)
-        low = {event.device_id for event in self.house.told if isinstance(event, PrekeysLow)}
+        low = {event.device_id for event in self.house.events if isinstance(event, PrekeysLow)}
         for one in bundles:
             left = self.stored[one.device_id]
             if one.one_time_prekey is None:

@@ -1,6 +1,6 @@
 """The rules of the vault, on a store in memory."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 import pytest
@@ -14,11 +14,11 @@ ANN, BEN = "ann", "ben"
 
 
 class Memory:
-    """The VaultStore of messenger/keys/vault/domain.py."""
+    """A VaultStore; test_keys_stores.py holds it to PostgreSQL's rules."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: Collection[str] = (ANN, BEN)) -> None:
         self.kept: dict[tuple[str, str], VaultItem] = {}
-        self.gone: set[str] = set()
+        self.users = set(users)
         self.version = 0
 
     async def names(self, user_id: str) -> list[VaultName]:
@@ -32,7 +32,7 @@ class Memory:
         self, user_id: str, name: str, content: bytes, rule: Callable[[int | None, int], None]
     ) -> int | None:
         rule(self._standing(user_id, name), len(await self.names(user_id)))
-        if user_id in self.gone:
+        if user_id not in self.users:
             return None
         self.version += 1
         self.kept[user_id, name] = VaultItem(name=name, version=self.version, content=content)
@@ -116,7 +116,6 @@ def test_bounds() -> None:
 
 
 def test_who_is_gone_keeps_nothing() -> None:
-    memory = Memory()
-    memory.gone.add(ANN)
+    memory = Memory(users=[BEN])
     refused(Code.unauthorized, Vault(memory).put(ANN, "a", b"", always))
     assert memory.kept == {}

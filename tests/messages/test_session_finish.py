@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
-from messenger.core.limits import LocalCounts
+from messenger.core.limits.stores import LocalCounts
 from messenger.messages.charging import Charges
 from messenger.messages.session import Parts, Session
 from messenger.messages.store.places import Ack

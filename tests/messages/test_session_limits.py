@@ -8,7 +8,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
-from messenger.core.limits import Limits, LocalCounts
+from messenger.core.limits.limits import Limits
+from messenger.core.limits.stores import LocalCounts
 from messenger.core.settings import Limits as LimitSettings
 from messenger.messages.charging import FREE_BYTES, REFUSALS, Charges
 from messenger.messages.session import SLICE, Parts, Session

@@ -1,12 +1,13 @@
 """Accounts: devices and sessions that have an owner who may have them, and keys that have a device."""
 
+from collections.abc import Sequence
+
 from messenger.admin.check.looking import Check, distinct_page_of, page_of
-from messenger.auth import sql
-from messenger.auth.ports import EndReason
+from messenger.auth.model import EndReason
 from messenger.core.administrator import Administrator, Row
 from messenger.core.ids import new_id
 from messenger.wire.codec import encode
-from messenger.wire.events import DEVICE, SESSION_ENDED, DeviceChanged, SessionEnded
+from messenger.wire.events import DeviceChanged, Event, SessionEnded
 
 _USERS = page_of("auth.users", "user_id")
 _KEY_DEVICES = page_of("key.devices", "device_id")
@@ -21,11 +22,12 @@ _LOCK_USER = "select 1 from auth.users where user_id = %s for no key update"
 def _remove_devices(database: Administrator, row: Row) -> str:
     user_id = row[1]
     database.rows(_LOCK_USER, (user_id,))
-    ended = database.rows(sql.END_OF_USER, {"reason": EndReason.deleted, "user_id": user_id})
-    gone = database.rows(sql.REMOVE_DEVICES, (user_id,))
-    _tell_ended(database, ended)
-    events = [DeviceChanged(event="removed", device_id=one[0], user_id=one[1]) for one in gone]
-    _tell(database, [(DEVICE, encode(event)) for event in events])
+    ended = _end_sessions(database, "user_id", user_id, EndReason.deleted)
+    gone = database.rows(
+        "delete from auth.devices where user_id = %s returning device_id, user_id", (user_id,)
+    )
+    removed = [DeviceChanged(event="removed", device_id=one[0], user_id=one[1]) for one in gone]
+    _record(database, [*ended, *removed])
     return f"{len(gone)} devices of the user are removed" if gone else ""
 
 
@@ -43,21 +45,27 @@ where s.session_id = any(%(ids)s::uuid[]) and s.ended_at is null
 
 
 def _end_session(database: Administrator, row: Row) -> str:
-    ended = database.rows(sql.END_ONE, {"reason": EndReason.admin, "session_id": row[0]})
-    _tell_ended(database, ended)
+    ended = _end_sessions(database, "session_id", row[0], EndReason.admin)
+    _record(database, ended)
     return "ended" if ended else ""
 
 
-def _tell_ended(database: Administrator, rows: list[Row]) -> None:
-    events = [SessionEnded(session_id=one[0], user_id=one[1], device_id=one[2]) for one in rows]
-    _tell(database, [(SESSION_ENDED, encode(event)) for event in events])
+def _end_sessions(database: Administrator, column: str, value: str, reason: EndReason) -> list[SessionEnded]:
+    rows = database.rows(
+        f"update auth.sessions set ended_at = now(), end_reason = %s where ended_at is null and {column} = %s"  # noqa: S608
+        " returning session_id, user_id, device_id",
+        (reason, value),
+    )
+    return [SessionEnded(session_id=one[0], user_id=one[1], device_id=one[2]) for one in rows]
 
 
-def _tell(database: Administrator, events: list[tuple[str, bytes]]) -> None:
-    """Through the outbox: an auth instance relays it."""
-    if events:
-        subjects, payloads = zip(*events, strict=True)
-        database.change(sql.ADD_EVENTS, ([new_id() for _ in events], list(subjects), list(payloads)))
+def _record(database: Administrator, events: Sequence[Event]) -> None:
+    """Write events into the outbox: an auth instance relays them."""
+    for event in events:
+        database.change(
+            "insert into auth.outbox (id, subject, payload) values (%s, %s, %s)",
+            (new_id(), event.subject, encode(event)),
+        )
 
 
 _SIGNING = """

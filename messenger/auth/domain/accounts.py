@@ -5,8 +5,9 @@ the other services, and the event is sent once that is committed.
 """
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from messenger.auth.domain.held import StatedPasswords, wrong_password
+from messenger.auth.domain.reauthentication import Reauthentication, wrong_password
 from messenger.auth.domain.rules import (
     checked_device_name,
     checked_kdf,
@@ -15,17 +16,10 @@ from messenger.auth.domain.rules import (
     folded_username,
 )
 from messenger.auth.domain.sessions import Sessions
-from messenger.auth.ports import (
-    AccessTokens,
-    Around,
-    Guesses,
-    InviteRefused,
-    NewAccount,
-    Passwords,
-    Policy,
-    Store,
-)
+from messenger.auth.model import NewAccount, NotAdded, Policy
 from messenger.core.identity import Identity
+from messenger.core.ids import new_id
+from messenger.core.outgoing import Publish
 from messenger.wire.auth import (
     AccountDeletion,
     Device,
@@ -33,9 +27,15 @@ from messenger.wire.auth import (
     Register,
     Session,
     User,
-    VerificationKeys,
 )
 from messenger.wire.errors import Code, Problem, not_found
+
+if TYPE_CHECKING:
+    from messenger.auth.guesses import PasswordGuesses
+    from messenger.auth.passwords import BcryptPasswords
+    from messenger.auth.security_log import SecurityLog
+    from messenger.auth.store.accounts import AccountStore
+    from messenger.auth.store.devices import DeviceStore
 
 
 class Accounts:
@@ -46,23 +46,25 @@ class Accounts:
 
     def __init__(
         self,
-        store: Store,
-        passwords: Passwords,
-        stated: StatedPasswords,
+        accounts: "AccountStore",
+        devices: "DeviceStore",
+        passwords: "BcryptPasswords",
+        reauthentication: Reauthentication,
         sessions: Sessions,
-        access_tokens: AccessTokens,
-        guesses: Guesses,
+        guesses: "PasswordGuesses",
         policy: Policy,
-        around: Around,
+        publish: Publish,
+        security_log: "SecurityLog",
     ) -> None:
-        self._store = store
+        self._accounts = accounts
+        self._devices = devices
         self._passwords = passwords
-        self._stated = stated
+        self._reauthentication = reauthentication
         self._sessions = sessions
-        self._access_tokens = access_tokens
         self._guesses = guesses
         self._policy = policy
-        self._around = around
+        self._publish = publish
+        self._security_log = security_log
 
     async def register(self, body: Register, address: str = "") -> Session:
         """A new account, its first device and session."""
@@ -72,25 +74,24 @@ class Accounts:
         device_name = checked_device_name(body.device_name)
         kdf = checked_kdf(body.kdf)
         # Before the costly hash; the store judges for good.
-        if await self._store.name_taken(username):
+        if await self._accounts.name_taken(username):
             raise Problem(Code.username_taken)
         password_hash = await self._passwords.hash(password)
-        account = NewAccount(self._around.new_id(), username, password_hash, device_name, invite, kdf)
-        session, refresh_token = self._sessions.begin(self._around.new_id())
-        try:
-            user = await self._store.add_account(account, session)
-        except InviteRefused:
-            raise _bad_invite() from None
-        if user is None:
+        account = NewAccount(new_id(), username, password_hash, device_name, invite, kdf)
+        session, refresh_token = self._sessions.begin(new_id())
+        added = await self._accounts.add(account, session)
+        if added is NotAdded.invite_refused:
+            raise _bad_invite()
+        if added is NotAdded.username_taken:
             raise Problem(Code.username_taken)
         await self._guesses.trust(username, address)
-        return self._sessions.opened(user, session, refresh_token)
+        return self._sessions.opened(added, session, refresh_token)
 
     # the account
 
     async def me(self, who: Identity) -> User:
         """The bearer."""
-        found = await self._store.users([who.user_id])
+        found = await self._accounts.users([who.user_id])
         if not found:
             raise Problem(Code.unauthorized, "The account was deleted.")
         return found[0]
@@ -99,63 +100,60 @@ class Accounts:
         """Set a new password and end all of the user's other sessions. Without `kdf` it is a bare one."""
         checked_password(body.new_password)
         kdf = checked_kdf(body.kdf)
-        held = await self._stated.held(who, body.current_password, address)
-        new = checked_password(body.new_password, held.user.username)
-        events = await self._store.set_password(
-            who.user_id, held.password_hash, await self._passwords.hash(new), kdf, who.session_id
+        found = await self._reauthentication.check(who, body.current_password, address)
+        new = checked_password(body.new_password, found.user.username)
+        events = await self._accounts.set_password(
+            who.user_id, found.password_hash, await self._passwords.hash(new), kdf, who.session_id
         )
         if events is None:
             raise wrong_password()
-        self._around.tell(events)
+        self._publish(events)
 
     async def delete(self, who: Identity, body: AccountDeletion, address: str = "") -> None:
         """Delete the bearer's account; its name stays taken."""
-        held = await self._stated.held(who, body.password, address)
-        events = await self._store.delete_account(who.user_id, held.password_hash)
+        found = await self._reauthentication.check(who, body.password, address)
+        events = await self._accounts.delete(who.user_id, found.password_hash)
         if events is None:
             raise wrong_password()
-        self._around.note("account_deleted", user_id=who.user_id)
-        self._around.tell(events)
+        self._security_log.write("account_deleted", user_id=who.user_id)
+        self._publish(events)
 
     async def devices(self, who: Identity) -> list[Device]:
         """The bearer's devices."""
-        return await self._store.devices(who.user_id, who.device_id)
+        return await self._devices.of(who.user_id, who.device_id)
 
     async def remove_device(self, who: Identity, device_id: str) -> None:
         """Remove one of the bearer's devices, this one too if it says so."""
-        events = await self._store.remove_device(who.user_id, device_id)
+        events = await self._devices.remove(who.user_id, device_id)
         if events is None:
             raise not_found("You have no such device.")
-        self._around.tell(events)
+        self._publish(events)
 
     # users
 
     async def user(self, user_id: str) -> User:
         """The user of this id."""
-        found = await self._store.users([user_id])
+        found = await self._accounts.users([user_id])
         if not found:
             raise not_found("There is no such user.")
         return found[0]
 
     async def lookup(self, user_ids: list[str]) -> list[User]:
         """Those of these that exist, each once."""
-        return await self._store.users(list(dict.fromkeys(user_ids)))
+        return await self._accounts.users(list(dict.fromkeys(user_ids)))
 
     async def named(self, username: str) -> list[User]:
         """The user of exactly this name, or nobody."""
         name = folded_username(username)
-        found = None if name is None else await self._store.user_named(name)
+        found = None if name is None else await self._accounts.user_named(name)
         return [] if found is None else [found]
-
-    async def verification_keys(self) -> VerificationKeys:
-        """The public keys that sign access tokens."""
-        return VerificationKeys(await self._access_tokens.verification_keys())
 
     # upkeep
 
     async def sweep(self) -> None:
         """Remove devices that were not seen for long, and what has expired."""
-        self._around.tell(await self._store.sweep(self._policy.device_unseen))
+        self._publish(await self._devices.remove_unseen(self._policy.device_unseen))
+        await self._devices.forget_expired()
 
     async def _invite(self, text: str | None) -> bytes | None:
         """The invite's hash. One that is not good gets no further: which names are taken is not for all."""
@@ -166,7 +164,7 @@ class Accounts:
         if not text:
             raise Problem(Code.forbidden, "Registration is by invite.")
         invite = sha256(text.encode("utf-8", "surrogatepass")).digest()
-        if not await self._store.invite_good(invite):
+        if not await self._accounts.invite_good(invite):
             raise _bad_invite()
         return invite
 

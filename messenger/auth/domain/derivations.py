@@ -9,11 +9,14 @@ is so only for accounts whose clients are older than this.)
 
 import hmac
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from messenger.auth.domain.rules import folded_username
-from messenger.auth.ports import Store
 from messenger.wire.auth import Kdf, KdfAnswer
 from messenger.wire.codec import Binary
+
+if TYPE_CHECKING:
+    from messenger.auth.store.accounts import AccountStore
 
 # What clients of today register with (messenger/client/e2e/password.py).
 MEMORY_KIB = 65_536
@@ -25,8 +28,8 @@ SALT_BYTES = 16
 class Derivations:
     """Answers for all names; `key` gives the key of the salts, 32 bytes, the same on all instances."""
 
-    def __init__(self, store: Store, key: Callable[[], bytes]) -> None:
-        self._store = store
+    def __init__(self, accounts: "AccountStore", key: Callable[[], bytes]) -> None:
+        self._accounts = accounts
         self._key = key
 
     async def of(self, username: str) -> KdfAnswer:
@@ -34,8 +37,8 @@ class Derivations:
         name = folded_username(username)
         # Made in any case, so that both kinds of names take the same time.
         nobodys = self._nobodys(username if name is None else name)
-        found = None if name is None else await self._store.derivation(name)
-        return KdfAnswer(kdf=nobodys if found is None else found[0])
+        found = None if name is None else await self._accounts.derivation(name)
+        return found or KdfAnswer(kdf=nobodys)
 
     def _nobodys(self, name: str) -> Kdf:
         text = name.encode("utf-8", "surrogatepass")

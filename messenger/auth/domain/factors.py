@@ -4,10 +4,10 @@ A TOTP secret is asked of nobody before its user has confirmed it by a code, so 
 out by half; that code is served, and no other use of it is. The secret is stored sealed, and shown once.
 """
 
-from messenger.auth.domain.held import StatedPasswords
+from typing import TYPE_CHECKING
+
 from messenger.auth.domain.sessions import factor_name
-from messenger.auth.factor_ports import FactorStore, SecretSeal, TotpFactor
-from messenger.auth.ports import Around
+from messenger.auth.model import Enrolment, TotpFactor
 from messenger.auth.totp import (
     enrolment_uri,
     new_recovery_codes,
@@ -16,9 +16,16 @@ from messenger.auth.totp import (
     secret_text,
     step_of,
 )
+from messenger.core.clock import Clock
 from messenger.core.identity import Identity
 from messenger.wire.auth import PasswordOnceMore, RecoveryCodes, TotpCode, TotpSecret
 from messenger.wire.errors import Code, Problem, not_found
+
+if TYPE_CHECKING:
+    from messenger.auth.domain.reauthentication import Reauthentication
+    from messenger.auth.security_log import SecurityLog
+    from messenger.auth.signing import Seal
+    from messenger.auth.store.factors import FactorStore
 
 
 class Factors:
@@ -26,17 +33,19 @@ class Factors:
 
     def __init__(
         self,
-        factors: FactorStore,
-        seal: SecretSeal,
-        stated: StatedPasswords,
+        factors: "FactorStore",
+        seal: "Seal",
+        reauthentication: "Reauthentication",
         issuer: str,
-        around: Around,
+        clock: Clock,
+        security_log: "SecurityLog",
     ) -> None:
         self._factors = factors
         self._seal = seal
-        self._stated = stated
+        self._reauthentication = reauthentication
         self._issuer = issuer
-        self._around = around
+        self._clock = clock
+        self._security_log = security_log
 
     async def enrol(self, who: Identity, body: PasswordOnceMore, address: str = "") -> TotpSecret:
         """A fresh secret, which waits to be confirmed. Problem `forbidden` for a wrong password, `conflict`
@@ -44,7 +53,7 @@ class Factors:
 
         Whoever has only a session could lock its user out, or make a stolen session outlast a password.
         """
-        username = (await self._stated.held(who, body.password, address)).user.username
+        username = (await self._reauthentication.check(who, body.password, address)).user.username
         secret = new_secret()
         sealed = self._seal.close(secret, factor_name(who.user_id))
         if not await self._factors.enrol_totp(who.user_id, sealed):
@@ -59,19 +68,19 @@ class Factors:
 
         def rule(factor: TotpFactor) -> int | None:
             secret = self._seal.open(factor.secret, factor_name(who.user_id))
-            return step_of(secret, body.code, self._around.clock(), factor.last_step)
+            return step_of(secret, body.code, self._clock(), factor.last_step)
 
-        confirmed = await self._factors.confirm_totp(who.user_id, rule, hashes)
-        if confirmed is None:
+        enrolment = await self._factors.confirm_totp(who.user_id, rule, hashes)
+        if enrolment is Enrolment.nothing_waits:
             raise Problem(Code.conflict, "No authenticator waits to be confirmed.")
-        if not confirmed:
+        if enrolment is Enrolment.wrong_code:
             raise Problem(Code.forbidden, "The code is wrong.")
-        self._around.note("second_factor_added", user_id=who.user_id)
+        self._security_log.write("second_factor_added", user_id=who.user_id)
         return RecoveryCodes(codes)
 
     async def remove(self, who: Identity, body: PasswordOnceMore, address: str = "") -> None:
         """Ask for no codes any more. Problem `forbidden` for a wrong password, `not_found` without one."""
-        await self._stated.held(who, body.password, address)
+        await self._reauthentication.check(who, body.password, address)
         if not await self._factors.remove_totp(who.user_id):
             raise not_found("No authenticator is set up.")
-        self._around.note("second_factor_removed", user_id=who.user_id)
+        self._security_log.write("second_factor_removed", user_id=who.user_id)

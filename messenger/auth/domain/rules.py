@@ -1,4 +1,4 @@
-"""What a username, a password and a device's name may be."""
+"""The form of usernames, passwords, their derivation, and device names."""
 
 import re
 from unicodedata import category

@@ -8,47 +8,45 @@ event that tells the other services, and the event is sent once that is committe
 No answer says whether a name or a password was wrong, and both cost the same.
 """
 
-import hmac
 import secrets
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from messenger.auth.domain.rules import checked_device_name, folded_username, password_bytes
-from messenger.auth.factor_ports import (
-    Answered,
-    Challenge,
+from messenger.auth.domain.verdicts import credential, judge_device, judge_login, judge_refresh, still_holds
+from messenger.auth.model import (
+    Answer,
     ChallengeState,
-    FactorStore,
-    NewChallenge,
-    Passed,
-    SecretSeal,
-)
-from messenger.auth.ports import (
-    AccessTokens,
-    Around,
     Credentials,
     Guesser,
-    Guesses,
-    LoginState,
+    LoginVerdict,
+    NewChallenge,
     NewSession,
-    Passwords,
     Policy,
+    RefreshVerdict,
     Spending,
-    Store,
-    Verdict,
 )
-from messenger.auth.refresh import RefreshTokens, judge_refresh
+from messenger.auth.refresh import RefreshTokens
 from messenger.auth.totp import recovery_hash, step_of
+from messenger.core.clock import Clock
 from messenger.core.identity import Identity
+from messenger.core.ids import new_id
+from messenger.core.outgoing import Publish
 from messenger.wire.auth import Login, Refresh, SecondFactor, Session, Ticket, User
 from messenger.wire.errors import Code, Problem, not_found
+
+if TYPE_CHECKING:
+    from messenger.auth.guesses import PasswordGuesses
+    from messenger.auth.passwords import BcryptPasswords
+    from messenger.auth.security_log import SecurityLog
+    from messenger.auth.signing import Seal, SigningKeys
+    from messenger.auth.store.accounts import AccountStore
+    from messenger.auth.store.factors import FactorStore
+    from messenger.auth.store.sessions import SessionStore
 
 TICKET_SECONDS = 30
 CHALLENGE_SECONDS = 300
 CHALLENGE_TRIES = 5
-
-
-class _SecondFactorNeeded(Exception):
-    """The password held, and the user has a second factor."""
 
 
 class Sessions:
@@ -56,25 +54,31 @@ class Sessions:
 
     def __init__(
         self,
-        store: Store,
-        factors: FactorStore,
-        seal: SecretSeal,
-        passwords: Passwords,
-        access_tokens: AccessTokens,
+        accounts: "AccountStore",
+        sessions: "SessionStore",
+        factors: "FactorStore",
+        seal: "Seal",
+        passwords: "BcryptPasswords",
+        signing_keys: "SigningKeys",
         refresh_tokens: RefreshTokens,
-        guesses: Guesses,
+        guesses: "PasswordGuesses",
         policy: Policy,
-        around: Around,
+        clock: Clock,
+        publish: Publish,
+        security_log: "SecurityLog",
     ) -> None:
-        self._store = store
+        self._accounts = accounts
+        self._sessions = sessions
         self._factors = factors
         self._seal = seal
         self._passwords = passwords
-        self._access_tokens = access_tokens
+        self._signing_keys = signing_keys
         self._refresh_tokens = refresh_tokens
         self._guesses = guesses
         self._policy = policy
-        self._around = around
+        self._clock = clock
+        self._publish = publish
+        self._security_log = security_log
 
     async def login(self, body: Login, address: str = "") -> Session:
         """A session of a new device, or of `device_id`, whose older session ends.
@@ -82,35 +86,32 @@ class Sessions:
         Problem `second_factor_required` with `challenge` where the user has a second factor.
         """
         device_name = checked_device_name(body.device_name)
+        found = await self._check_password(body, address)
+        session, refresh_token = self.begin(body.device_id or new_id())
+        verdict, events = await self._sessions.open(
+            found.user.user_id,
+            session,
+            device_name,
+            lambda state: judge_login(state, found.password_hash, body.device_id, self._policy.devices),
+        )
+        if verdict is LoginVerdict.second_factor:
+            raise await self._challenge(found, body.device_id, device_name)
+        _check_opens(verdict, _wrong_credentials())
+        self._publish(events)
+        return self.opened(found.user, session, refresh_token)
+
+    async def _check_password(self, body: Login, address: str) -> Credentials:
+        """The user who logs in, if the password is right; Problem `unauthorized` or `rate_limited`."""
         username = folded_username(body.username)
         password = password_bytes(body.password)
-        found: Credentials | None = None
-
-        async def compare() -> bool:
-            nonlocal found
-            found = None if username is None else await self._store.credentials(username)
-            return await self._passwords.matches(password, found.password_hash if found else None)
-
-        if not await self._guesses.judge(Guesser(username or body.username, address), compare):
-            self._around.note("login_failed", user_id=found.user.user_id if found else "")
+        async with self._guesses.reserve(Guesser(username or body.username, address)) as guess:
+            found = None if username is None else await self._accounts.credentials(username)
+            right = await self._passwords.matches(password, found.password_hash if found else None)
+            await self._guesses.settle(guess, right=right)
+        if not right or found is None:
+            self._security_log.write("login_failed", user_id=found.user.user_id if found else "")
             raise _wrong_credentials()
-        assert found is not None
-        found = await self._with_fresh_hash(found, password)
-        session, refresh_token = self.begin(body.device_id or self._around.new_id())
-
-        def rule(state: LoginState) -> bool:
-            if state.password_hash != found.password_hash:
-                raise _wrong_credentials()
-            if state.second_factor:
-                raise _SecondFactorNeeded
-            return self._is_new_device(state, body.device_id)
-
-        try:
-            events = await self._store.open_session(found.user.user_id, session, device_name, rule)
-        except _SecondFactorNeeded:
-            raise await self._challenge(found, body.device_id, device_name) from None
-        self._around.tell(events)
-        return self.opened(found.user, session, refresh_token)
+        return await self._with_fresh_hash(found, password)
 
     async def answer(self, body: SecondFactor, address: str = "") -> Session:
         """The session that a login waits for, by a code of the authenticator app or a recovery code."""
@@ -119,30 +120,27 @@ class Sessions:
         if challenge is None:
             raise _no_challenge()
         user = challenge.user
-        answered: Answered | None = None
-        session, refresh_token = self.begin(challenge.device_id or self._around.new_id())
-
-        async def compare() -> bool:
-            nonlocal answered
-            answered = await self._factors.answer_challenge(
-                challenge_hash, lambda state: self._judge(state, body.code, session)
+        session, refresh_token = self.begin(challenge.device_id or new_id())
+        # Who knows the password may ask for any number of challenges: the account bounds the codes, apart
+        # from its passwords. No username has a space.
+        async with self._guesses.reserve(Guesser(f"{user.username} second-factor", address)) as guess:
+            answered = await self._factors.answer(
+                challenge_hash, session, lambda state: self._judge(state, body.code)
             )
             if answered is None:
                 raise _no_challenge()
-            return answered.passed is not None
-
-        # Who knows the password may ask for any number of challenges: the account bounds the codes, apart
-        # from its passwords. No username has a space.
-        held = await self._guesses.judge(Guesser(f"{user.username} second-factor", address), compare)
-        assert answered is not None
-        if not held or answered.passed is None:
-            self._around.note("second_factor_failed", user_id=user.user_id)
+            verdict = answered.answer.verdict
+            if verdict is not LoginVerdict.wrong_code:
+                _check_opens(verdict, _no_challenge())
+            await self._guesses.settle(guess, right=verdict.opens)
+        if not verdict.opens:
+            self._security_log.write("second_factor_failed", user_id=user.user_id)
             raise Problem(
                 Code.unauthorized, "The code is wrong.", members={"tries_left": answered.tries_left}
             )
-        if answered.passed.recovery_hash is not None:
-            self._around.note("recovery_code_used", user_id=user.user_id)
-        self._around.tell(answered.events)
+        if answered.answer.recovery_hash is not None:
+            self._security_log.write("recovery_code_used", user_id=user.user_id)
+        self._publish(answered.events)
         return self.opened(user, session, refresh_token)
 
     async def refresh(self, body: Refresh, address: str = "") -> Session:
@@ -157,17 +155,19 @@ class Sessions:
             self._policy.refresh_token,
             self._policy.access_token,
         )
-        done = await self._store.refresh(spending, lambda state: judge_refresh(state, presented.token_hash))
-        if done is None or done.verdict is Verdict.ended:
+        done = await self._sessions.refresh(
+            spending, lambda state: judge_refresh(state, presented.token_hash)
+        )
+        if done is None or done.verdict is RefreshVerdict.ended:
             raise Problem(Code.unauthorized, "The session has ended.")
-        if done.verdict is Verdict.removed:
+        if done.verdict is RefreshVerdict.removed:
             raise Problem(Code.unauthorized, "The device was removed.", members={"reason": "removed"})
-        if done.verdict is Verdict.reused:
+        if done.verdict is RefreshVerdict.reused:
             if done.events:
-                self._around.note(
+                self._security_log.write(
                     "refresh_reused", user_id=done.user.user_id, session_id=presented.session_id
                 )
-            self._around.tell(done.events)
+            self._publish(done.events)
             raise Problem(Code.refresh_reused)
         await self._guesses.trust(done.user.username, address)
         return self._session(
@@ -176,12 +176,12 @@ class Sessions:
 
     async def logout(self, who: Identity) -> None:
         """End the bearer's session; its device stays."""
-        self._around.tell(await self._store.end_session(who.session_id))
+        self._publish(await self._sessions.end(who.session_id))
 
     async def ticket(self, who: Identity) -> Ticket:
         """A ticket that opens one WebSocket for as long as the bearer's access token lives."""
         text = secrets.token_urlsafe(32)
-        if not await self._store.add_ticket(sha256(text.encode("ascii")).digest(), who, TICKET_SECONDS):
+        if not await self._sessions.add_ticket(sha256(text.encode("ascii")).digest(), who, TICKET_SECONDS):
             raise Problem(Code.unauthorized, "The session has ended.")
         return Ticket(ticket=text, expires_in=TICKET_SECONDS)
 
@@ -189,12 +189,12 @@ class Sessions:
 
     def begin(self, device_id: str) -> tuple[NewSession, str]:
         """A session to be stored, and its first refresh token."""
-        session_id = self._around.new_id()
+        session_id = new_id()
         text, token_hash = self._refresh_tokens.first(session_id)
         session = NewSession(
             session_id,
             device_id,
-            int(self._around.clock()),
+            self._clock() // 1000,
             token_hash,
             self._policy.refresh_token,
             self._policy.access_token,
@@ -208,24 +208,15 @@ class Sessions:
     def _session(
         self, user: User, device_id: str, session_id: str, auth_time: int, refresh_token: str
     ) -> Session:
-        now = int(self._around.clock())
+        now = self._clock() // 1000
         identity = Identity(user.user_id, device_id, session_id, auth_time, now + self._policy.access_token)
         return Session(
             user=user,
             device_id=device_id,
-            access_token=self._access_tokens.access_token(identity, now),
+            access_token=self._signing_keys.access_token(identity, now),
             expires_in=self._policy.access_token,
             refresh_token=refresh_token,
         )
-
-    def _is_new_device(self, state: LoginState, device_id: str | None) -> bool:
-        if device_id is not None:
-            if device_id not in state.device_ids:
-                raise not_found("The user has no such device.")
-            return False
-        if len(state.device_ids) >= self._policy.devices:
-            raise Problem(Code.device_limit)
-        return True
 
     async def _challenge(self, found: Credentials, device_id: str | None, device_name: str | None) -> Problem:
         text = secrets.token_urlsafe(32)
@@ -233,7 +224,7 @@ class Sessions:
             NewChallenge(
                 sha256(text.encode("ascii")).digest(),
                 found.user.user_id,
-                _credential(found.password_hash),
+                credential(found.password_hash),
                 device_id,
                 device_name,
                 CHALLENGE_TRIES,
@@ -242,30 +233,30 @@ class Sessions:
         )
         return Problem(Code.second_factor_required, members={"challenge": text})
 
-    def _judge(self, state: ChallengeState, code: str, session: NewSession) -> Passed | None:
+    def _judge(self, state: ChallengeState, code: str) -> Answer:
         """The rule of an answered challenge."""
         challenge, login = state.challenge, state.login
-        if not _still_holds(challenge, login):
-            raise _no_challenge()
+        if not still_holds(challenge, login):
+            return Answer(LoginVerdict.void)
         step = used = None
         if state.totp is not None:
             name = factor_name(challenge.user.user_id)
             secret = self._seal.open(state.totp.secret, name)
-            step = step_of(secret, code, self._around.clock(), state.totp.last_step)
+            step = step_of(secret, code, self._clock(), state.totp.last_step)
         if step is None:
             used = recovery_hash(challenge.user.user_id, code)
             if used not in state.recovery_hashes:
-                return None
-        return Passed(session, self._is_new_device(login, challenge.device_id), step, used)
+                return Answer(LoginVerdict.wrong_code)
+        return Answer(judge_device(login, challenge.device_id, self._policy.devices), step, used)
 
     async def _with_fresh_hash(self, found: Credentials, password: bytes) -> Credentials:
         if not self._passwords.outdated(found.password_hash):
             return found
         fresh = await self._passwords.hash(password)
-        if await self._store.rehash(found.user.user_id, found.password_hash, fresh):
+        if await self._accounts.rehash(found.user.user_id, found.password_hash, fresh):
             return Credentials(found.user, fresh)
         # Another login was quicker, or the password was changed.
-        again = await self._store.credentials_of(found.user.user_id)
+        again = await self._accounts.credentials_of(found.user.user_id)
         if not await self._passwords.matches(password, again.password_hash if again else None):
             raise _wrong_credentials()
         assert again is not None
@@ -277,15 +268,14 @@ def factor_name(user_id: str) -> str:
     return f"totp {user_id}"
 
 
-def _credential(password_hash: str) -> bytes:
-    return sha256(password_hash.encode("ascii")).digest()
-
-
-def _still_holds(challenge: Challenge, login: LoginState) -> bool:
-    """Whether the login could still be made: its user can log in, with the same password, by two factors."""
-    if login.password_hash is None or not login.second_factor:
-        return False
-    return hmac.compare_digest(challenge.credential, _credential(login.password_hash))
+def _check_opens(verdict: LoginVerdict, void: Problem) -> None:
+    """Return where the login opens its session; raise the Problem of one that does not, `void` itself."""
+    if verdict is LoginVerdict.void:
+        raise void
+    if verdict is LoginVerdict.no_such_device:
+        raise not_found("The user has no such device.")
+    if verdict is LoginVerdict.device_limit:
+        raise Problem(Code.device_limit)
 
 
 def _wrong_credentials() -> Problem:

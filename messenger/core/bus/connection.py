@@ -73,7 +73,7 @@ class BusAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What NATS says of itself; the payload in bytes."""
+    """A NATS server, as it describes itself; the payload in bytes."""
 
     version: str
     max_payload: int
@@ -306,7 +306,7 @@ class Bus:
             raise BusAway(str(error) or type(error).__name__) from None
 
     async def describe(self) -> Server:
-        """What NATS says of itself, once JetStream has answered; BusAway where it does not."""
+        """The NATS server, as it describes itself once JetStream has answered; BusAway where it does not."""
         if self._link is None:
             raise BusAway("NATS is away")
         try:

@@ -191,8 +191,8 @@ class Database:
             raise gone(self.room, lost) from None
 
     async def transaction(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
-        """What `body` returns, once everything it did has been committed; rolled back if it raises.
-        Problem `DiskFull` where there is no room."""
+        """Run `body` and give what it returns once everything it did has been committed; rolled back if it
+        raises. Problem `DiskFull` where there is no room."""
         self._check_room()
         return await self._transaction(body)
 
@@ -201,7 +201,7 @@ class Database:
         try:
             await connection.run("begin", None)
             try:
-                result = await body(Transaction(connection))
+                result = await body(Transaction(connection, self._schema))
             except BaseException:
                 await self._roll_back(connection)
                 raise

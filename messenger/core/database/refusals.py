@@ -1,4 +1,4 @@
-"""What becomes of PostgreSQL's refusals, and how one finds out that there is room again."""
+"""PostgreSQL's refusals as Problems, and the probe that finds out that there is room again."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -28,11 +28,11 @@ class NoPrimary(Problem):
 
 
 class TakenBack(Exception):
-    """What was stored was stored to see whether it can be."""
+    """Raised by the probe for room, to roll back what it stored."""
 
 
 def gone(room: Room, lost: Lost) -> Problem:
-    """What a changing statement becomes whose connection has ended."""
+    """The Problem of a changing statement whose connection has ended."""
     # PostgreSQL itself stops where its log finds no room, and says so to whoever is connected.
     if NO_SPACE in str(lost):
         return room.lost(NO_SPACE)
@@ -40,7 +40,7 @@ def gone(room: Room, lost: Lost) -> Problem:
 
 
 def refused(room: Room, error: psycopg2.OperationalError) -> Exception:
-    """What a refusal becomes for want of something (class 53) or after a fault of the system (58); others
+    """The Problem of a refusal for want of something (class 53) or after a fault of the system (58); others
     stay what they are."""
     code = error.pgcode or ""
     if code == psycopg2.errorcodes.DISK_FULL or NO_SPACE in str(error):

@@ -4,10 +4,14 @@ from messenger.core.database.connection import Connection, Parameters, Row
 
 
 class Transaction:
-    """Statements that are committed together. Handed to the body of `Database.transaction`."""
+    """Statements that are committed together, for the service that owns `schema`.
 
-    def __init__(self, connection: Connection) -> None:
+    Handed to the body of `Database.transaction`.
+    """
+
+    def __init__(self, connection: Connection, schema: str) -> None:
         self._connection = connection
+        self.schema = schema
 
     async def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         """All rows that the statement gives."""

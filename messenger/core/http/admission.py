@@ -11,7 +11,8 @@ IPv6 one by its /64; all others by the user, or by address where they are open. 
 from twisted.logger import Logger
 
 from messenger.core.http.call import Call
-from messenger.core.limits import Limits, network_of, refusal
+from messenger.core.limits.gcra import refusal
+from messenger.core.limits.limits import Limits, network_of
 
 BY_ADDRESS = frozenset({"register", "login"})
 FREE = "free"

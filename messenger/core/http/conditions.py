@@ -14,7 +14,7 @@ _SEPARATOR = re.compile(r"[ \t]*,[ \t,]*")
 
 
 class Verdict(Enum):
-    """What the conditions make of a request."""
+    """The outcome of a request's conditions."""
 
     proceed = "proceed"
     not_modified = "not_modified"  # 304, for GET and HEAD

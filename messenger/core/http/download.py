@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @implementer(IConsumer, IPushProducer)
 class Download:
-    """What a `StreamedAnswer` writes into.
+    """The sink of a `StreamedAnswer`.
 
     Either `await send(data)` piece by piece: it returns when the client can take more. Or hand it as a
     consumer to whatever registers a push producer of its own (an Agent's `deliverBody`, say): that one is

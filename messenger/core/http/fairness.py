@@ -17,7 +17,7 @@ from typing import Any
 
 from messenger.core.http.admission import FREE
 from messenger.core.http.call import Call
-from messenger.core.limits import network_of
+from messenger.core.limits.limits import network_of
 from messenger.core.turns import Shares
 
 BY_USER = 2

@@ -24,7 +24,7 @@ from twisted.web.http_headers import Headers
 from messenger.core.http.answers import has_body, head, problem_parts
 from messenger.core.http.content import BodyLost, Content
 from messenger.core.http.trace import NO_TRACE, Trace
-from messenger.core.http.wire import write_now
+from messenger.core.http.writing import write_now
 from messenger.wire.errors import Problem
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Request(http.Request):
     _draining = False
     _rested = False
     _bodyless = False
-    _held = b""
+    _unsent_head = b""
     _on_lost: Callable[[], object] | None = None
 
     # What the channel calls.
@@ -158,7 +158,7 @@ class Request(http.Request):
         """Answer in one piece. A client that has left is not told."""
         if self._left:
             return
-        self._held = self._open(status, headers, len(body), caches)
+        self._unsent_head = self._open(status, headers, len(body), caches)
         self.write(body)
         self.finish()
 
@@ -166,10 +166,10 @@ class Request(http.Request):
         """Answer with a problem; where another answer is partly sent, cut the connection."""
         if self._left:
             return
-        if self.startedWriting and not self._held:
+        if self.startedWriting and not self._unsent_head:
             self.channel.transport.abortConnection()
             return
-        self._held = b""
+        self._unsent_head = b""
         actual, headers, body = problem_parts(problem, self.request_id, status)
         self.respond(actual, headers, body)
 
@@ -181,7 +181,7 @@ class Request(http.Request):
         Nothing is sent before the first of those: a head and a short body then travel together.
         """
         if not self._left:
-            self._held = self._open(status, headers, length, caches)
+            self._unsent_head = self._open(status, headers, length, caches)
 
     def write(self, data: bytes) -> None:
         if self._left or self._bodyless or not data:
@@ -189,8 +189,8 @@ class Request(http.Request):
         self.sent_bytes += len(data)
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._held:
-            data, self._held = self._held + data, b""
+        if self._unsent_head:
+            data, self._unsent_head = self._unsent_head + data, b""
         write_now(self.channel.transport, data)
 
     def finish(self) -> None:
@@ -198,8 +198,8 @@ class Request(http.Request):
             return
         self._answered = True
         last = b"0\r\n\r\n" if self._chunked and not self._bodyless else b""
-        if self._held or last:
-            last, self._held = self._held + last, b""
+        if self._unsent_head or last:
+            last, self._unsent_head = self._unsent_head + last, b""
             write_now(self.channel.transport, last)
         self._on_lost = None
         self._log_once(self.code)

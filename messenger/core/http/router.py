@@ -26,7 +26,7 @@ from messenger.core.http.request import Request
 from messenger.core.http.routing import Route, Table, routes_of
 from messenger.core.http.transfers import Transfers, session_ended
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade, serve_websocket
-from messenger.core.http.wire import flow_in_pieces
+from messenger.core.http.writing import flow_in_pieces
 from messenger.core.identity import Authenticator
 from messenger.wire.codec import Decoder, convert, encode
 from messenger.wire.errors import Code, Problem, not_found

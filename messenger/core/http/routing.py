@@ -159,7 +159,7 @@ def parameters_of(template: str) -> list[str]:
 
 @dataclass(slots=True)
 class _Node:
-    """What can follow a part of a path: literal segments, else one parameter."""
+    """A node of the tree of paths. After it come literal segments, else one parameter."""
 
     literal: dict[str, "_Node"] = field(default_factory=dict)
     parameter: tuple[str, Callable[[str], str | None], "_Node"] | None = None

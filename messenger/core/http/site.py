@@ -20,7 +20,7 @@ from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.proxies import Proxies
 from messenger.core.http.request import UNMATCHED, Request
 from messenger.core.http.trace import Trace, trace_of
-from messenger.core.limits import network_of
+from messenger.core.limits.limits import network_of
 from messenger.wire.errors import Problem
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ log = Logger(namespace="messenger.http")
 
 
 class Application(Protocol):
-    """What answers requests: a Router, a Gateway."""
+    """An application that answers requests: a Router, a Gateway."""
 
     def dispatch(self, request: Request) -> None:
         """Answer the request, now or later. Its head is complete, its body is not."""

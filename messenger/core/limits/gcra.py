@@ -54,7 +54,7 @@ def parse_rate(text: str) -> Rate | None:
 
 
 class Charge(NamedTuple):
-    """What one event adds to one debt.
+    """An addition to one debt, by one or several events.
 
     `kind` and `subject` name the debt. The charge fits if the debt is at most `bound` after it; a `forced`
     one always fits, and raises the debt no further than that. A negative `increment` gives back.
@@ -95,7 +95,7 @@ def wait_for(charges: Sequence[Charge], debts: Sequence[int]) -> int:
 
 
 class Verdict(NamedTuple):
-    """What was decided of `events` under `rate`, and the debt (microseconds) that stands after them."""
+    """The decision about `events` under `rate`, and the debt (microseconds) that stands after them."""
 
     rate: Rate
     allowed: bool

@@ -138,7 +138,7 @@ class Limits:
 
 
 def network_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 network of 64 bits (RFC 4291 section 2.5.4).
+    """The client that an address stands for: an IPv4 address, or an IPv6 /64 (RFC 4291 section 2.5.4).
 
     Whoever has one IPv6 address has 2^64 of them. IPv4 addresses mapped into IPv6 are IPv4; anything that is
     no address is itself.

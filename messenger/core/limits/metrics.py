@@ -1,4 +1,4 @@
-"""What limits did, read when asked for. The figures are the process's; every service in it shows them."""
+"""Metrics of limits, read when asked for. The figures are the process's; every service in it shows them."""
 
 from collections.abc import Iterable
 

@@ -66,7 +66,7 @@ class LocalCounts:
         return Outcome(True, [after or 0 for after in afters])
 
     def fits(self, charges: Sequence[Charge]) -> Outcome:
-        """What `charge` would say; nothing is added, and the debts are those before it."""
+        """The outcome that `charge` would have; nothing is added, and the debts are those before it."""
         now = int(self._clock() * SECOND)
         debts = [self._debt(charge, now) for charge in charges]
         pairs = zip(debts, charges, strict=True)
@@ -108,14 +108,14 @@ class CacheAway(Exception):
 
 
 class Scripts(Protocol):
-    """What is wanted of the cache (core/cache.py)."""
+    """The one thing that is asked of the cache (core/cache.py)."""
 
     @property
     def up(self) -> bool:
         """Whether asking makes sense at this moment."""
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[int]) -> list[Any]:
-        """What the Lua `script` answers, in one round trip; CacheAway."""
+        """Run the Lua `script` in one round trip; CacheAway."""
 
 
 class SharedCounts:

@@ -3,10 +3,16 @@
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from messenger.files.model import Clock
-from messenger.files.resumable.model import Chunks, Piece, ResumableBlobs, ResumableStore
+from messenger.core.clock import Clock
+from messenger.files.resumable.model import Piece
 from messenger.wire.errors import unavailable
+
+if TYPE_CHECKING:
+    from messenger.core.blobs import Blobs
+    from messenger.core.chunks import Chunks
+    from messenger.files.resumable.store import UploadStore
 
 FILLING = bytes(65_536)
 
@@ -18,26 +24,29 @@ class Missing(Exception):
 
 
 class Provisional:
-    """Blobs that S3 has, or gets, and that no row wants yet: each is noted for removal until one does."""
+    """Blobs that S3 has, or gets, and that no row wants yet: each is noted for removal until one does.
 
-    def __init__(self, store: ResumableStore, clock: Clock, abandoned: float) -> None:
-        self._store = store
+    `every` is in milliseconds: so often a removal is put off.
+    """
+
+    def __init__(self, uploads: "UploadStore", clock: Clock, every: float) -> None:
+        self._uploads = uploads
         self._clock = clock
-        self._every = abandoned / 4
-        self._renewed = clock.seconds()
+        self._every = every
+        self._renewed = clock()
         self.notes: dict[str, datetime] = {}
 
     async def note(self, blob_key: str) -> None:
         """Before the blob's first byte."""
-        self.notes[blob_key] = await self._store.note(blob_key)
+        self.notes[blob_key] = await self._uploads.note(blob_key)
 
     async def keep(self) -> None:
         """Put the removals off while somebody works on them; Problem `unavailable` where one has begun."""
-        now = self._clock.seconds()
+        now = self._clock()
         if now - self._renewed < self._every:
             return
         self._renewed = now
-        renewed = await self._store.renew(self.notes)
+        renewed = await self._uploads.renew(self.notes)
         if len(renewed) != len(self.notes):
             raise unavailable("This took too long; it may be tried again.")
         self.notes = renewed
@@ -55,27 +64,27 @@ class Arriving:
         self.error: Exception | None = None
         self._content = content
         self._breaks = breaks
-        self._held = b""
+        self._rest = b""
         self._ended = False
         self._hash = hashlib.sha256()
 
     async def more(self) -> bool:
         """Whether there is at least one more byte; waits for it."""
-        while not self._held and not self._ended:
+        while not self._rest and not self._ended:
             try:
-                self._held = await self._content.__anext__()
+                self._rest = await self._content.__anext__()
             except StopAsyncIteration:
                 self._ended = True
             except self._breaks as error:
                 self.error = error
                 self._ended = True
-        return bool(self._held)
+        return bool(self._rest)
 
     async def take(self, most: int) -> bytes:
         """The next bytes, at most so many; none at the end."""
         if not await self.more():
             return b""
-        taken, self._held = self._held[:most], self._held[most:]
+        taken, self._rest = self._rest[:most], self._rest[most:]
         self._hash.update(taken)
         return taken
 
@@ -114,7 +123,7 @@ class Joined:
     Raises Missing.
     """
 
-    def __init__(self, blobs: ResumableBlobs, pieces: Sequence[Piece], keep: Keep) -> None:
+    def __init__(self, blobs: "Blobs", pieces: Sequence[Piece], keep: Keep) -> None:
         self._blobs = blobs
         self._pieces = iter(pieces)
         self._keep = keep

@@ -17,14 +17,22 @@ A blob is noted for removal before its first byte and the note taken back by the
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from messenger.core.clock import Clock
 from messenger.files.domain import MAX_METADATA
 from messenger.files.measured import check_room, check_size
-from messenger.files.model import BlobLost, Bounds, Clock, Draft
+from messenger.files.model import BlobLost, Bounds, Draft
 from messenger.files.resumable.arriving import Arriving, Missing, Nothing, Provisional
-from messenger.files.resumable.model import ResumableBlobs, ResumableStore, Upload
+from messenger.files.resumable.model import Upload
 from messenger.files.resumable.taking import Barred, Moved, Taking, beyond
 from messenger.wire.errors import Code, Problem, not_found
+
+if TYPE_CHECKING:
+    from messenger.core.blobs import Blobs
+    from messenger.files.resumable.store import UploadStore
+    from messenger.files.store.files import FileStore
+    from messenger.files.store.removal import RemovalStore
 
 
 class Uploads:
@@ -33,8 +41,10 @@ class Uploads:
 
     def __init__(
         self,
-        store: ResumableStore,
-        blobs: ResumableBlobs,
+        uploads: "UploadStore",
+        files: "FileStore",
+        removal: "RemovalStore",
+        blobs: "Blobs",
         clock: Clock,
         bounds: Bounds,
         *,
@@ -42,7 +52,9 @@ class Uploads:
         new_id: Callable[[], str],
         new_key: Callable[[], str],
     ) -> None:
-        self._store = store
+        self._uploads = uploads
+        self._files = files
+        self._removal = removal
         self._blobs = blobs
         self._clock = clock
         self._bounds = bounds
@@ -72,18 +84,18 @@ class Uploads:
             raise Problem(Code.too_large, f"The metadata may have at most {MAX_METADATA} bytes.")
         file_id, unused = self._new_id(), self._new_key()
         draft = Draft(file_id, unused, user_id, length, metadata, conversation_id, upload_metadata)
-        check_room(await self._store.begin(draft))
+        check_room(await self._files.begin(draft))
         if length == 0:
             try:
                 await self.append(user_id, file_id, 0, Nothing(), 0)
             except BaseException:
-                await self._store.drop(file_id)
+                await self._removal.drop(file_id)
                 raise
         return await self.find(user_id, file_id)
 
     async def find(self, user_id: str, file_id: str) -> Upload:
         """This user's upload. Problems: `not_found`, `gone` for one that has expired."""
-        upload = await self._store.upload(file_id, user_id)
+        upload = await self._uploads.upload(file_id, user_id)
         if upload is None:
             raise not_found()
         if upload.expired:
@@ -92,7 +104,7 @@ class Uploads:
 
     async def end(self, user_id: str, file_id: str) -> None:
         """Give an upload up, or delete the file that it has become. Problem `not_found`."""
-        if await self._store.upload(file_id, user_id) is None or await self._store.drop(file_id) is None:
+        if await self._uploads.upload(file_id, user_id) is None or await self._removal.drop(file_id) is None:
             raise not_found()
 
     async def append(
@@ -118,15 +130,15 @@ class Uploads:
             raise beyond(upload)
         if upload.stored:
             return upload
-        provisional = Provisional(self._store, self._clock, self._bounds.abandoned)
+        provisional = Provisional(self._uploads, self._clock, self._bounds.touch_every)
         arriving = Arriving(content, self._breaks)
         taking = Taking(
-            self._store, self._blobs, self._new_key, upload, arriving, provisional, length, checksum
+            self._uploads, self._blobs, self._new_key, upload, arriving, provisional, length, checksum
         )
         try:
             await taking.run()
         except Barred:
-            await self._store.drop(file_id)
+            await self._removal.drop(file_id)
             raise Problem(Code.blocked) from None
         except Missing as missing:
             await self._moved(user_id, upload)
@@ -151,7 +163,7 @@ class Uploads:
         then its note is gone, and so nothing is removed."""
         if notes:
             try:
-                await self._store.let_go(notes)
+                await self._uploads.let_go(notes)
             except Problem:
                 return  # the notes are due later anyway
 

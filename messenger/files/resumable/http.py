@@ -4,7 +4,9 @@ An upload's id is that of the file it becomes. `X-File-ID` says that it has beco
 completes it, and to whoever asks later because that answer got lost.
 """
 
-from messenger.core.http import Answer, Call, route
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import route
 from messenger.files.resumable import tus
 from messenger.files.resumable.domain import Uploads
 from messenger.files.resumable.model import Upload

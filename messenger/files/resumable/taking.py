@@ -2,11 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from messenger.files.model import Reserved
 from messenger.files.resumable.arriving import Arriving, Joined, Nothing, Provisional, Segment
-from messenger.files.resumable.model import Piece, ResumableBlobs, ResumableStore, Upload
+from messenger.files.resumable.model import Piece, Upload
 from messenger.wire.errors import Code, Problem
+
+if TYPE_CHECKING:
+    from messenger.core.blobs import Blobs
+    from messenger.files.resumable.store import UploadStore
 
 FIRST = 256 << 10  # bytes of a request's first segment; each one is twice the one before, up to MOST
 MOST = 8 << 20
@@ -25,8 +30,8 @@ class Taking:
 
     def __init__(
         self,
-        store: ResumableStore,
-        blobs: ResumableBlobs,
+        uploads: "UploadStore",
+        blobs: "Blobs",
         new_key: Callable[[], str],
         upload: Upload,
         arriving: Arriving,
@@ -34,7 +39,7 @@ class Taking:
         length: int | None,
         checksum: bytes | None,
     ) -> None:
-        self._store = store
+        self._uploads = uploads
         self._blobs = blobs
         self._new_key = new_key
         self._upload = upload
@@ -84,7 +89,7 @@ class Taking:
     async def _advance(self) -> None:
         pieces, self._waiting = self._waiting, []
         notes = self._provisional.notes
-        if not await self._store.advance(self._upload.file_id, self._moved_to, pieces, notes):
+        if not await self._uploads.advance(self._upload.file_id, self._moved_to, pieces, notes):
             raise Moved()
         self._moved_to = self._at
         self._provisional.settle([piece.blob_key for piece in pieces])
@@ -97,7 +102,7 @@ class Taking:
         else:
             blob_key, digest = await self._join()
         noted = self._provisional.notes[blob_key]
-        kept = await self._store.complete(self._upload.file_id, self._moved_to, blob_key, noted, digest)
+        kept = await self._uploads.complete(self._upload.file_id, self._moved_to, blob_key, noted, digest)
         if kept is Reserved.blocked:
             raise Barred()
         if kept is not Reserved.done:
@@ -105,7 +110,7 @@ class Taking:
         self._provisional.settle([blob_key])
 
     async def _join(self) -> tuple[str, bytes]:
-        pieces = [*await self._store.pieces(self._upload.file_id), *self._waiting]
+        pieces = [*await self._uploads.pieces(self._upload.file_id), *self._waiting]
         at = 0
         for piece in pieces:
             if piece.start != at:

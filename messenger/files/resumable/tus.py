@@ -37,7 +37,7 @@ _KNOWN = frozenset({"conversation_id", "metadata"})
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an Upload-Metadata says. `text` is the header, less what means nothing here."""
+    """The metadata of an upload, decoded. `text` is the header, less what means nothing here."""
 
     conversation_id: str | None
     metadata: bytes | None
@@ -81,7 +81,7 @@ def checksum_of(value: str | None) -> bytes | None:
 
 
 def metadata_of(value: str | None) -> Metadata:
-    """What an Upload-Metadata says; Problem `bad_request` for one that is malformed or repeats a key."""
+    """Decode an Upload-Metadata header; Problem `bad_request` for one that is malformed or repeats a key."""
     found: dict[str, str] = {}
     for pair in (value or "").split(",") if value else ():
         key, _, text = pair.strip(" \t").partition(" ")

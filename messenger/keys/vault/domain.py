@@ -6,10 +6,13 @@ overwrites what it has not seen (RFC 9110 section 13.1.1).
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from messenger.wire.errors import Code, Problem, not_found
 from messenger.wire.vault import MAX_CONTENT, MAX_NAMES, VaultItem, VaultName
+
+if TYPE_CHECKING:
+    from messenger.keys.vault.store import VaultStore
 
 _NAME = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
 
@@ -17,29 +20,10 @@ Condition = Callable[[int | None], bool]
 """Whether a write may go on, given the version that stands, None where nothing does."""
 
 
-class VaultStore(Protocol):
-    """Sealed things, each method atomic."""
-
-    async def names(self, user_id: str) -> list[VaultName]:
-        """The user's names, in order."""
-
-    async def get(self, user_id: str, name: str) -> VaultItem | None:
-        """What is kept under a name."""
-
-    async def put(
-        self, user_id: str, name: str, content: bytes, rule: Callable[[int | None, int], None]
-    ) -> int | None:
-        """Keep this under the name; the new version, None where the user is gone. `rule` gets the version
-        that stands, and how many names the user has, under the user's lock, and raises to refuse."""
-
-    async def delete(self, user_id: str, name: str, rule: Callable[[int | None], None]) -> None:
-        """Take a name away. `rule` gets the version that stands, and raises to refuse."""
-
-
 class Vault:
     """All that is done with the vault."""
 
-    def __init__(self, store: VaultStore) -> None:
+    def __init__(self, store: "VaultStore") -> None:
         self._store = store
 
     async def names(self, user_id: str) -> list[VaultName]:
@@ -47,7 +31,7 @@ class Vault:
         return await self._store.names(user_id)
 
     async def get(self, user_id: str, name: str) -> VaultItem:
-        """What is kept under a name. Problem `not_found`."""
+        """The item under a name. Problem `not_found`."""
         found = await self._store.get(user_id, _checked(name))
         if found is None:
             raise _nothing()

@@ -1,7 +1,9 @@
 """The calls under /vault."""
 
-from messenger.core.http import Answer, Call, route
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
 from messenger.core.http.conditions import Verdict, judge
+from messenger.core.http.routing import route
 from messenger.keys.vault.domain import Vault, precondition_failed
 from messenger.wire.errors import Code
 from messenger.wire.paging import Items

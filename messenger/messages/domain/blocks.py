@@ -1,24 +1,13 @@
 """Blocks: who does not want to hear from whom."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from messenger.wire.errors import Code, Problem, not_found, too_many
 
-
-class Store(Protocol):
-    """What is wanted of the stores."""
-
-    async def of(self, user_id: str) -> list[str]: ...
-    async def count(self, user_id: str) -> int: ...
-    async def block(self, blocker: str, blocked: str) -> bool: ...
-    async def unblock(self, blocker: str, blocked: str) -> bool: ...
-
-
-class Users(Protocol):
-    """What is wanted to be known of users."""
-
-    async def unknown(self, user_ids: list[str]) -> list[str]: ...
+if TYPE_CHECKING:
+    from messenger.messages.store.blocks import Blocks as BlockStore
+    from messenger.messages.store.conversations import Conversations as ConversationStore
 
 
 class Blocks:
@@ -26,7 +15,11 @@ class Blocks:
     stands between two users."""
 
     def __init__(
-        self, store: Store, users: Users, changed: Callable[[str, str, bool], object], most: int
+        self,
+        store: "BlockStore",
+        users: "ConversationStore",
+        changed: Callable[[str, str, bool], object],
+        most: int,
     ) -> None:
         self._store = store
         self._users = users

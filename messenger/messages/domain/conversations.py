@@ -7,7 +7,7 @@ conversation is fixed.
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
@@ -26,7 +26,6 @@ from messenger.messages.model import (
     ConversationState,
     Creation,
     Decide,
-    Head,
     MemberProgress,
     MemberRow,
     Moved,
@@ -38,37 +37,14 @@ from messenger.wire.codec import uuid_text
 from messenger.wire.errors import Code, Problem, not_found, too_many
 from messenger.wire.paging import Page, PageQuery
 
+if TYPE_CHECKING:
+    from messenger.core.limits.limits import Limits
+    from messenger.messages.store.conversations import Conversations as ConversationStore
+
 METADATA_LIMIT = 4_096
 MAX_TTL = 31_536_000
 _RANK = {"member": 0, "admin": 1, "owner": 2}
 _CURSOR = re.compile(r"([0-9]{1,15})\.([0-9a-f-]{36})", re.ASCII)
-
-
-class Store(Protocol):
-    """What is wanted of the store; see store.conversations.Conversations."""
-
-    async def create(self, creation: Creation) -> tuple[str, Moved | None]: ...
-    async def unknown(self, user_ids: list[str]) -> list[str]: ...
-    async def blockers(self, user_id: str, others: list[str]) -> list[str]: ...
-    async def made(self, user_id: str, most: int) -> int: ...
-    async def strangers(self, user_id: str, others: list[str]) -> dict[str, str]: ...
-    async def standing(self, creation: Creation) -> str | None: ...
-    async def get(self, user_id: str, conversation_id: str) -> ConversationRow | None: ...
-    async def page(
-        self, user_id: str, below: tuple[int, str] | None, limit: int
-    ) -> list[ConversationRow]: ...
-    async def sight(self, user_id: str, conversation_id: str) -> Head | None: ...
-    async def members(self, conversation_id: str, asker_id: str) -> list[MemberProgress]: ...
-    async def amend(
-        self, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
-    ) -> Moved | None: ...
-
-
-class Budget(Protocol):
-    """What is wanted of the limits."""
-
-    async def spend(self, name: str, subject: str, count: int = 1) -> None:
-        """Problem `rate_limited` where that is too much; see core.limits.Limits.spend."""
 
 
 class Bounds(NamedTuple):
@@ -84,11 +60,11 @@ class Conversations:
 
     def __init__(
         self,
-        store: Store,
+        store: "ConversationStore",
         devices: Devices,
         moved: Callable[[Moved], object],
         bounds: Bounds,
-        budget: Budget,
+        budget: "Limits",
     ) -> None:
         self._store = store
         self._devices = devices

@@ -4,9 +4,13 @@ A draft is judged by devices as they were at most two seconds before, so what wa
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
+
+from messenger.core.clock import Clock
+
+if TYPE_CHECKING:
+    from messenger.messages.store.conversations import Conversations as ConversationStore
 
 FRESH_MILLISECONDS = 1_500  # with the reading itself, within the two seconds that are promised
 REMEMBERED = 5_000
@@ -20,22 +24,15 @@ class DeviceSet(NamedTuple):
     digest: bytes
 
 
-class Reading(Protocol):
-    """What is wanted of the store."""
-
-    async def devices(self, conversation_id: str) -> list[tuple[str, str]]:
-        """(user_id, device_id) of the published devices of all members."""
-
-
 def digest_of(device_ids: list[str]) -> bytes:
     """SHA-256 of the ids as 16 raw bytes each, sorted."""
     return sha256(b"".join(sorted(bytes.fromhex(name.replace("-", "")) for name in device_ids))).digest()
 
 
 class Devices:
-    """Remembers device sets for a moment. `clock` gives milliseconds since 1970."""
+    """Remembers device sets for a moment."""
 
-    def __init__(self, store: Reading, clock: Callable[[], int]) -> None:
+    def __init__(self, store: "ConversationStore", clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._known: OrderedDict[str, tuple[int, DeviceSet]] = OrderedDict()

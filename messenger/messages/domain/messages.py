@@ -3,14 +3,20 @@
 import re
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
+from messenger.core.clock import Clock
 from messenger.messages.domain.devices import Devices
-from messenger.messages.model import Draft, Happened, Head, Moved, NotSeen, Outcome, Stored
+from messenger.messages.model import Draft, Happened, Head, Moved, NotSeen, Outcome
 from messenger.wire import conversations as wire
 from messenger.wire.errors import Code, Problem, not_found
 from messenger.wire.paging import Page
 from messenger.wire.times import rfc3339
+
+if TYPE_CHECKING:
+    from messenger.messages.commits import Commits
+    from messenger.messages.store.conversations import Conversations as ConversationStore
+    from messenger.messages.store.messages import Messages as MessageStore
 
 _KIND = re.compile(r"[a-z0-9._-]{1,32}", re.ASCII)
 _CURSOR = re.compile(r"([ab])([0-9]{1,19})", re.ASCII)
@@ -30,65 +36,20 @@ class Sender(NamedTuple):
     device_id: str
 
 
-class Store(Protocol):
-    """What is wanted of the messages' store."""
-
-    async def history(
-        self,
-        conversation_id: str,
-        device_id: str,
-        *,
-        above: int,
-        below: int,
-        rising: bool,
-        limit: int,
-        size: int,
-    ) -> tuple[list[Stored], bool]:
-        """Messages between two numbers, and whether there are more."""
-
-    async def changes(self, wants: list[tuple[str, int, int]], limit: int) -> list[Happened]:
-        """Changes between two numbers."""
-
-    async def repeat(self, conversation_id: str, device_id: str, client_id: str) -> Outcome | None:
-        """The message that this device sent before under the client_id."""
-
-
-class Membership(Protocol):
-    """What is wanted of the conversations' store."""
-
-    async def sight(self, user_id: str, conversation_id: str) -> Head | None:
-        """The first message and change that the member sees, or None."""
-
-    async def shut(self, conversation_id: str) -> str | None:
-        """`gone` or `blocked` where nobody may write, else None."""
-
-    async def delete_content(
-        self, conversation_id: str, seq: int, actor_id: str, judge: Callable[[str | None, str, bool], None]
-    ) -> Moved | None:
-        """Take a message's content away."""
-
-
-class Append(Protocol):
-    """What is wanted of the group commit."""
-
-    async def append(self, draft: Draft) -> Outcome:
-        """What became of the draft."""
-
-
 class Messages:
     """The rules of sending, history and deletion.
 
-    `content_limit` and `page_limit` are in bytes, `clock` gives milliseconds since 1970, `moved` hears of
+    `content_limit` and `page_limit` are in bytes, `moved` hears of
     what changed, `accepted` of each draft that may be committed how many seconds it took to say so.
     """
 
     def __init__(
         self,
-        store: Store,
-        membership: Membership,
-        commits: Append,
+        store: "MessageStore",
+        membership: "ConversationStore",
+        commits: "Commits",
         devices: Devices,
-        clock: Callable[[], int],
+        clock: Clock,
         moved: Callable[[Moved], object],
         content_limit: int,
         page_limit: int,

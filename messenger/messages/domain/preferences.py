@@ -1,22 +1,17 @@
 """What a user wishes of the server."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from messenger.wire.preferences import Groups
 from messenger.wire.preferences import Preferences as Wishes
 
-
-class Store(Protocol):
-    """What is wanted of the store; see store.preferences.Preferences."""
-
-    async def groups(self, user_id: str) -> Groups | None: ...
-    async def put(self, user_id: str, groups: Groups) -> None: ...
+if TYPE_CHECKING:
+    from messenger.messages.store.preferences import Preferences as PreferenceStore
 
 
 class Preferences:
     """A user's own wishes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: "PreferenceStore") -> None:
         self._store = store
 
     async def of(self, user_id: str) -> Wishes:

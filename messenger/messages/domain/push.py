@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -11,6 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem, too_many
 from messenger.wire.push import PushState, PushTarget
+
+if TYPE_CHECKING:
+    from messenger.messages.store.push import Push as PushStore
 
 SILENT = "control"  # the kind of message that says nothing to a person
 
@@ -58,20 +61,12 @@ class Subscriber(NamedTuple):
     session_id: str
 
 
-class Store(Protocol):
-    """What is wanted of the store; see store.push.Push."""
-
-    async def put(self, subscriber: Subscriber, target: PushTarget, most: int) -> bool: ...
-    async def endpoint(self, device_id: str) -> str | None: ...
-    async def delete(self, device_id: str) -> None: ...
-
-
 class Push:
     """A device's own subscription. `vapid_key` is None where no wake-ups are sent; `permitted` says of an IP
     address whether wake-ups may go there; at most `most` devices of a user are woken."""
 
     def __init__(
-        self, store: Store, vapid_key: bytes | None, permitted: Callable[[str], bool], most: int
+        self, store: "PushStore", vapid_key: bytes | None, permitted: Callable[[str], bool], most: int
     ) -> None:
         self._store = store
         self._vapid_key = vapid_key

@@ -8,7 +8,7 @@ push service may be anybody's. `Topic` has a push service keep one wake-up for a
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import http_ece
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.web.client import ResponseFailed
 
 from messenger.messages.domain.push import Place, place_of
-from messenger.messages.push.outward import NotPermitted
+from messenger.messages.push.outward import NotPermitted, Outward
 from messenger.messages.push.vapid import Vapid
 from messenger.messages.store.push import Wake
 from messenger.wire.errors import Problem
@@ -47,15 +47,6 @@ class Answer(NamedTuple):
     wait: float = 0.0
 
 
-class Post(Protocol):
-    """What is wanted of Outward."""
-
-    async def post(
-        self, url: str, place: Place, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str]]:
-        """See outward.Outward.post."""
-
-
 def sealed(wake: Wake) -> bytes:
     """The message for this device: a key pair and a salt of its own each time (RFC 8291 section 3)."""
     made: bytes = http_ece.encrypt(
@@ -67,7 +58,7 @@ def sealed(wake: Wake) -> bytes:
 class Courier:
     """Sends wake-ups."""
 
-    def __init__(self, outward: Post, vapid: Vapid) -> None:
+    def __init__(self, outward: Outward, vapid: Vapid) -> None:
         self._outward = outward
         self._vapid = vapid
 

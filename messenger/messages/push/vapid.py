@@ -1,6 +1,5 @@
 """Who wakes: the server's key, and the signature by which push services know it (RFC 8292)."""
 
-import base64
 import binascii
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,16 +8,13 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from messenger.wire.codec import base64url_text
+
 LIFETIME = 43_200  # seconds; RFC 8292 allows 24 hours
 RENEWED = 3_600  # this long before its end a token is made anew
 REMEMBERED = 1_000
 # The order of P-256's base point (NIST SP 800-186): a private key is below it.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-def base64url(raw: bytes) -> str:
-    """Base64 for URLs, without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 class Vapid:
@@ -56,7 +52,7 @@ class Vapid:
             if self._contact:
                 claims["sub"] = self._contact
             token = jwt.encode(claims, self._key, algorithm="ES256")
-            header = f"vapid t={token}, k={base64url(self.public_key)}"
+            header = f"vapid t={token}, k={base64url_text(self.public_key)}"
             self._made[origin] = (ends, header)
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)

@@ -18,7 +18,7 @@ again for the next message after it has gone.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
@@ -26,7 +26,8 @@ from twisted.logger import Logger
 from messenger.core.periodic import Periodic
 from messenger.messages.domain.push import SILENT, place_of
 from messenger.messages.model import Draft, Outcome
-from messenger.messages.push.courier import Answer, Result
+from messenger.messages.push.courier import Answer, Courier, Result
+from messenger.messages.store.push import Push as PushStore
 from messenger.messages.store.push import Wake
 from messenger.wire.errors import Problem
 
@@ -50,27 +51,6 @@ _NO_DEVICE = "00000000-0000-0000-0000-000000000000"
 log = Logger()
 
 
-class Store(Protocol):
-    """What is wanted of the store; see store.push.Push."""
-
-    async def mark_conversations(self, conversation_ids: list[str], window: float) -> int: ...
-    async def mark_users(self, user_ids: list[str], window: float) -> int: ...
-    async def mark_devices(self, device_ids: list[str], window: float) -> int: ...
-    async def page(self, after: str, limit: int) -> list[str]: ...
-    async def claim(self, limit: int, lease: float) -> list[Wake]: ...
-    async def woken(self, wake: Wake, lease: float) -> None: ...
-    async def later(self, wake: Wake, seconds: float, *, counts: bool) -> None: ...
-    async def forget(self, wake: Wake) -> None: ...
-    async def sweep(self) -> None: ...
-
-
-class Sends(Protocol):
-    """What is wanted of the courier."""
-
-    async def send(self, wake: Wake) -> Answer:
-        """See courier.Courier.send."""
-
-
 class Wakes:
     """A part of one instance. `window` is in seconds; `late(seconds)` hears how late each wake-up was that a
     push service took. `results` counts tries by what became of them.
@@ -81,8 +61,8 @@ class Wakes:
     def __init__(
         self,
         reactor: Any,
-        store: Store,
-        courier: Sends,
+        store: PushStore,
+        courier: Courier,
         window: float,
         late: Callable[[float], object] = lambda _: None,
         alone: bool = False,

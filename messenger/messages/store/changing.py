@@ -7,14 +7,14 @@ and decides under that lock.
 import json
 from typing import Any
 
+from messenger.core import outbox
 from messenger.core.database import Transaction
 from messenger.core.ids import new_id
 from messenger.messages.model import Amendment, ConversationState, Creation, Decide, MemberRow, Moved, NotSeen
 from messenger.wire import events
-from messenger.wire.codec import base64_text, encode
+from messenger.wire.codec import base64_text
 from messenger.wire.times import rfc3339
 
-_NOTE = "insert into message.outbox (id, subject, payload) values (%s, %s, %s)"
 _NOTHING = Amendment()
 
 
@@ -37,7 +37,7 @@ async def lock(transaction: Transaction, conversation_id: str) -> None:
 
 async def create(transaction: Transaction, creation: Creation) -> tuple[str, Moved]:
     """Make a conversation; UniqueViolation where it stands already."""
-    conversation_id, event_id = new_id(), new_id()
+    conversation_id = new_id()
     if creation.pair is not None:
         await lock_pair(transaction, creation.pair)
     row = await transaction.row(
@@ -82,22 +82,19 @@ async def create(transaction: Transaction, creation: Creation) -> tuple[str, Mov
         "   first_seq, first_change, delivered_seq, read_seq)"
         " select %(id)s, u.user_id, u.role, now(), 1, 1, 0, 0"
         "   from unnest(%(users)s::uuid[], %(roles)s::text[]) as u(user_id, role)"
-        "), happened as (insert into message.changes"
+        ") insert into message.changes"
         "   (conversation_id, change, at_seq, created_at, actor_id, event, details)"
-        "   values (%(id)s, 1, 0, now(), %(by)s, 'created', %(details)s)"
-        ") insert into message.outbox (id, subject, payload) values (%(event)s, %(subject)s, %(payload)s)",
+        " values (%(id)s, 1, 0, now(), %(by)s, 'created', %(details)s)",
         {
             "id": conversation_id,
             "users": list(creation.roles),
             "roles": list(creation.roles.values()),
             "by": creation.creator,
             "details": json.dumps(details),
-            "event": event_id,
-            "subject": events.HEADS,
-            "payload": encode(heads),
         },
     )
-    return conversation_id, Moved(event_id, heads)
+    (outgoing,) = await outbox.record(transaction, [heads])
+    return conversation_id, Moved(outgoing.event_id, heads)
 
 
 _STATE = """
@@ -252,6 +249,5 @@ async def record(
         heads=[events.ConversationHead(conversation_id=conversation_id, seq=seq, change=last_change)],
         users=newcomers,
     )
-    event_id = new_id()
-    await transaction.write(_NOTE, (event_id, events.HEADS, encode(heads)))
-    return Moved(event_id, heads)
+    (outgoing,) = await outbox.record(transaction, [heads])
+    return Moved(outgoing.event_id, heads)

@@ -3,7 +3,10 @@
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from messenger.core.http import Answer, Call, Router, StreamedAnswer, route
+from messenger.core.http.answers import Answer, StreamedAnswer
+from messenger.core.http.call import Call
+from messenger.core.http.router import Router
+from messenger.core.http.routing import route
 from messenger.core.identity import Identity
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import SessionEnded

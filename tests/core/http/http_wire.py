@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from messenger.core.http import Site
+from messenger.core.http.site import Site
 
 HOST = b"Host: example.org\r\n"
 

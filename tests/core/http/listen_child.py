@@ -16,7 +16,10 @@ from twisted.internet import reactor  # noqa: E402
 from twisted.internet.defer import ensureDeferred  # noqa: E402
 from twisted.logger import globalLogBeginner, textFileLogObserver  # noqa: E402
 
-from messenger.core.http import Answer, HttpServer, Router, route  # noqa: E402
+from messenger.core.http.answers import Answer  # noqa: E402
+from messenger.core.http.router import Router  # noqa: E402
+from messenger.core.http.routing import route  # noqa: E402
+from messenger.core.http.server import HttpServer  # noqa: E402
 
 
 class Endpoints:

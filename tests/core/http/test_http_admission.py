@@ -8,10 +8,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.admin.openapi import groups
-from messenger.core.http import Call, RouteLimits, Router, SystemEndpoints, route
-from messenger.core.http.admission import FREE
+from messenger.core.http.admission import FREE, RouteLimits
+from messenger.core.http.call import Call
+from messenger.core.http.router import Router
+from messenger.core.http.routing import route
+from messenger.core.http.system import SystemEndpoints
 from messenger.core.identity import Identity
-from messenger.core.limits import Limits, LimitsMetrics
+from messenger.core.limits.limits import Limits
+from messenger.core.limits.metrics import LimitsMetrics
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.errors import Code, Problem
 

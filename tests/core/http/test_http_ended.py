@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.http import Router
+from messenger.core.http.router import Router
 
 GOOD = "Authorization: Bearer good"
 JSON = "Content-Type: application/json"

@@ -9,8 +9,20 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.http import Answer, Call, Fairness, Router, StreamedAnswer, route
-from messenger.core.http.fairness import BY_ADDRESS, BY_USER, LARGE, QUEUE, RATE, UPLOAD_REST, UPLOADS
+from messenger.core.http.answers import Answer, StreamedAnswer
+from messenger.core.http.call import Call
+from messenger.core.http.fairness import (
+    BY_ADDRESS,
+    BY_USER,
+    LARGE,
+    QUEUE,
+    RATE,
+    UPLOAD_REST,
+    UPLOADS,
+    Fairness,
+)
+from messenger.core.http.router import Router
+from messenger.core.http.routing import route
 from messenger.core.identity import Identity
 from messenger.wire.errors import Code, Problem
 

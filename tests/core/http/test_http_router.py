@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.http import HttpMetrics, Router
 from messenger.core.http.call import NotIdentified
+from messenger.core.http.metrics import HttpMetrics
+from messenger.core.http.router import Router
 from messenger.wire.errors import Code, Problem
 
 GOOD = "Authorization: Bearer good"

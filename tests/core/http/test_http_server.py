@@ -10,8 +10,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger import __version__
-from messenger.core.http import HttpServer, Router, SystemEndpoints
-from messenger.core.http.system import INSTANCE
+from messenger.core.http.router import Router
+from messenger.core.http.server import HttpServer
+from messenger.core.http.system import INSTANCE, SystemEndpoints
 from messenger.core.lifecycle import StartError
 
 

@@ -7,9 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface.verify import verifyObject
 
-from messenger.core.http import BodyLost, Router, StreamedAnswer, route
+from messenger.core.http.answers import StreamedAnswer
 from messenger.core.http.channel import LINGER_SECONDS
-from messenger.core.http.content import Content
+from messenger.core.http.content import BodyLost, Content
+from messenger.core.http.router import Router
+from messenger.core.http.routing import route
 from messenger.wire.errors import Code, Problem
 
 UPLOAD = "/api/v1/upload"

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.http import take_over
+from messenger.core.http.upgrade import take_over
 from messenger.wire.errors import Code, Problem
 
 HANDSHAKE = {
@@ -141,7 +141,7 @@ class UpgradeCase(SynchronousTestCase):
 
         class App:
             def dispatch(self, request):
-                from messenger.core.http import hand_over
+                from messenger.core.http.upgrade import hand_over
 
                 hand_over(request, sink)
 

@@ -1,0 +1,315 @@
+"""Administration of accounts in PostgreSQL.
+
+Each change is written together with a row in `auth.audit` that says who did it, and with the events that
+tell the services. A method that changes something gives None or False where there was nothing to change.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from messenger.auth.model import EndReason, NewKey
+from messenger.auth.store.signing_keys import SigningKeyStore, lock_rotation
+from messenger.auth.store.transactions import (
+    add_user,
+    end_session,
+    end_user,
+    kdf_text,
+    read_kdf,
+    remove_account,
+    remove_challenges,
+    remove_factors,
+)
+from messenger.core.database import Database, Row, Transaction
+from messenger.core.outbox import record
+from messenger.core.outgoing import Outgoing
+from messenger.wire.auth import Kdf
+
+T = TypeVar("T")
+
+# An invite is known by the first half of its hash: long enough to be one, and of no use to register.
+_INVITE_NAME = "left(encode(invite_hash, 'hex'), 16)"
+
+_USER = """
+    select u.user_id, u.username, u.created_at,
+        case when u.deleted_at is not null then 'deleted'
+            when u.disabled_at is not null then 'disabled' else 'active' end,
+        (select count(*) from auth.devices d where d.user_id = u.user_id),
+        (select count(*) from auth.sessions s where s.user_id = u.user_id and s.ended_at is null),
+        (select max(d.last_seen_at) from auth.devices d where d.user_id = u.user_id),
+        exists (select from auth.factors f where f.user_id = u.user_id and f.confirmed_at is not null)
+    from auth.users u where
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """A user as an administrator sees it; `state` is active, disabled or deleted."""
+
+    user_id: str
+    username: str
+    created_at: datetime
+    state: str
+    devices: int
+    sessions: int
+    last_seen_at: datetime | None
+    second_factor: bool
+
+
+class AdminStore:
+    """`actor` is who acts, as it is written down."""
+
+    def __init__(self, database: Database, actor: str) -> None:
+        self._database = database
+        self._keys = SigningKeyStore(database)
+        self._actor = actor
+
+    async def audit(self, limit: int) -> list[Row]:
+        """The latest actions: when, who, what, on what."""
+        return await self._database.read(
+            "select at, actor, action, subject from auth.audit order by audit_id desc limit %s", (limit,)
+        )
+
+    # signing keys
+
+    async def rotate_key(self, key: NewKey, announce: float, token_lifetime: float) -> datetime | None:
+        """Publish `key`, which signs `announce` seconds from now on; the others verify until the last token
+        of theirs has expired. When it will sign; None where another new key waits for its time."""
+
+        async def body(tx: Transaction) -> datetime | None:
+            await lock_rotation(tx)
+            if await tx.rows("select kid from auth.signing_keys where active_at > now()"):
+                return None
+            # Instances may sign with an old key until they have looked: the margin is for that, and clocks.
+            await tx.write(
+                "update auth.signing_keys set verify_until = now() + (%s + %s + 60) * interval '1 second'"
+                " where verify_until is null",
+                (announce, token_lifetime),
+            )
+            added = await tx.row(
+                "insert into auth.signing_keys (kid, public_key, private_key, active_at)"
+                " values (%s, %s, %s, now() + %s * interval '1 second') returning active_at",
+                (key.kid, key.public_key, key.private_key, announce),
+            )
+            assert added is not None
+            await self._note(tx, "keys rotate", key.kid)
+            active_at: datetime = added[0]
+            return active_at
+
+        return await self._database.transaction(body)
+
+    async def signing_key(self) -> tuple[str, bytes]:
+        """Id and sealed private part of the key that signs now."""
+        return await self._keys.signing_key()
+
+    async def keys(self) -> list[Row]:
+        """Each key's id, when it was made, signs from, verifies until, and what it does now."""
+        return await self._database.read(
+            """
+            select kid, created_at, active_at, verify_until,
+                case when verify_until <= now() then 'expired'
+                    when active_at > now() then 'announced'
+                    when active_at = (select max(active_at) from auth.signing_keys where active_at <= now())
+                        then 'signing'
+                    else 'verifying' end
+            from auth.signing_keys order by active_at desc, kid
+            """
+        )
+
+    # invites
+
+    async def add_invite(self, invite_hash: bytes, uses: int, lifetime: float) -> str:
+        """Store an invite; the id that it goes by from now on."""
+
+        async def body(tx: Transaction) -> str:
+            await tx.write(
+                "insert into auth.invites (invite_hash, uses_left, expires_at)"
+                " values (%s, %s, now() + %s * interval '1 second')",
+                (invite_hash, uses, lifetime),
+            )
+            name = invite_hash.hex()[:16]
+            await self._note(tx, "invites make", name)
+            return name
+
+        return await self._database.transaction(body)
+
+    async def invites(self, limit: int) -> list[Row]:
+        """Each invite's id, uses left, creation, expiry and state, latest first."""
+        return await self._database.read(
+            f"select {_INVITE_NAME}, uses_left, created_at, expires_at,"  # noqa: S608 - our own words
+            " case when uses_left = 0 then 'used up' when expires_at <= now() then 'expired' else 'good' end"
+            " from auth.invites order by created_at desc limit %s",
+            (limit,),
+        )
+
+    async def revoke_invite(self, name: str) -> bool:
+        """Whether there was such an invite."""
+
+        async def body(tx: Transaction) -> bool:
+            sql = f"delete from auth.invites where {_INVITE_NAME} = %s"  # noqa: S608 - our own words
+            return await self._noted(tx, "invites revoke", name, bool(await tx.write(sql, (name,))))
+
+        return await self._database.transaction(body)
+
+    # users
+
+    async def users(self, after: str, limit: int) -> list[KnownUser]:
+        """Users by name, those after a name."""
+        return await self._users("u.username > %s order by u.username limit %s", after, limit)
+
+    async def user_named(self, username: str) -> KnownUser | None:
+        """The user of this name, deleted or not."""
+        found = await self._users("u.username = %s", username)
+        return found[0] if found else None
+
+    async def user(self, user_id: str) -> KnownUser | None:
+        """The user of this id, deleted or not."""
+        found = await self._users("u.user_id = %s", user_id)
+        return found[0] if found else None
+
+    async def _users(self, which: str, *parameters: str | int) -> list[KnownUser]:
+        return [KnownUser(*row) for row in await self._database.read(_USER + which, parameters)]
+
+    async def derivation(self, username: str) -> Kdf | None:
+        """How the password of this user is derived; None where it is not, or there is no such user."""
+        rows = await self._database.read(
+            "select kdf from auth.users where username = %s and deleted_at is null", (username,)
+        )
+        return read_kdf(rows[0][0]) if rows else None
+
+    async def create(self, user_id: str, username: str, password_hash: str, kdf: Kdf) -> bool:
+        """Make an account without a device; False where the name was given out before."""
+
+        async def body(tx: Transaction) -> bool:
+            added = await add_user(tx, user_id, username, password_hash, kdf)
+            return await self._noted(tx, "users create", user_id, added is not None)
+
+        return await self._database.transaction(body)
+
+    async def reset_password(self, user_id: str, password_hash: str, kdf: Kdf) -> list[Outgoing] | None:
+        """Set a password that the user did not choose, and end all sessions and logins under way."""
+
+        async def body(tx: Transaction) -> list[Outgoing]:
+            await tx.write(
+                "update auth.users set password_hash = %s, kdf = %s where user_id = %s",
+                (password_hash, kdf_text(kdf), user_id),
+            )
+            await remove_challenges(tx, user_id)
+            return await self._end(tx, user_id, EndReason.password, "users reset-password")
+
+        return await self._change(user_id, body)
+
+    async def disable(self, user_id: str) -> list[Outgoing] | None:
+        """Let the user in no more, and end all sessions."""
+
+        async def body(tx: Transaction) -> list[Outgoing] | None:
+            if not await tx.write(
+                "update auth.users set disabled_at = now() where user_id = %s and disabled_at is null",
+                (user_id,),
+            ):
+                return None
+            return await self._end(tx, user_id, EndReason.disabled, "users disable")
+
+        return await self._change(user_id, body)
+
+    async def enable(self, user_id: str) -> bool:
+        """Let the user in again."""
+
+        async def body(tx: Transaction) -> bool:
+            found = await tx.write(
+                "update auth.users set disabled_at = null where user_id = %s and disabled_at is not null",
+                (user_id,),
+            )
+            return await self._noted(tx, "users enable", user_id, bool(found))
+
+        return await self._change(user_id, body) or False
+
+    async def delete(self, user_id: str) -> list[Outgoing] | None:
+        """Delete the account, as its user could; the name stays taken."""
+
+        async def body(tx: Transaction) -> list[Outgoing]:
+            await tx.write(
+                "update auth.users set password_hash = null, kdf = null, deleted_at = now()"
+                " where user_id = %s",
+                (user_id,),
+            )
+            await self._note(tx, "users delete", user_id)
+            return await remove_account(tx, user_id)
+
+        return await self._change(user_id, body)
+
+    async def reset_factor(self, user_id: str) -> bool:
+        """Remove the second factor of a user who has lost it."""
+
+        async def body(tx: Transaction) -> bool:
+            return await self._noted(tx, "users reset-factor", user_id, await remove_factors(tx, user_id))
+
+        return await self._change(user_id, body) or False
+
+    # devices and sessions
+
+    async def devices(self, user_id: str) -> list[Row]:
+        """Each device's id, name, creation and last sight."""
+        return await self._database.read(
+            "select device_id, device_name, created_at, last_seen_at from auth.devices"
+            " where user_id = %s order by created_at, device_id",
+            (user_id,),
+        )
+
+    async def sessions(self, user_id: str) -> list[Row]:
+        """Each session's id, device, login, last refresh, expiry, end and its reason."""
+        return await self._database.read(
+            "select session_id, device_id, to_timestamp(auth_time), spent_at, expires_at, ended_at,"
+            " end_reason from auth.sessions where user_id = %s order by auth_time, session_id",
+            (user_id,),
+        )
+
+    async def end_session(self, session_id: str) -> list[Outgoing] | None:
+        """End a session; its device stays."""
+
+        async def body(tx: Transaction) -> list[Outgoing] | None:
+            ended = await end_session(tx, EndReason.admin, session_id)
+            if not ended:
+                return None
+            await self._note(tx, "sessions end", session_id)
+            return await record(tx, ended)
+
+        return await self._database.transaction(body)
+
+    async def end_sessions(self, user_id: str) -> list[Outgoing] | None:
+        """End all sessions of a user."""
+
+        async def body(tx: Transaction) -> list[Outgoing]:
+            return await self._end(tx, user_id, EndReason.admin, "sessions end --user")
+
+        return await self._change(user_id, body)
+
+    async def _change(self, user_id: str, body: Callable[[Transaction], Awaitable[T]]) -> T | None:
+        """Run `body` under the user's lock; None where the user is not there, or deleted."""
+
+        async def locked(tx: Transaction) -> T | None:
+            found = await tx.rows(
+                "select 1 from auth.users where user_id = %s and deleted_at is null for no key update",
+                (user_id,),
+            )
+            return await body(tx) if found else None
+
+        return await self._database.transaction(locked)
+
+    async def _end(self, tx: Transaction, user_id: str, reason: EndReason, action: str) -> list[Outgoing]:
+        ended = await end_user(tx, reason, user_id)
+        await self._note(tx, action, user_id)
+        return await record(tx, ended)
+
+    async def _noted(self, tx: Transaction, action: str, subject: str, done: bool) -> bool:
+        """`done`; write it down where it is so."""
+        if done:
+            await self._note(tx, action, subject)
+        return done
+
+    async def _note(self, tx: Transaction, action: str, subject: str) -> None:
+        await tx.write(
+            "insert into auth.audit (actor, action, subject) values (%s, %s, %s)",
+            (self._actor, action, subject),
+        )
