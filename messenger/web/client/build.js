@@ -1,6 +1,7 @@
 /**
- * Bundles, by esbuild: `node build.js OUT` writes `OUT/e2e.js`, `OUT/store.js`, for Node `OUT/tests/*.js`, and for
- * browsers those of the tests that run there, too, as `OUT/browser/*.js`.
+ * Bundles, by esbuild: `node build.js OUT` writes what the gateway serves as `OUT/static/*` (bundle.js), `OUT/e2e.js`,
+ * `OUT/store.js`, for Node `OUT/tests/*.js`, and for browsers those of the tests that run there, too, as
+ * `OUT/browser/*.js`.
  *
  * What goes in is these sources and the lock file's packages, and nothing of the machine: no dates, no paths. So
  * the same bytes come out in any folder (`make web-check`).
@@ -12,6 +13,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+
+import { bundle } from "./bundle.js";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TESTS = resolve(HERE, "../../../tests/web");
@@ -28,6 +31,8 @@ const common = {
   logLevel: "warning",
   target: "es2023",
 };
+
+await bundle(common, resolve(out, "static"));
 
 await build({
   ...common,
