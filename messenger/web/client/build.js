@@ -45,7 +45,10 @@ await build({
 await build({
   ...common,
   entryPoints: readdirSync(TESTS)
-    .filter((name) => name.endsWith(".test.ts") || ["agent.ts", "live.ts", "speed.ts"].includes(name))
+    .filter(
+      (name) =>
+        name.endsWith(".test.ts") || ["agent.ts", "live.ts", "speed.ts", "tabs_live.ts"].includes(name),
+    )
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
   outdir: resolve(out, "tests"),
