@@ -19,7 +19,7 @@ import pytest
 from messenger.admin.embedded import embedded
 from messenger.client.e2e.envelope import decode_envelope
 from messenger.web.client.node import CLIENT, ROOT, TESTS, build, find_node
-from tests.system.stack import Stack
+from tests.system.stack import Stack, running
 
 pytestmark = pytest.mark.system
 NODE = find_node()
@@ -98,10 +98,32 @@ def test_two_tabs_and_two_browsers(bundles: Path, one: Stack, tmp_path: Path) ->
     assert sizes["first"] < sizes["all"] <= WHOLE
 
 
+def test_an_account_from_a_tab_that_follows(bundles: Path, one: Stack, tmp_path: Path) -> None:
+    found = told(bundles, one, tmp_path, "account")
+    assert found["before"] == ["not_open", "weak_password", "unauthorized"]
+    for said in (found["registered"], *found["again"][:2]):
+        assert (said["ok"]["profile"], said["ok"]["username"]) == ("open", found["name"])
+    assert found["again"][2] == "profile_mismatch"
+    assert found["read"] == {"ok": None}
+    assert found["opened"] == ["wrong_password", "open", "open"]
+    assert (found["out"]["connection"], found["kept"]) == ("session_ended", 1)
+    assert len(found["named"]) == 1
+    assert found["named"][0].startswith("ben-")
+    assert (found["warnings"], found["troubles"]) == ([], [])
+
+
 @pytest.mark.parametrize("times", [8, pytest.param(50, marks=pytest.mark.long)])
 def test_the_leader_is_closed_while_all_write(bundles: Path, one: Stack, tmp_path: Path, times: int) -> None:
     found = told(bundles, one, tmp_path, "leaders", times)
     judge(one, found, times)
+
+
+@pytest.mark.long
+def test_tokens_that_hold_for_seconds_outlast_leaders(bundles: Path, tmp_path: Path) -> None:
+    # The client renews a minute before the end: each leader does so at once, and again with the next request.
+    with running(Stack(tmp_path / "stack", "one", {"MESSENGER_AUTH__ACCESS_TOKEN": "61"})) as stack:
+        found = told(bundles, stack, tmp_path, "leaders", 30)
+        judge(stack, found, 30)
 
 
 @pytest.mark.parametrize("times", [8, pytest.param(200, marks=pytest.mark.long)])
@@ -140,6 +162,16 @@ def test_it_starts_without_a_network_and_never_mixes_versions(
     assert (found["warnings"], found["troubles"]) == ([], [])
 
 
+def test_where_it_is_not_secure_it_says_so(bundles: Path, one: Stack, tmp_path: Path) -> None:
+    found = told(bundles, one, tmp_path, "insecure")
+    assert f"http://127.0.0.1:{one.ports['gateway']}/" in found["said"]
+    assert (found["workers"], found["client"], found["troubles"]) == (0, False, [])
+
+
+def test_a_worker_that_is_gone_is_told(bundles: Path, one: Stack, tmp_path: Path) -> None:
+    assert told(bundles, one, tmp_path, "gone")["troubles"] == []
+
+
 def test_a_violation_would_be_seen(bundles: Path, one: Stack, tmp_path: Path) -> None:
     troubles = told(bundles, one, tmp_path, "violation")["troubles"]
     assert any("TrustedScript" in said for said in troubles)
@@ -153,6 +185,7 @@ def newer_version(folder: Path) -> Path:
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     client = folder / CLIENT.relative_to(ROOT)
     (client / "node_modules").symlink_to(CLIENT / "node_modules")
+    (folder / "messenger" / "wire").symlink_to(ROOT / "messenger" / "wire")
     words = client / "src" / "ui" / "words.ts"
     said = words.read_text()
     assert "Connected." in said

@@ -19,6 +19,8 @@ declare global {
   var heard: (said: string) => Promise<void>;
 }
 
+/** A name that leads here, and that no browser takes for this machine. */
+export const ELSEWHERE = "chat.test";
 const STARTS_WITHIN = 30_000;
 
 /** Where things are. */
@@ -52,6 +54,7 @@ export class Chromium {
     const switches = [
       ...["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
       ...["--no-default-browser-check", "--disable-background-networking", "--hide-crash-restore-bubble"],
+      `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`,
       ...["--remote-debugging-port=0", `--user-data-dir=${this.#profile}`, "about:blank"],
     ];
     // A group of its own, which is killed as a whole.
@@ -65,6 +68,7 @@ export class Chromium {
     const playwright = createRequire(join(client, "package.json"))("playwright-core") as typeof Playwright;
     this.#browser = await playwright.chromium.connectOverCDP(`http://127.0.0.1:${number}`);
     const [context] = this.#browser.contexts();
+    context?.on("serviceworker", (worker) => void this.#watch(worker));
     await context?.exposeFunction("heard", (said: string) => {
       const event = JSON.parse(said) as Event;
       if (isWarning(event) || event.event === "taken_over") this.warnings.add(said);
@@ -81,8 +85,8 @@ export class Chromium {
     });
   }
 
-  /** Another tab, with the page in it. */
-  async tab(): Promise<Playwright.Page> {
+  /** Another tab, with the page in it, or with what lies at another path. */
+  async tab(path = "/"): Promise<Playwright.Page> {
     const [context] = this.#browser?.contexts() ?? [];
     if (context === undefined) throw new Error("Chromium does not run.");
     const page = await context.newPage();
@@ -90,14 +94,34 @@ export class Chromium {
     page.on("console", (said) => {
       if (said.type() === "error") this.troubles.push(`the console: ${said.text()}`);
     });
+    page.on("worker", (worker) => void this.#watch(worker));
     const devtools = await context.newCDPSession(page);
     devtools.on("Audits.issueAdded", ({ issue }) => {
       const { contentSecurityPolicyIssueDetails: found } = issue.details;
       if (found !== undefined) this.troubles.push(`the policy: ${JSON.stringify(found)}`);
     });
     await devtools.send("Audits.enable");
-    await page.goto(this.#place.url);
+    await page.goto(new URL(path, this.#place.url).href);
     return page;
+  }
+
+  /** The first violation of a worker: its console is not the page's. */
+  async #watch(worker: Playwright.Worker): Promise<void> {
+    const violation = worker.evaluate(
+      () =>
+        new Promise<string>((resolve) => {
+          globalThis.addEventListener("securitypolicyviolation", (event) => {
+            resolve(`${event.violatedDirective} ${event.blockedURI}`);
+          });
+        }),
+    );
+    const found = await violation.catch(() => undefined); // it has ended without one
+    if (found !== undefined) this.troubles.push(`the policy, in ${worker.url()}: ${found}`);
+  }
+
+  /** Pass over troubles that a story brings about. */
+  forgive(expected: RegExp): void {
+    this.troubles.splice(0, this.troubles.length, ...this.troubles.filter((one) => !expected.test(one)));
   }
 
   /** As a power failure, or `kill -9`: nothing is said to anybody. */

@@ -6,7 +6,7 @@ import type { CDPSession, Page } from "playwright-core";
 
 import type { Chromium } from "./chromium.ts";
 
-const PASSWORD = "correct horse battery staple";
+export const PASSWORD = "correct horse battery staple";
 const PATIENCE = 60_000;
 
 /** A text with its id. */
@@ -46,8 +46,8 @@ export class Person {
     this.browser = browser;
   }
 
-  async open(): Promise<Page> {
-    const page = await this.browser.tab();
+  async open(path?: string): Promise<Page> {
+    const page = await this.browser.tab(path);
     this.tabs.push(page);
     return page;
   }

@@ -34,12 +34,15 @@ export async function keepFiles(settings: UpdateSettings): Promise<void> {
       });
     }
   };
-  look(registration.waiting);
-  registration.addEventListener("updatefound", () => {
-    const worker = registration.installing;
+  const watch = (worker: ServiceWorker | null): void => {
     worker?.addEventListener("statechange", () => {
       look(worker);
     });
+  };
+  look(registration.waiting);
+  watch(registration.installing);
+  registration.addEventListener("updatefound", () => {
+    watch(registration.installing);
   });
   setInterval(() => {
     registration.update().catch(() => undefined); // there is no network: the next look may have one

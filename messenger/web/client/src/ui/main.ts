@@ -2,6 +2,7 @@
 
 import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { keepFiles } from "../service/updates.ts";
+import { askToPersist } from "../store/persisting.ts";
 import { Client } from "../worker/client.ts";
 import { CHANNEL } from "../worker/protocol.ts";
 import { obstacles } from "./secure.ts";
@@ -41,6 +42,7 @@ function show(lines: readonly string[], ...more: readonly Node[]): void {
 
 function begin(): void {
   let update: readonly Node[] = [];
+  let isAsked = false;
   const client = new Client({
     version: VERSION,
     clock: SYSTEM_CLOCK,
@@ -51,7 +53,13 @@ function begin(): void {
   const draw = (): void => {
     show(sentences(client.status, client.role), ...buttons(client), ...update);
   };
-  client.onStatus = draw;
+  client.onStatus = (status) => {
+    draw();
+    if (status.profile === "open" && !isAsked) {
+      isAsked = true;
+      void askToPersist();
+    }
+  };
   draw();
   document.addEventListener("visibilitychange", () => {
     const { profile, connection } = client.status;

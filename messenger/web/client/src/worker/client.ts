@@ -54,11 +54,16 @@ export class Client {
       });
     };
     // For the life of this page; the browser gives it on when that ends.
-    void settings.locks.request(LEADER, () => {
+    const led = settings.locks.request(LEADER, () => {
       this.#event(() => {
         this.#tab.elected();
       });
       return new Promise(() => undefined);
+    });
+    led.catch(() => {
+      const detail =
+        "The browser keeps nothing for this page: allow it to store data, or leave the private window.";
+      this.#do({ do: "status", role: "alone", status: { ...OPENING, profile: "failed", detail } });
     });
     this.#run();
   }

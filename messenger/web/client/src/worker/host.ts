@@ -3,6 +3,7 @@
 import * as account from "../engine/account.ts";
 import { Authoring } from "../engine/authoring.ts";
 import type { Engine } from "../engine/core.ts";
+import { ProfileMismatch } from "../engine/errors.ts";
 import type { Event } from "../engine/events.ts";
 import { direct, markRead } from "../engine/talks.ts";
 import { StoreError } from "../store/errors.ts";
@@ -171,8 +172,10 @@ export class Host {
   #enter({ username }: Credentials, enter: () => Promise<Engine>): Promise<Status> {
     return this.#inTurn(async () => {
       const before = this.#engine;
-      const isIn = before?.tokens.alive === true && before.facts.username === username.trim().toLowerCase();
-      if (isIn) return this.#status;
+      if (before !== undefined && before.facts.username !== username.trim().toLowerCase()) {
+        throw new ProfileMismatch(`This browser has the account of ${before.facts.username}.`);
+      }
+      if (before?.tokens.alive === true) return this.#status;
       this.#engine = undefined;
       await before?.close();
       try {
