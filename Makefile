@@ -44,7 +44,7 @@ lint: $(STAMP_DEV) docs
 	$(BIN)/lint-imports
 	$(BIN)/python messenger/web/client/node.py lint --if-there
 
-# The web client, by Node: bundles in build/web, whether another folder makes the same bytes, its tests.
+# The web client, by Node: what the gateway serves, whether another folder makes the same bytes, its tests.
 web: $(STAMP_DEV)
 	$(BIN)/python messenger/web/client/node.py build
 

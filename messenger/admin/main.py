@@ -7,6 +7,7 @@
     check                does what is stored agree with itself?
     doctor               are settings, engines and services as they have to be?
     keys, invites, users, devices, sessions, audit      accounts
+    web                  the SHA-256 of the web client that this version serves
 
 Settings come as for the services. For `twist messenger` say `--data DIR`, its data directory: its engines
 are used if it runs, and else started for as long as the command takes. The commands on accounts log in as the
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from messenger import __version__
-from messenger.admin import accounts
+from messenger.admin import accounts, web
 from messenger.admin.backup import commands as backups
 from messenger.admin.check import commands as checks
 from messenger.admin.doctor import commands as doctors
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_command(commands)
     doctors.add_command(commands)
     accounts.add_commands(commands)
+    web.add_command(commands)
     return parser
 
 

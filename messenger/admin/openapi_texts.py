@@ -225,7 +225,10 @@ DESCRIPTIONS = {
     "file_end_upload": ("What has arrived is removed, and the quota is given back."),
     "file_overridden": ("`X-HTTP-Method-Override` says which."),
     # gateway
-    "gateway_home": ("For people who open the server's address in a browser."),
+    "gateway_about": (
+        "For people who look at the server itself. At `/` is the web client, or this page where it is not "
+        "served."
+    ),
     "gateway_info": (
         "Ask once at the start. `limits` has sizes in bytes, times in seconds and counts, by the names of "
         "the settings."

@@ -110,9 +110,9 @@ class Gateway(Section, frozen=True, kw_only=True):
 
     `listen` is one endpoint or several (see core/http/listen.py), for clients all of them. Upstreams are
     `host:port`, several of them for several instances, or `https://host:port`; `upstream_ca` is who vouches
-    for the latter's certificates, a PEM file, empty for those that the system trusts. `drain` is for how long
-    a stop says no at `/ready` before it refuses anybody. Clients that lost
-    their sockets together come back within `reconnect_spread`.
+    for the latter's certificates, a PEM file, empty for those that the system trusts. `web` serves the web
+    client at `/`. `drain` is for how long a stop says no at `/ready` before it refuses anybody. Clients that
+    lost their sockets together come back within `reconnect_spread`.
     """
 
     listen: Listen = "tcp:8080"
@@ -122,6 +122,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     file: list[Text] = field(default_factory=lambda: ["127.0.0.1:8083"])
     key: list[Text] = field(default_factory=lambda: ["127.0.0.1:8084"])
     upstream_ca: Text = ""
+    web: bool = True
     origins: list[Text] = field(default_factory=list)
     trusted_proxies: list[Text] = field(default_factory=list)
     connections: Count = 20_000

@@ -4,8 +4,8 @@ Each service is either remote, behind an `Upstream`, or mounted: a Router in the
 request itself, without a hop. A client can't tell which.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from messenger.core.http.call import Admission
 from messenger.core.http.request import Request
 from messenger.core.http.router import Router
+from messenger.core.http.routing import Route, routes_of
 from messenger.core.http.site import Application
 from messenger.core.http.system import Check, NotReady, why_not
 from messenger.core.http.upgrade import NoUpgrade, check_upgrade
@@ -50,8 +51,9 @@ class Gateway:
     """Dispatches to `services` by name (see routes.SERVICES).
 
     `origins` are those that may use us from browsers, beside our own. `info` and `openapi` (JSON) are
-    answered as they are. `admission` judges what the gateway answers itself. `max_sockets`
-    bounds the WebSockets that are relayed (a mounted service has its own bound).
+    answered as they are. `web` are the web client's routes, `/` among them; without any, `/` is the page at
+    `/about`. `admission` judges what the gateway answers itself. `max_sockets` bounds the WebSockets that are
+    relayed (a mounted service has its own bound).
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Gateway:
         *,
         info: Info,
         openapi: bytes = b"{}",
+        web: Sequence[Route] = (),
         origins: Origins | None = None,
         admission: Admission | None = None,
         max_sockets: int = 20_000,
@@ -74,8 +77,11 @@ class Gateway:
         checks: dict[str, Check] = {}
         for name, service in services.items():
             checks[name] = service.check if isinstance(service, Mount) else _check_of(service)
-        self.endpoints = GatewayEndpoints(reactor, checks, info, openapi)
+        self.endpoints = GatewayEndpoints(reactor, checks, info, openapi, web=bool(web))
         self._own = Router([self.endpoints], prefix="", admission=admission)
+        about = next(one for one in routes_of(self.endpoints) if one.path == "/about")
+        for route in web or [replace(about, path="/")]:
+            self._own.add(route)
         socket = services[SOCKET_SERVICE]
         self.relay = Relay(reactor, socket, max_sockets) if isinstance(socket, Upstream) else None
 

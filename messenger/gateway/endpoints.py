@@ -1,5 +1,5 @@
-"""What the gateway answers itself: its page, its health, whether all services are ready, and what clients may
-expect."""
+"""What the gateway answers itself: a page about it, its health, whether all services are ready, and what
+clients may expect."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,19 +20,27 @@ REMEMBER_SECONDS = 1.0  # so that asking us often does not ask the services ofte
 
 
 class GatewayEndpoints:
-    """`checks` are the services' own, by name; `info` and `openapi` (JSON) are answered as they are.
+    """`checks` are the services' own, by name; `info` and `openapi` (JSON) are answered as they are. `web`
+    says whether the web client is served.
 
     Once `draining` is set `/ready` says no, so that load balancers send nobody any more.
     """
 
     def __init__(
-        self, reactor: IReactorTime, checks: Mapping[str, Check], info: Info, openapi: bytes
+        self,
+        reactor: IReactorTime,
+        checks: Mapping[str, Check],
+        info: Info,
+        openapi: bytes,
+        *,
+        web: bool = False,
     ) -> None:
         self.draining = False
         self._reactor = reactor
         self.checks = checks
         self._info = info
         self._openapi = openapi
+        self._web = web
         self._known: tuple[float, Readiness] | None = None
         self._asking: list[Deferred[Readiness]] = []
 
@@ -41,11 +49,12 @@ class GatewayEndpoints:
         """The versions of the schemas that this code was written for."""
         return self._info.schema
 
-    @route("GET", "/", answer=bytes, open=True, media="text/html")
-    async def home(self, call: Call) -> Answer:
+    @route("GET", "/about", answer=bytes, open=True, media="text/html")
+    async def about(self, call: Call) -> Answer:
         """A page that says what this is and how to go on."""
         scheme = "https" if ISSLTransport.providedBy(call.request.channel.transport) else "http"
-        body = page.page(__version__, f"{scheme}://{call.header('Host') or 'localhost'}")
+        base = f"{scheme}://{call.header('Host') or 'localhost'}"
+        body = page.page(__version__, base, web=self._web)
         return Answer(200, body, page.HEADERS, "text/html; charset=utf-8")
 
     @route("GET", "/health", answer=Health, open=True, class_="free")

@@ -13,6 +13,7 @@ from messenger.core.config import trusted_networks
 from messenger.core.descriptors import DescriptorLimit
 from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.router import Router
+from messenger.core.http.routing import Route
 from messenger.core.http.server import HttpServer
 from messenger.core.http.system import SystemEndpoints
 from messenger.core.lifecycle import EX_CONFIG, Lifecycle, Ordered, StartError
@@ -32,6 +33,7 @@ from messenger.gateway.cors import Origins
 from messenger.gateway.metrics import GatewayMetrics
 from messenger.gateway.routes import SERVICES
 from messenger.gateway.upstream import Upstream
+from messenger.web import assets
 from messenger.wire.system import Info
 
 
@@ -120,6 +122,16 @@ def _origins(settings: Settings) -> Origins:
         raise StartError(f"[gateway] origins: {error}", EX_CONFIG) from None
 
 
+def _web(settings: Settings) -> list[Route]:
+    """The web client's routes, if it is served."""
+    if not settings.gateway.web:
+        return []
+    try:
+        return assets.routes(assets.load())
+    except assets.Damaged as error:
+        raise StartError(f"{error}; or set [gateway] web = false", EX_CONFIG) from None
+
+
 def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built:
     """The gateway, top to bottom. The services in `mounted` live in this process."""
     reactor, settings = context.reactor, context.settings
@@ -130,6 +142,7 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
         services,
         info=info_of(settings),
         openapi=openapi(),
+        web=_web(settings),
         origins=_origins(settings),
         admission=route_limits(context, "gateway", registry),
         max_sockets=settings.gateway.connections,

@@ -107,7 +107,7 @@ class Network:
 class Bench:
     """A gateway in front of upstreams on a network of its own."""
 
-    def __init__(self, addresses=None, origins=(), trusted=(), services=None, **arguments):
+    def __init__(self, addresses=None, origins=(), trusted=(), services=None, web=(), **arguments):
         self.clock = Clock()
         self.network = Network()
         addresses = addresses or {}
@@ -126,6 +126,7 @@ class Bench:
             {**self.upstreams, **(services or {})},
             info=INFO,
             openapi=b'{"openapi":"3.1.0"}',
+            web=web,
             origins=Origins(origins),
         )
         self.site = Site(self.clock, self.gateway, timer=self.clock.seconds, trusted_proxies=trusted)

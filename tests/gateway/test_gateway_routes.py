@@ -97,12 +97,15 @@ def test_own_answers():
         assert reply.headers["cache-control"] == "no-store"
         bench.request("POST", path)
         assert bench.client.reply().headers["allow"] == "GET, HEAD"
-    bench.request("GET", "/")
-    reply = bench.client.reply()
-    assert reply.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in reply.headers["content-security-policy"]
-    assert reply.headers["x-frame-options"] == "DENY"
-    assert b"http://example.org/api/v1/auth/register" in reply.body
+    # Without the web client the page about the server is at `/`, too.
+    for path in ("/about", "/"):
+        bench.request("GET", path)
+        reply = bench.client.reply()
+        assert reply.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in reply.headers["content-security-policy"]
+        assert reply.headers["x-frame-options"] == "DENY"
+        assert b"http://example.org/api/v1/auth/register" in reply.body
+        assert b"not with a browser" in reply.body
     assert bench.network.tried == []
 
 
@@ -113,11 +116,13 @@ def test_the_page_s_style_is_the_one_that_its_policy_allows():
 
     from messenger.gateway import page
 
-    style = re.search(rb"<style>(.*?)</style>", page.page("1", "http://a"), re.DOTALL)[1]
+    shown = page.page("1", "http://a", web=True)
+    style = re.search(rb"<style>(.*?)</style>", shown, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
     assert f"'sha256-{digest}'" in page.HEADERS["Content-Security-Policy"]
-    assert b"<script" not in page.page("1", "http://a")
-    assert b"&lt;" in page.page("1", "http://<a>")
+    assert b"<script" not in shown
+    assert b'<a href="/">' in shown
+    assert b"&lt;" in page.page("1", "http://<a>", web=True)
 
 
 class TestOrigins:

@@ -28,10 +28,15 @@ def test_every_package_is_listed() -> None:
 
 def test_every_data_file_is_listed() -> None:
     data = metadata()["options.package_data"]
-    listed = {f"{package}/{name}" for package in data for name in data[package].split()}
+    listed = {
+        path
+        for package in data
+        for pattern in data[package].split()
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
     found = {path for path in (ROOT / "messenger").rglob("*") if path.suffix not in (".py", ".pyc")}
     wanted = {path for path in found if path.is_file() and SOURCES not in path.parents}
-    assert listed == {f"{'.'.join(path.relative_to(ROOT).parts[:-1])}/{path.name}" for path in wanted}
+    assert listed == wanted
 
 
 def test_what_is_required_is_imported() -> None:

@@ -70,7 +70,7 @@ def test_tls_on_both_sides(tmp_path: Path) -> None:
                 until(lambda: up(client), 20)
                 assert client.get("/.well-known/jwks.json").text == str(service.pid)
                 assert client.get("/api/v1/keys/status").status_code == 502
-                assert "https://localhost" in client.get("/").text
+                assert "https://localhost" in client.get("/about").text
             plain = f"http://127.0.0.1:{plain_port}/.well-known/jwks.json"
             assert httpx.get(plain).text == str(service.pid)
             with connect(f"wss://localhost:{tls_port}/ws", ssl=trust, max_size=None) as ws:

@@ -24,6 +24,19 @@ async function two(
   return [world, alice, bob, await (kind === "group" ? world.group(alice, bob) : world.direct(alice, bob))];
 }
 
+test("what is written down twice under one id is one message", async () => {
+  const [world, alice, bob, talk] = await two();
+  const id = crypto.randomUUID();
+  const first = await alice.write(talk, "once", id);
+  assert.deepEqual(await alice.write(talk, "once", id), first);
+  await alice.pump(talk);
+  // Also after it has gone.
+  assert.equal((await alice.write(talk, "once", id)).id, first.id);
+  await world.settle(talk, alice, bob);
+  for (const desk of [alice, bob]) assert.deepEqual(await desk.texts(talk), ["once"]);
+  await world.close();
+});
+
 for (const kind of ["direct", "group"] as const) {
   test(`what is said in a ${kind} conversation is read, both ways, and nobody is warned`, async () => {
     const [world, alice, bob, talk] = await two(kind);

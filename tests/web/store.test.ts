@@ -7,9 +7,10 @@ import { test } from "node:test";
 
 import { AccountKey } from "../../messenger/web/client/src/e2e/account.ts";
 import { Progress } from "../../messenger/web/client/src/e2e/index.ts";
-import { Vault, askToPersist } from "../../messenger/web/client/src/engine/vault.ts";
+import { Vault } from "../../messenger/web/client/src/engine/vault.ts";
 import { Database } from "../../messenger/web/client/src/store/database.ts";
 import { errors } from "../../messenger/web/client/src/store/index.ts";
+import { askToPersist } from "../../messenger/web/client/src/store/persisting.ts";
 import { STEPS } from "../../messenger/web/client/src/store/schema.ts";
 import { hex, utf8, utf8Text } from "../../messenger/web/client/src/wire/bytes.ts";
 import {

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from messenger.web.client.node import CLIENT, ROOT, TESTS, build, check, find_node
+from messenger.web.client.node import CLIENT, ROOT, TESTS, build, check, differ, find_node
 from tests.client.scenarios.long import long_scenario
 from tests.web import wire_examples
 
@@ -92,6 +92,20 @@ def test_in_chromium(name: str, bundles: Path, files: Path) -> None:
     # One more passes where the page's module loads, and one where its policies hold.
     assert int(counts["pass"]) > 2
     assert counts["fail"] == "0"
+
+
+def test_whatever_differs_between_two_folders_is_told(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        (folder / "same.js").write_text("same")
+        (folder / "page.js").write_text(folder.name)
+    assert differ(here, there, "*") == ["page.js"]
+    (here / "page.js").write_text("there")
+    assert differ(here, there, "*") == []
+    (here / "old.js").touch()
+    assert differ(here, there, "*") == ["old.js"]
+    assert differ(there, here, "*") == ["old.js"]
 
 
 @pytest.mark.long

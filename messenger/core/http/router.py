@@ -90,6 +90,8 @@ class Router:
         self._prefix = prefix
         self._admission = admission
         self._fairness = fairness
+        self._body_limit = body_limit
+        self._stream_limit = stream_limit
         self._transfers = Transfers()
         if authenticator is not None:
             authenticator.on_ended(self._transfers.end)
@@ -97,12 +99,17 @@ class Router:
         self._sockets: list[_Socket] = []
         for one in endpoints:
             for route in routes_of(one):
-                if not route.open and authenticator is None:
-                    raise ValueError(f"{route.method} {route.path} wants an authenticator")
-                decoder = Decoder[Any](route.body) if route.body is not None else None
-                limit = route.body_limit or (stream_limit if route.streamed else body_limit)
-                self._table.add(route.method, self._path(route), _Endpoint(route, decoder, limit))
-                self.routes.append(route)
+                self.add(route)
+
+    def add(self, route: Route) -> None:
+        """Serve a route, which bears its own handler; ValueError where it can't be, or where its path is
+        taken."""
+        if not route.open and self._authenticator is None:
+            raise ValueError(f"{route.method} {route.path} wants an authenticator")
+        decoder = Decoder[Any](route.body) if route.body is not None else None
+        limit = route.body_limit or (self._stream_limit if route.streamed else self._body_limit)
+        self._table.add(route.method, self._path(route), _Endpoint(route, decoder, limit))
+        self.routes.append(route)
 
     def _path(self, route: Route) -> str:
         return route.path if route.at_root else self._prefix + route.path

@@ -1,6 +1,7 @@
 /**
- * Bundles, by esbuild: `node build.js OUT` writes `OUT/e2e.js`, `OUT/store.js`, for Node `OUT/tests/*.js`, and for
- * browsers those of the tests that run there, too, as `OUT/browser/*.js`.
+ * Bundles, by esbuild: `node build.js OUT` writes what the gateway serves as `OUT/static/*` (bundle.js), `OUT/e2e.js`,
+ * `OUT/store.js`, for Node `OUT/tests/*.js`, and for browsers those of the tests that run there, too, as
+ * `OUT/browser/*.js`.
  *
  * What goes in is these sources and the lock file's packages, and nothing of the machine: no dates, no paths. So
  * the same bytes come out in any folder (`make web-check`).
@@ -12,6 +13,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+
+import { bundle } from "./bundle.js";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TESTS = resolve(HERE, "../../../tests/web");
@@ -29,6 +32,8 @@ const common = {
   target: "es2023",
 };
 
+await bundle(common, resolve(out, "static"));
+
 await build({
   ...common,
   entryPoints: { e2e: "src/e2e/index.ts", store: "src/store/index.ts" },
@@ -40,7 +45,10 @@ await build({
 await build({
   ...common,
   entryPoints: readdirSync(TESTS)
-    .filter((name) => name.endsWith(".test.ts") || ["agent.ts", "live.ts", "speed.ts"].includes(name))
+    .filter(
+      (name) =>
+        name.endsWith(".test.ts") || ["agent.ts", "live.ts", "speed.ts", "tabs_live.ts"].includes(name),
+    )
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
   outdir: resolve(out, "tests"),

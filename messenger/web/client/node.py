@@ -1,7 +1,7 @@
 """Builds the web client: `python messenger/web/client/node.py build|check|lint`.
 
-    build   its bundles and those of its tests, in build/web
-    check   the same in another folder, and whether the bytes are the same
+    build   its bundles and those of its tests, in build/web; what the gateway serves in messenger/web/static
+    check   the same in another folder, and whether the bytes are the same as in these two
     lint    types, rules and formatting
 
 Node is the system's (20.19 or newer, with npm), or that of the extra `web`, from PyPI. Where there is none,
@@ -24,6 +24,8 @@ CLIENT = Path(__file__).parent
 ROOT = CLIENT.parents[2]
 TESTS = ROOT / "tests" / "web"
 OUT = ROOT / "build" / "web"
+# What the gateway serves: built, and kept with the sources.
+STATIC = ROOT / "messenger" / "web" / "static"
 OLDEST = (20, 19)
 WITHOUT = "There is no Node 20.19 or newer: the web client is not {}. `make node` installs one from PyPI."
 
@@ -70,8 +72,15 @@ def build(found: Node, out: Path = OUT, client: Path = CLIENT) -> Path:
     return out
 
 
+def publish(out: Path = OUT) -> None:
+    """Have the gateway serve what was built."""
+    shutil.rmtree(STATIC, ignore_errors=True)
+    shutil.copytree(out / "static", STATIC)
+
+
 def check(found: Node) -> str | None:
-    """The first file that differs where all is built in another folder; None where none does."""
+    """The first file that differs where all is built in another folder, from here or from what the gateway
+    serves; None where none does."""
     here = build(found)
     with tempfile.TemporaryDirectory() as folder:
         for source in (CLIENT, TESTS):
@@ -80,9 +89,14 @@ def check(found: Node) -> str | None:
         # Maps of sources say where these lie from the bundle: so it lies where it does here.
         copied = Path(folder)
         there = build(found, copied / OUT.relative_to(ROOT), copied / CLIENT.relative_to(ROOT))
-        names = {str(path.relative_to(top)) for top in (here, there) for path in top.rglob("*.js")}
-        differ = filecmp.cmpfiles(here, there, names, shallow=False)
-    return min((*differ[1], *differ[2]), default=None)
+        return min((*differ(STATIC, there / "static", "*"), *differ(here, there, "*.js")), default=None)
+
+
+def differ(here: Path, there: Path, pattern: str) -> list[str]:
+    """The files that are not the same in both folders."""
+    names = {str(path.relative_to(top)) for top in (here, there) for path in top.rglob(pattern)}
+    _, other, missing = filecmp.cmpfiles(here, there, names, shallow=False)
+    return other + missing
 
 
 def lint(found: Node) -> bool:
@@ -120,10 +134,11 @@ def main() -> int:
     if given.what == "lint":
         return 0 if lint(found) else 1
     if given.what == "build":
-        print(f"The web client is in {build(found).relative_to(ROOT)}.")
+        publish(build(found))
+        print(f"The web client is in {STATIC.relative_to(ROOT)}, its tests in {OUT.relative_to(ROOT)}.")
         return 0
     different = check(found)
-    print("The same bytes." if different is None else f"Another folder makes another {different}.")
+    print("The same bytes." if different is None else f"{different} is built anew and differs: `make web`.")
     return 0 if different is None else 1
 
 

@@ -258,9 +258,11 @@ export class Desk {
   }
 
   /** Queue a text, as a page does. */
-  write(talk: Talk, text: string): Promise<Stored> {
+  write(talk: Talk, text: string, clientId?: string): Promise<Stored> {
     const now = this.world.now * 1_000;
-    return this.run((shelf) => written(shelf, talk.conversationId, { type: "text", text }, 1_000, now));
+    return this.run((shelf) =>
+      written(shelf, talk.conversationId, { type: "text", text }, 1_000, now, clientId),
+    );
   }
 
   /** Write a text and have it filed; its place. */

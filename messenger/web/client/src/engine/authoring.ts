@@ -35,14 +35,15 @@ export class Authoring {
   }
 
   /**
-   * Write a text down to be sent when that is possible; it is safe once this returns.
+   * Write a text down to be sent when that is possible; it is safe once this returns. Who may ask twice gives a
+   * `clientId`, a UUID: what was written under it is not written again.
    *
    * MessageTooLarge, QueueFull, ConversationHasEnded, NotApproved.
    */
-  async enqueue(text: string, replyTo?: Message): Promise<Message> {
+  async enqueue(text: string, replyTo?: Message, clientId?: string): Promise<Message> {
     checkLength(text);
     const reply = replyTo && referenceTo(replyTo);
-    return this.put({ type: "text", text, ...(reply === undefined ? {} : { reply_to: reply }) });
+    return this.put({ type: "text", text, ...(reply === undefined ? {} : { reply_to: reply }) }, clientId);
   }
 
   /** Send a text; the message, once the server has it. As `enqueue`; SendingFailed. */
@@ -56,12 +57,14 @@ export class Authoring {
     return this.#engine.vault.run((shelf) => messageOf(shelf, message.id));
   }
 
-  /** Write down what is to be sent. */
-  async put(body: Text | FileBody): Promise<Message> {
+  /** Write down what is to be sent; as `enqueue`. */
+  async put(body: Text | FileBody, clientId: string = crypto.randomUUID()): Promise<Message> {
     await this.checkOpen();
     const { vault, queue: most, clock, sending } = this.#engine;
     const now = clock.now();
-    const message = await vault.run((shelf) => written(shelf, this.conversationId, body, most, now));
+    const message = await vault.run((shelf) =>
+      written(shelf, this.conversationId, body, most, now, clientId),
+    );
     sending.wake(this.conversationId);
     return message;
   }
@@ -152,21 +155,31 @@ export class Authoring {
   }
 }
 
-/** An own message, in the store and in the outbox. `now` in milliseconds since 1970. QueueFull. */
+/**
+ * An own message, in the store and in the outbox, unless it is there. `now` in milliseconds since 1970. QueueFull.
+ */
 export async function written(
   shelf: Shelf,
   conversationId: string,
   body: Text | FileBody,
   most: number,
   now: number,
+  clientId: string = crypto.randomUUID(),
 ): Promise<Message> {
+  const sender_device_id = await shelf.deviceId();
+  const there = await shelf.messages.find({
+    conversation_id: conversationId,
+    sender_device_id,
+    client_id: clientId,
+  });
+  if (there !== undefined) return there;
   if ((await shelf.outbox.count()) >= most) throw new QueueFull();
   const row = await shelf.conversations.get(conversationId);
   if (row === undefined) throw new UnknownConversation();
   const moment = new Date(now).toISOString();
   const what = {
     conversation_id: conversationId,
-    client_id: crypto.randomUUID(),
+    client_id: clientId,
     kind: body.type,
     sent_at: moment,
   };
@@ -176,7 +189,7 @@ export async function written(
   const id = await shelf.messages.add({
     ...what,
     sender_id: await shelf.userId(),
-    sender_device_id: await shelf.deviceId(),
+    sender_device_id,
     seq: null,
     text: body.text,
     file: body.type === "file" ? body.file : null,

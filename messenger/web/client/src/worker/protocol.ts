@@ -1,0 +1,142 @@
+/**
+ * What a page and the worker say to each other, and tabs among themselves: calls with their answers, events, and who
+ * leads.
+ *
+ * One tab leads: its worker has the engine. A call of the leader's page goes to its worker; that of another tab goes
+ * over the channel to the leader's page, which hands it on. Events go the other way, to all tabs.
+ *
+ *     who      a tab has come, and asks who leads
+ *     here     a leader's worker is ready, or its status is another one; each worker has a name of its own
+ *     ask      a call, of the worker that is named
+ *     answer   its answer, to the tab that is named
+ *     event    something has happened (engine/events.ts)
+ *
+ * All of it is cloned, so errors travel as a name, a code and a sentence.
+ */
+
+import type { ConnectionState, Event } from "../engine/events.ts";
+import type { Conversation } from "../store/conversations.ts";
+import type { Message } from "../store/messages.ts";
+
+/** The channel of all tabs. */
+export const CHANNEL = "messenger";
+/** The lock of the page that leads, for its life. */
+export const LEADER = "messenger-leader";
+/** The lock of whoever has the engine: the leader's worker for its life, a service worker while it takes a push in. */
+export const ENGINE = "messenger-engine";
+
+/** How it is: `none` without an account in this browser, `locked` until the password is given, `failed` for good. */
+export interface Status {
+  readonly profile: "opening" | "none" | "locked" | "open" | "failed";
+  readonly username: string | null;
+  readonly connection: ConnectionState;
+  /** A sentence about what is wrong, or empty. */
+  readonly detail: string;
+  /** When it is tried again, in milliseconds since 1970. */
+  readonly retryAt: number | null;
+}
+
+export const OPENING: Status = {
+  profile: "opening",
+  username: null,
+  connection: "offline",
+  detail: "",
+  retryAt: null,
+};
+
+/** A name and a password, with what else the server may want. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+  readonly deviceName?: string;
+  /** Whether the password opens the store, too. */
+  readonly lock?: boolean;
+}
+
+/** A conversation, and the name of whom a direct one is with. */
+export type ShownConversation = Conversation & { readonly peer: string | null };
+/** A message, and its sender's name. */
+export type ShownMessage = Message & { readonly sender: string };
+
+/** What can be asked, and what is answered. Each may be asked twice: of a leader that died, and of the next one. */
+export interface Calls {
+  register: { asked: Credentials & { readonly invite?: string }; answer: Status };
+  login: { asked: Credentials & { readonly secondFactor?: string }; answer: Status };
+  unlock: { asked: { readonly password: string }; answer: Status };
+  logout: { asked: null; answer: Status };
+  /** Connect now: the user will not wait, the page was woken up, or this device shall take over again. */
+  connect: { asked: null; answer: null };
+  conversations: { asked: null; answer: readonly ShownConversation[] };
+  /** The direct conversation with a user. */
+  direct: { asked: { readonly username: string }; answer: string };
+  history: {
+    asked: { readonly conversationId: string; readonly limit: number; readonly before?: number };
+    answer: readonly ShownMessage[];
+  };
+  /** Write a text down to be sent. `clientId` is a new UUID for each text, so that it is written down once. */
+  send: {
+    asked: { readonly conversationId: string; readonly clientId: string; readonly text: string };
+    answer: Message;
+  };
+  read: { asked: { readonly conversationId: string; readonly upTo?: number }; answer: null };
+}
+
+export type Method = keyof Calls;
+/** A call: what is asked by which tab, under which number. */
+export type Ask = {
+  [M in Method]: {
+    readonly tab: string;
+    readonly call: number;
+    readonly method: M;
+    readonly asked: Calls[M]["asked"];
+  };
+}[Method];
+
+export interface SaidError {
+  readonly name: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Outcome = { readonly ok: unknown } | { readonly error: SaidError };
+export interface Answer {
+  readonly tab: string;
+  readonly call: number;
+  readonly outcome: Outcome;
+}
+
+/** What tabs say to each other. */
+export type Said =
+  | { readonly say: "who" }
+  | { readonly say: "here"; readonly version: string; readonly worker: string; readonly status: Status }
+  | { readonly say: "ask"; readonly worker: string; readonly ask: Ask }
+  | { readonly say: "answer"; readonly answer: Answer }
+  | { readonly say: "event"; readonly event: Event };
+
+/** What a worker says to its page. `held`: it has the engine's lock, and its end gives that back. */
+export type FromWorker =
+  | { readonly say: "held" }
+  | { readonly say: "status"; readonly status: Status }
+  | { readonly say: "answer"; readonly answer: Answer }
+  | { readonly say: "event"; readonly event: Event };
+
+/** What a page says to its worker. `took`: an event is where it belongs, and the next one may come. */
+export type ToWorker = { readonly say: "ask"; readonly ask: Ask } | { readonly say: "took" };
+
+/** An error as it travels. */
+export function saidError(error: unknown): SaidError {
+  if (!(error instanceof Error)) return { name: "Error", code: "error", message: String(error) };
+  const { code } = error as { readonly code?: unknown };
+  return { name: error.name, code: typeof code === "string" ? code : "error", message: error.message };
+}
+
+/** What a call came to that failed: under the name and the code of the error in the worker. */
+export class CallFailed extends Error {
+  readonly code: string;
+
+  constructor({ name, code, message }: SaidError) {
+    super(message);
+    this.name = name;
+    this.code = code;
+  }
+}
