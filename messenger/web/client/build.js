@@ -25,6 +25,7 @@ const common = {
   charset: "utf8",
   format: "esm",
   legalComments: "none",
+  loader: { ".txt": "text" },
   logLevel: "warning",
   target: "es2023",
 };
