@@ -66,17 +66,21 @@ class KeyStore:
             await tx.rows(sql.LOCK_DEVICES_OF_USER, (user_id,))
             before = await tx.rows(sql.PUBLISHED_OF_USER, (user_id,))
             new = bytes(given.account_key), given.version, bytes(given.signature), user_id
+            is_replaced = False
             if not await tx.rows(sql.ADD_LIST, new):
                 row = await tx.row(sql.LOCK_LIST, (user_id,))
                 if row is None:
                     return None
                 rule(StandingList(row[0], row[1]))
+                is_replaced = bytes(row[0]) != bytes(given.account_key)
                 await tx.write(sql.SET_LIST, new)
                 await tx.write(sql.CLEAR_LISTED, (user_id,))
             ids = [one.device_id for one in given.devices]
             keys = [bytes(one.identity_key) for one in given.devices]
             await tx.write(sql.ADD_LISTED, (user_id, ids, keys))
             after = await tx.rows(sql.PUBLISHED_OF_USER, (user_id,))
+            # Under another account key each device is news, also where it is the same as before.
+            changed = set(before) | set(after) if is_replaced else set(before) ^ set(after)
             return [
                 await _record(
                     tx,
@@ -85,7 +89,7 @@ class KeyStore:
                         event="published" if one in after else "removed", user_id=user_id, device_id=one[0]
                     ),
                 )
-                for one in sorted(set(before) ^ set(after))
+                for one in sorted(changed)
             ]
 
         return await self._database.transaction(body)
