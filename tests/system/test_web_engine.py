@@ -172,7 +172,7 @@ def test_files_both_ways(apart: Stack, tmp_path: Path) -> None:
         assert fetched.read_bytes() == content
         here = await ann.client.direct(name)
         await here.send_file(tmp_path / "picture.bin", text="back to you")
-        message = await text(bea, "back to you")
+        await text(bea, "back to you")
         found = next(one for one in await there.history() if one.text == "back to you")
         await bea.fetch_file(found, tmp_path / "again.bin")
         assert (tmp_path / "again.bin").read_bytes() == content

@@ -68,6 +68,13 @@ async def text(device: Device, said: str) -> dict[str, Any]:
     return found
 
 
+async def holds(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
+    """Return once a check, of which nobody tells, is true."""
+    async with asyncio.timeout(seconds):
+        while not await check():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
 async def texts(talk: Talk) -> list[str]:
     """What a conversation says at a device of the web client."""
     return [one.text for one in await talk.history()]

@@ -11,7 +11,7 @@ import { settle } from "../../messenger/web/client/src/engine/locking.ts";
 import { errors as store } from "../../messenger/web/client/src/store/index.ts";
 import { base64, base64Bytes, utf8 } from "../../messenger/web/client/src/wire/bytes.ts";
 import { sha256 } from "../../messenger/web/client/src/e2e/primitives.ts";
-import { ALICE, PHONE, freshName } from "./store/world.ts";
+import { ALICE, PHONE, freshName, fullAfter } from "./store/world.ts";
 
 const SERVER = "https://chat.example.org";
 const [FIRST, SECOND, THIRD] = [
@@ -30,6 +30,9 @@ function derive(password: string, kdf: Kdf): Derived {
 class Server {
   password = "";
   kdf: unknown = null;
+  /** Where it breaks off, or answers nonsense. */
+  gone = "";
+  garbled = "";
   /** What becomes of the next change of the password. */
   fate: Fate = "done";
   readonly seen: string[] = [];
@@ -41,11 +44,14 @@ class Server {
     const path = url.pathname.replace("/api/v1", "");
     const raw = init.body === null ? "" : new TextDecoder().decode(init.body as Uint8Array);
     this.seen.push(raw);
+    if (path === this.gone) throw new TypeError("broken off");
+    if (path === this.garbled) return new Response("<html>", { headers: { "Content-Type": "text/html" } });
     const body = (raw === "" ? {} : JSON.parse(raw)) as Record<string, unknown>;
     if (path === "/auth/kdf") return Response.json({ kdf: this.kdf });
     if (path === "/auth/register") return this.#register(body);
     if (path === "/auth/login") return body["password"] === this.password ? session() : refusal(401);
     if (path === "/auth/password") return this.#change(body);
+    if (path === `/keys/identity/${ALICE}`) return Response.json({ device_list: null, items: [] });
     if (path === "/auth/logout") return new Response(null, { status: 204 });
     throw new TypeError(`What is ${path}?`);
   }
@@ -193,4 +199,54 @@ test("a store without a lock gets none by a changed password", async () => {
   assert.equal(await account.isLocked(profile), false);
   await (await account.open(server.place(profile))).close();
   assert.equal(await account.isLocked(freshName()), undefined);
+});
+
+test("a server that goes away in the middle leaves a whole profile or none", async () => {
+  const server = new Server();
+  const said = { username: "alice", password: FIRST, lock: true };
+  const [first, second] = [freshName(), freshName()];
+  for (const [fault, name] of [
+    ["gone", "Unreachable"],
+    ["garbled", "BadAnswer"],
+  ] as const) {
+    server[fault] = "/auth/register";
+    await assert.rejects(account.register(server.place(first), said), { name });
+    assert.equal(await account.isLocked(first), undefined);
+    server[fault] = "";
+  }
+  await (await account.register(server.place(first), said)).close();
+  const paths = ["/auth/kdf", "/auth/login"];
+  for (const [fault, name] of [
+    ["gone", "Unreachable"],
+    ["garbled", "BadAnswer"],
+  ] as const) {
+    for (const path of [...paths, `/keys/identity/${ALICE}`]) {
+      server[fault] = path;
+      await assert.rejects(account.login(server.place(second), said), { name }, path);
+      assert.equal(await account.isLocked(second), undefined);
+      if (paths.includes(path))
+        await assert.rejects(account.login(server.place(first), said), { name }, path);
+      server[fault] = "";
+    }
+  }
+  assert.deepEqual(await keysTo(server, first), [FIRST]);
+  const engine = await account.login(server.place(second), said);
+  assert.deepEqual(engine.facts.username, "alice");
+  await engine.close();
+});
+
+test("a store that is full when a profile is made leaves none, and a taken name is told", async () => {
+  const [server, profile] = [new Server(), freshName()];
+  const said = { username: "alice", password: FIRST };
+  for (const writes of [1, 5]) {
+    const whole = fullAfter(writes);
+    try {
+      await assert.rejects(account.register(server.place(profile), said), { name: "StoreFull" });
+    } finally {
+      whole();
+    }
+    assert.equal(await account.isLocked(profile), undefined);
+  }
+  await (await account.register(server.place(profile), said)).close();
+  await assert.rejects(account.register(server.place(profile), said), store.ProfileExists);
 });

@@ -127,6 +127,7 @@ class Device:
         self.agent = agent
         self.profile = profile
         self.user_id, self.device_id = facts["userId"], facts["deviceId"]
+        self.name = facts["username"]
         self.approved = False
         self.state = "offline"
         self.closed = False

@@ -2,6 +2,7 @@
 
 import { account } from "../../../messenger/web/client/src/engine/index.ts";
 import { copyProfile } from "../store/copying.ts";
+import { fullAfter } from "../store/world.ts";
 import { type Commands, type Said, begun, engineOf, engines, place, text } from "./running.ts";
 
 function credentials(said: Said) {
@@ -16,6 +17,8 @@ function credentials(said: Said) {
   };
 }
 
+let whole: () => void = () => undefined;
+
 export const ACCOUNT: Commands = {
   register: async (said) => begun(said, await account.register(place(said), credentials(said))),
   login: async (said) => begun(said, await account.login(place(said), credentials(said))),
@@ -27,6 +30,10 @@ export const ACCOUNT: Commands = {
     const engine = engineOf(said);
     engines.delete(text(said, "profile"));
     await engine.close();
+  },
+  disk: (said) => {
+    if (said["full"] === true) whole = fullAfter(0);
+    else whole();
   },
   copy: (said) => copyProfile(text(said, "from"), text(said, "to")),
   remove: (said) => account.removeProfile(text(said, "profile")),

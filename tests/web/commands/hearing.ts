@@ -31,6 +31,7 @@ export function until(said: Said): Promise<client.Event> {
     said,
     (one) =>
       one.event === kind &&
+      (said["kind"] === undefined || ("kind" in one && one.kind === said["kind"])) &&
       (said["text"] === undefined || ("message" in one && one.message.text === said["text"])),
   );
 }

@@ -20,6 +20,13 @@ export const PEOPLE: Commands = {
   user: (said) => engineOf(said).asking.user(text(said, "username")),
   safety_number: (said) => client.devices.safetyNumberOf(engineOf(said), text(said, "username")),
   verify: (said) => client.devices.setVerified(engineOf(said), text(said, "username"), text(said, "proof")),
+  contacts: (said) => client.contacts.contacts(engineOf(said)),
+  block: (said) => client.contacts.block(engineOf(said), text(said, "username")),
+  unblock: (said) => client.contacts.unblock(engineOf(said), text(said, "username")),
+  blocks: (said) => client.contacts.blocks(engineOf(said)),
+  presence: (said) => {
+    client.setPresence(engineOf(said), text(said, "status") as "online" | "away");
+  },
   accept: (said) => client.devices.acceptIdentity(engineOf(said), text(said, "username")),
   code: (said) => client.devices.deviceCode(engineOf(said)),
   approve: (said) =>

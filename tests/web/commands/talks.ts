@@ -5,7 +5,9 @@ import { open } from "node:fs/promises";
 
 import { decodeBody } from "../../../messenger/web/client/src/e2e/bodies.ts";
 import * as client from "../../../messenger/web/client/src/engine/index.ts";
+import { currentRoster } from "../../../messenger/web/client/src/engine/rosters.ts";
 import { blobSource } from "../../../messenger/web/client/src/net/files.ts";
+import { hex } from "../../../messenger/web/client/src/wire/bytes.ts";
 import { type Commands, type Said, engineOf, text } from "./running.ts";
 
 const authoring = (said: Said): client.Authoring => new client.Authoring(engineOf(said), text(said, "talk"));
@@ -17,6 +19,10 @@ async function messageOf(said: Said) {
   if (found === undefined) throw new TypeError("There is no such message.");
   return found;
 }
+
+/** How far the last upload has come. */
+let sent = 0;
+let moved: () => void = () => undefined;
 
 export const TALKS: Commands = {
   direct: (said) => client.direct(engineOf(said), text(said, "username")),
@@ -40,7 +46,11 @@ export const TALKS: Commands = {
   leave: (said) => group(said).leave(),
   look: (said) => client.look(engineOf(said), text(said, "talk")),
   enqueue: (said) => authoring(said).enqueue(text(said, "text")),
-  send: (said) => authoring(said).send(text(said, "text")),
+  send: async (said) => {
+    const reply =
+      said["reply_to"] === undefined ? undefined : await messageOf({ ...said, message: said["reply_to"] });
+    return authoring(said).send(text(said, "text"), reply);
+  },
   edit: async (said) => authoring(said).edit(await messageOf(said), text(said, "text")),
   delete: async (said) => authoring(said).remove(await messageOf(said)),
   timer: (said) => authoring(said).setTimer(said["expires_in"] as number | null),
@@ -57,14 +67,30 @@ export const TALKS: Commands = {
       const found = await shelf.outbox.bodies();
       return found.map((one) => decodeBody(one.body).type);
     }),
+  roster: (said) =>
+    engineOf(said).vault.run(async (shelf) => {
+      const standing = await currentRoster(shelf, text(said, "talk"));
+      return standing && { version: standing.version, digest: hex(standing.digest) };
+    }),
+  read: (said) => client.markRead(engineOf(said), text(said, "talk")),
+  typing: (said) => {
+    client.typing(engineOf(said), text(said, "talk"));
+  },
   confirm: (said) => group(said).confirm(text(said, "username")),
   send_file: async (said) => {
     const file = {
       source: blobSource(await openAsBlob(text(said, "path"))),
       name: text(said, "name"),
       mediaType: "text/plain",
+      progress: (done: number) => {
+        sent = done;
+        moved();
+      },
     };
     return client.sendFile(engineOf(said), text(said, "talk"), file);
+  },
+  until_sent: async (said) => {
+    while (sent < Number(said["bytes"])) await new Promise<void>((resolve) => (moved = resolve));
   },
   fetch_file: async (said) => {
     const message = await messageOf(said);

@@ -9,7 +9,7 @@ import { NetError } from "../net/errors.ts";
 import type { Http } from "../net/http.ts";
 import { Connection, type ConnectionSettings } from "../net/socket.ts";
 import { SessionTokens } from "../net/tokens.ts";
-import { StoreClosed } from "../store/errors.ts";
+import { StoreClosed, StoreError } from "../store/errors.ts";
 import { Answers } from "./answers.ts";
 import { approved } from "./approval.ts";
 import { Asking } from "./asking.ts";
@@ -236,7 +236,8 @@ export class Engine {
 
   #stoppedBy(): ClientError {
     const { message } = this.#failure instanceof Error ? this.#failure : { message: String(this.#failure) };
-    return new ClientError(`The client has stopped: ${message}`, "stopped");
+    const code = this.#failure instanceof StoreError ? this.#failure.code : "stopped";
+    return new ClientError(`The client has stopped: ${message}`, code);
   }
 
   /** Work that nobody waits for. What the network does to it passes; the rest is a bug. */

@@ -76,7 +76,7 @@ export class Shelf {
       return made;
     };
     this.account = new Account(table(ACCOUNT), blind);
-    this.states = new States(table(STATES), blind);
+    this.states = new States(table(STATES), blind, damaged);
     this.people = new People(table(PEOPLE), blind);
     this.conversations = new Conversations(table(CONVERSATIONS), table(MEMBERS), blind);
     this.places = new Places(table(PLACES), blind);
