@@ -18,7 +18,9 @@ from importlib.resources.abc import Traversable
 
 import msgspec
 
-from messenger.core.http import Answer, Call, Route
+from messenger.core.http.answers import Answer
+from messenger.core.http.call import Call
+from messenger.core.http.routing import Route
 
 MANIFEST = "manifest.json"
 POLICY = "; ".join(

@@ -5,7 +5,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from messenger.client.e2e import PeerSessions, Text, body_of, errors
+from messenger.client.e2e import DeviceKeys, PeerSessions, Rosters, Text, body_of, errors
 from messenger.client.e2e.envelope import decode_envelope
 from tests.client.e2e_world import NOW, Device, User, said_of
 
@@ -249,3 +249,17 @@ def test_an_unanswered_session_is_begun_anew_after_a_while() -> None:
     sessions = alice.sessions[bob.device_id]
     assert not sessions.needs_bundle(NOW + 86_400)
     assert sessions.needs_bundle(NOW + 21 * 86_400)
+
+
+def test_what_a_clock_of_the_future_asked_holds_nothing_back() -> None:
+    year = 365 * 86_400.0
+    rosters = Rosters(CONVERSATION)
+    assert rosters.may_ask(NOW + year, 60)
+    assert rosters.may_ask(NOW, 60)
+    assert not rosters.may_ask(NOW + 59, 60)
+    sessions = PeerSessions(str(uuid4()), str(uuid4()))
+    assert [sessions.may_repair(NOW + year) for _ in range(4)] == [True, True, True, False]
+    assert [sessions.may_repair(NOW) for _ in range(4)] == [True, True, True, False]
+    keys = DeviceKeys.create(str(uuid4()), str(uuid4()), now=NOW + year)
+    assert keys.signed_prekey_due(NOW)
+    assert not keys.signed_prekey_due(NOW + year)

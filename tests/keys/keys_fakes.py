@@ -89,12 +89,14 @@ class MemoryStore:
         before = await self._published(user_id)
         self.lists[user_id] = given
         after = await self._published(user_id)
+        is_replaced = standing is not None and standing.account_key != given.account_key
+        changed = before | after if is_replaced else before ^ after
         return outgoing(
             [
                 DeviceChanged(
                     event="published" if one in after else "removed", user_id=user_id, device_id=one
                 )
-                for one in sorted(before ^ after)
+                for one in sorted(changed)
             ]
         )
 

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 
 Json = Any
@@ -48,9 +49,9 @@ class Hostile:
 
     async def _relay(self, downstream: ServerConnection) -> None:
         assert downstream.request is not None
-        token = downstream.request.headers["Authorization"]
+        headers = {"Authorization": _token(downstream.request.headers)}
         url = self.upstream.replace("http", "ws", 1) + "/ws"
-        async with connect(url, additional_headers={"Authorization": token}, max_size=None) as up:
+        async with connect(url, additional_headers=headers, max_size=None) as up:
             self._sockets.add(downstream)
             back = asyncio.ensure_future(_pump(downstream, up))
             try:
@@ -64,6 +65,13 @@ class Hostile:
             finally:
                 self._sockets.discard(downstream)
                 back.cancel()
+
+
+def _token(headers: Headers) -> str:
+    """The access token: a browser has no other place for it than the subprotocols."""
+    offered = headers.get("Sec-WebSocket-Protocol", "").split(", ")
+    of_browser = [one.removeprefix("bearer.") for one in offered if one.startswith("bearer.")]
+    return f"Bearer {of_browser[0]}" if of_browser else headers["Authorization"]
 
 
 async def _pump(source: ServerConnection, sink: ClientConnection) -> None:

@@ -79,16 +79,21 @@ class Crowd:
 
     async def another_device(self, talker: Talker, approved: bool = True) -> Talker:
         """A second device of a user, approved by the first."""
-        profile = self.folder / unique("device")
-        client = await Client.login(profile, self.url, talker.name, PASSWORD, UNLOCK, settings=QUICK)
-        second = await self._start(client)
+        second = await self.login(talker.name)
         if approved:
-            await talker.client.approve_device(await client.device_code())
+            await talker.client.approve_device(await second.client.device_code())
             async with asyncio.timeout(20):
-                while not client.approved:
+                while not second.client.approved:
                     second._more.clear()
                     await second._more.wait()
         return second
+
+    async def login(self, username: str, password: str = PASSWORD) -> Talker:
+        """A new device of a user, that nobody has approved."""
+        profile = self.folder / unique("device")
+        return await self._start(
+            await Client.login(profile, self.url, username, password, UNLOCK, settings=QUICK)
+        )
 
     async def reopen(self, talker: Talker, settings: Settings = QUICK) -> Talker:
         """The same profile, in a new client."""

@@ -2,9 +2,7 @@
 files, with several devices, and over restarts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,84 +11,19 @@ from messenger.client import (
     MessageDeleted,
     MessageEdited,
     RosterChanged,
-    ServerWarning,
 )
-from messenger.web.client.node import build, find_node
-from tests.system.people import PASSWORD, unique
+from tests.system.people import unique
 from tests.system.stack import Stack
-from tests.system.talkers import Crowd, Talker, crowd
-from tests.web.agent import Agent, Device, Talk, at_work
+from tests.system.web_scene import Scene, shared, text, told, warnings
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
-NODE = find_node()
-
-if NODE is None:
-    pytest.skip("no Node 20.19 or newer: the web client is not tested", allow_module_level=True)
-
-Tell = Callable[["Scene"], Awaitable[None]]
-
-
-class Scene:
-    """People of both clients, at one server."""
-
-    def __init__(self, people: Crowd, agent: Agent, url: str) -> None:
-        self.people = people
-        self.agent = agent
-        self.url = url
-
-    async def web(self, what: str, name: str) -> Device:
-        """A device of the web client: of a new user (`register`), or of one who is there (`login`)."""
-        profile = unique("web")
-        said = {"server": self.url, "username": name, "password": PASSWORD, "name": "web"}
-        device = Device(self.agent, profile, await self.agent.do(what, profile=profile, **said))
-        if what == "register":
-            await device.do("synced")
-        return device
-
-    async def reopened(self, device: Device) -> Device:
-        """The same profile as after a restart."""
-        await device.close()
-        facts = await self.agent.do("open", profile=device.profile, server=self.url)
-        again = Device(self.agent, device.profile, facts)
-        await again.do("synced")
-        return again
-
-
-def told(stack: Stack, folder: Path, story: Tell) -> None:
-    """Tell a story."""
-    bundles = build(NODE, folder / "out")
-
-    async def tell() -> None:
-        async with crowd(folder, stack.url) as people, at_work(NODE, bundles, quick=False) as agent:
-            await story(Scene(people, agent, stack.url))
-
-    asyncio.run(tell())
-
-
-async def text(device: Device, said: str) -> dict[str, Any]:
-    """The message that a device of the web client was told of."""
-    event = await device.do("until", event="message_received", text=said)
-    found: dict[str, Any] = event["message"]
-    return found
-
-
-async def direct(device: Device, name: str) -> Talk:
-    return await device.direct(name)
-
-
-async def no_warnings(devices: list[Device], talkers: list[Talker]) -> None:
-    """Nobody was warned of anything."""
-    for device in devices:
-        assert [one for one in await device.events() if isinstance(one, ServerWarning)] == []
-    for talker in talkers:
-        assert [one for one in talker.heard if isinstance(one, ServerWarning)] == []
 
 
 def test_a_direct_talk_both_ways(apart: Stack, tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         ann, name = await scene.people.register("ann"), unique("bea")
         bea = await scene.web("register", name)
-        there = await direct(bea, ann.name)
+        there = await bea.direct(ann.name)
         await there.send("from the browser")
         assert (await ann.until_text("from the browser")).message.sender == name
         here = await ann.client.direct(name)
@@ -124,8 +57,7 @@ def test_a_direct_talk_both_ways(apart: Stack, tmp_path: Path) -> None:
         for number in range(5):
             await here.enqueue(f"while away {number}")
         await ann.client.synced(20)
-        facts = await scene.agent.do("open", profile=bea.profile, server=scene.url)
-        bea = Device(scene.agent, bea.profile, facts)
+        bea = await scene.begun("open", bea.profile)
         for number in range(5):
             await text(bea, f"while away {number}")
         await bea.do("synced")
@@ -136,7 +68,7 @@ def test_a_direct_talk_both_ways(apart: Stack, tmp_path: Path) -> None:
             "kept for an hour",
             *(f"while away {number}" for number in range(5)),
         ]
-        await no_warnings([bea], [ann])
+        assert await warnings([bea], [ann]) == []
 
     told(apart, tmp_path, story)
 
@@ -174,7 +106,7 @@ def test_groups_of_both_clients(apart: Stack, tmp_path: Path) -> None:
         await second.send("hello both")
         for device in (web, other):
             await text(device, "hello both")
-        there = next(one for one in await web.conversations() if one.id == second.id)
+        there = await shared(web, second.id)
         assert there.title == "of Python's"
         await there.send("hello ann")
         await ann.until_text("hello ann")
@@ -185,7 +117,7 @@ def test_groups_of_both_clients(apart: Stack, tmp_path: Path) -> None:
         await second.send("without cleo")
         await text(other, "without cleo")
         assert "without cleo" not in [one.text for one in await there.history()]
-        await no_warnings([web, other], [ann, ben])
+        assert await warnings([web, other], [ann, ben]) == []
 
     told(apart, tmp_path, story)
 
@@ -199,12 +131,12 @@ def test_devices_of_both_clients_approve_each_other(apart: Stack, tmp_path: Path
         assert (await web.do("state"))["approved"] is False
         await ann.client.approve_device(await web.device_code())
         await web.do("until", event="device_approved")
-        await (await direct(web, ben.name)).send("from ann's browser")
+        await (await web.direct(ben.name)).send("from ann's browser")
         assert (await ben.until_text("from ann's browser")).message.sender == ann.name
         assert (await ann.until_text("from ann's browser")).message.outgoing
         await group.send("to both")
         await text(web, "to both")
-        there = next(one for one in await web.conversations() if one.id == group.id)
+        there = await shared(web, group.id)
         await there.send("in the group")
         await ben.until_text("in the group")
         # ... and approves the next one.
@@ -220,7 +152,7 @@ def test_devices_of_both_clients_approve_each_other(apart: Stack, tmp_path: Path
         await text(web, "to two of three")
         await ann.until_text("to two of three")
         assert "to two of three" not in third.texts()
-        await no_warnings([web], [ann, ben])
+        assert await warnings([web], [ann, ben]) == []
 
     told(apart, tmp_path, story)
 
@@ -229,7 +161,7 @@ def test_files_both_ways(apart: Stack, tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         ann, name = await scene.people.register("ann"), unique("bea")
         bea = await scene.web("register", name)
-        there = await direct(bea, ann.name)
+        there = await bea.direct(ann.name)
         content = bytes(range(256)) * 20_000  # over 4 MiB: it goes in pieces
         (tmp_path / "picture.bin").write_bytes(content)
         await there.send_file(tmp_path / "picture.bin")
@@ -240,12 +172,11 @@ def test_files_both_ways(apart: Stack, tmp_path: Path) -> None:
         assert fetched.read_bytes() == content
         here = await ann.client.direct(name)
         await here.send_file(tmp_path / "picture.bin", text="back to you")
-        message = await text(bea, "back to you")
-        await bea.do("fetch_file", message=message["id"])
+        await text(bea, "back to you")
         found = next(one for one in await there.history() if one.text == "back to you")
         await bea.fetch_file(found, tmp_path / "again.bin")
         assert (tmp_path / "again.bin").read_bytes() == content
-        await no_warnings([bea], [ann])
+        assert await warnings([bea], [ann]) == []
 
     told(apart, tmp_path, story)
 
@@ -254,7 +185,7 @@ def test_what_was_written_while_the_server_was_away_goes_by_itself(apart: Stack,
     async def story(scene: Scene) -> None:
         ann, name = await scene.people.register("ann"), unique("bea")
         bea = await scene.web("register", name)
-        there = await direct(bea, ann.name)
+        there = await bea.direct(ann.name)
         await there.send("before")
         await ann.until_text("before")
         await asyncio.to_thread(apart.kill, "gateway-1")
@@ -268,6 +199,6 @@ def test_what_was_written_while_the_server_was_away_goes_by_itself(apart: Stack,
         await bea.do("synced")
         assert [one.state for one in await there.history()] == ["sent"] * 4
         assert ann.texts() == ["before", *(f"meanwhile {number}" for number in range(3))]
-        await no_warnings([bea], [ann])
+        assert await warnings([bea], [ann]) == []
 
     told(apart, tmp_path, story)

@@ -1,7 +1,6 @@
 """Devices of the web client, at work in one Node process: what they are told to do, and what comes of it."""
 
 import asyncio
-import base64
 import itertools
 import json
 import os
@@ -44,7 +43,7 @@ class Agent:
             if not waiting.done():
                 waiting.set_exception(RuntimeError("the agent has ended"))
 
-    async def do(self, what: str, **said: Any) -> Any:
+    async def do(self, what: str, *, longest: float = LONGEST, **said: Any) -> Any:
         """Have a command done; what came of it. ClientError."""
         number = next(self._ids)
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
@@ -52,7 +51,7 @@ class Agent:
         self._process.stdin.write(json.dumps({"id": number, "do": what, **said}).encode() + b"\n")
         await self._process.stdin.drain()
         try:
-            return await asyncio.wait_for(waiting, LONGEST)
+            return await asyncio.wait_for(waiting, longest)
         finally:
             self._waiting.pop(number, None)
 
@@ -128,6 +127,7 @@ class Device:
         self.agent = agent
         self.profile = profile
         self.user_id, self.device_id = facts["userId"], facts["deviceId"]
+        self.name = facts["username"]
         self.approved = False
         self.state = "offline"
         self.closed = False
@@ -176,9 +176,8 @@ class Device:
     async def conversations(self) -> "list[Talk]":
         return [Talk(self, one) for one in await self.do("conversations")]
 
-    async def fetch_file(self, message: Message, path: Path) -> None:
-        content = base64.b64decode(await self.do("fetch_file", message=int(message.id)))
-        await asyncio.to_thread(path.write_bytes, content)
+    async def fetch_file(self, message: Message, path: Path, longest: float = LONGEST) -> None:
+        await self.do("fetch_file", message=int(message.id), path=str(path), longest=longest)
 
     async def events(self) -> list[Event]:
         """All durable events."""
@@ -208,9 +207,9 @@ class Talk:
     async def send(self, text: str) -> Message:
         return message_of({**await self.do("send", text=text), "sender": ""})
 
-    async def send_file(self, path: Path) -> Message:
-        content = base64.b64encode(await asyncio.to_thread(path.read_bytes)).decode()
-        return message_of({**await self.do("send_file", content=content, name=path.name), "sender": ""})
+    async def send_file(self, path: Path, longest: float = LONGEST) -> Message:
+        said = await self.do("send_file", path=str(path), name=path.name, longest=longest)
+        return message_of({**said, "sender": ""})
 
     async def remove(self, username: str) -> Any:
         return await self.do("remove_member", username=username)

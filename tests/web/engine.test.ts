@@ -8,6 +8,7 @@ import "./store/indexeddb.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { PeerSessions, ReceivedChains } from "../../messenger/web/client/src/e2e/index.ts";
 import { giveUp } from "../../messenger/web/client/src/engine/receiving.ts";
 import { type Desk, World, spoiled } from "./engine/world.ts";
 import type { Talk } from "./engine/talk.ts";
@@ -216,5 +217,58 @@ test("an expired message leaves the store and is sent to nobody again", async ()
   world.now += 61;
   assert.deepEqual(await alice.texts(talk), []);
   assert.equal(await alice.run((shelf) => shelf.outbox.count()), 0);
+  await world.close();
+});
+
+for (const kind of ["direct", "group"] as const) {
+  test(`damaged sessions and chains of a ${kind} conversation are told, begun anew, and lose nothing`, async () => {
+    const [world, alice, bob, talk] = await two(kind);
+    await alice.say(talk, "before");
+    await bob.sync(talk);
+    await bob.say(talk, "before, too");
+    await world.settle(talk, alice, bob);
+    const damaged: string[] = [];
+    for (const desk of [alice, bob]) {
+      desk.vault.onDamaged = (error) => damaged.push(error.table);
+      const unread = { toBytes: () => Uint8Array.of(0) };
+      const other = desk === alice ? bob : alice;
+      const chain = `${talk.conversationId}/${other.deviceId}`;
+      await desk.run((shelf) => {
+        const sessions = PeerSessions.none(other.user.userId, other.deviceId);
+        shelf.states.save(other.deviceId, Object.assign(sessions, unread));
+        const chains = ReceivedChains.none(talk.conversationId, other.user.userId, other.deviceId);
+        if (kind === "group") shelf.states.save(chain, Object.assign(chains, unread));
+      });
+      await desk.run((shelf) => {
+        shelf.states.forget();
+      });
+    }
+    await alice.say(talk, "after");
+    await bob.say(talk, "after, too");
+    await world.settle(talk, alice, bob);
+    for (const desk of [alice, bob]) {
+      assert.deepEqual((await desk.texts(talk)).sort(), ["after", "after, too", "before", "before, too"]);
+      const others = (await desk.warnings()).filter((one) => !one.startsWith("message_rejected"));
+      assert.deepEqual(others, []);
+    }
+    assert.ok(damaged.length >= 2 && damaged.every((one) => one === "states"));
+    await world.close();
+  });
+}
+
+test("damaged pins, numbers and keys stop whoever asks for them, by name", async () => {
+  const [world, alice, bob, talk] = await two();
+  await alice.say(talk, "before");
+  await bob.sync(talk);
+  await bob.run(async (shelf) => {
+    const known = await shelf.known(alice.user.userId);
+    shelf.states.save(alice.user.userId, Object.assign(known, { toBytes: () => Uint8Array.of(0) }));
+  });
+  await bob.run((shelf) => {
+    shelf.states.forget();
+  });
+  const seq = await alice.say(talk, "after");
+  await assert.rejects(bob.take(talk.at(seq, bob)), { name: "DamagedRecord" });
+  assert.deepEqual(await bob.texts(talk), ["before"]);
   await world.close();
 });

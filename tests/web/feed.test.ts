@@ -7,7 +7,8 @@ import { test } from "node:test";
 
 import { Feed } from "../../messenger/web/client/src/engine/feed.ts";
 import { Gate } from "../../messenger/web/client/src/engine/gate.ts";
-import { again, profile } from "./store/world.ts";
+import { Vault } from "../../messenger/web/client/src/engine/vault.ts";
+import { NOW, TALK, again, message, onDisk, profile, rows } from "./store/world.ts";
 
 const waiting = (device_id: string) => ({ event: "device_waiting", device_id });
 
@@ -63,4 +64,28 @@ test("a gate lets through who waits, and forgets who gives up", async () => {
   assert.equal(gate.isOpen, false);
   gate.open();
   await gate.wait();
+});
+
+test("damaged records are told once for each table", async () => {
+  const { name, vault } = await profile();
+  await vault.run(async (shelf) => {
+    for (const number of [1, 2, 3]) await shelf.messages.add(message(number));
+  });
+  await vault.close();
+  for (const row of (await rows(name, "messages")).slice(0, 2)) {
+    const sealed = row.sealed.map((byte, at) => (at === 20 ? byte ^ 1 : byte));
+    await onDisk(name, "messages", (store) => store.put({ ...row, sealed }));
+  }
+  const opened = await Vault.open(name, null, () => NOW);
+  const feed = new Feed(opened);
+  for (let count = 0; count < 2; count += 1) {
+    assert.equal((await opened.run((shelf) => shelf.messages.history(TALK, 10))).length, 1);
+  }
+  const events = feed.events();
+  const { value } = await events.next();
+  assert.equal(value?.event, "store_damaged");
+  assert.equal((value as { table?: string }).table, "messages");
+  feed.close();
+  assert.equal((await events.next()).done, true);
+  await opened.close();
 });

@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import type { Action } from "../../messenger/web/client/src/net/actions.ts";
 import * as rules from "../../messenger/web/client/src/net/link.ts";
+import { LATE, PONG, QUIET } from "../../messenger/web/client/src/net/pulse.ts";
+import { EARLY, RENEW_AGAIN } from "../../messenger/web/client/src/net/lease.ts";
+import { STEADY } from "../../messenger/web/client/src/net/absence.ts";
 import { BEARER_PREFIX } from "../../messenger/web/client/src/wire/frames.ts";
 import type { ClientFrame } from "../../messenger/web/client/src/wire/frames.ts";
 import { DEVICE, ENDS, Run, TALK, USER, hello, names, written } from "./link_run.ts";
@@ -86,7 +90,7 @@ test("what close codes mean", () => {
   ] as const) {
     const name = `${String(code)} ${String(steady)}`;
     const run = new Run().up();
-    run.now += steady ? rules.STEADY : 0;
+    run.now += steady ? STEADY : 0;
     const closed = run.closed(code);
     const [tell] = closed;
     assert.ok(tell?.do === "tell" && tell.state === "waiting", name);
@@ -227,11 +231,11 @@ test("every wait ends", () => {
 
 test("silence is asked about, and given up", () => {
   const run = new Run(() => 0).up();
-  assert.equal(run.link.wakesAt(run.now), rules.QUIET);
+  assert.equal(run.link.wakesAt(run.now), QUIET);
   const [ping] = written(run.wake());
   assert.ok(ping?.type === "ping");
   assert.deepEqual(names(run.receive({ type: "pong", ref: ping.ref })), [], "an answer to nobody else");
-  assert.equal(run.link.wakesAt(run.now), run.now + rules.QUIET);
+  assert.equal(run.link.wakesAt(run.now), run.now + QUIET);
   run.now += 500;
   assert.equal(
     written(
@@ -251,7 +255,7 @@ test("silence is asked about, and given up", () => {
     [],
     "one at a time",
   );
-  run.now += rules.PONG + rules.LATE + 1;
+  run.now += PONG + LATE + 1;
   assert.deepEqual(
     names(
       run.after((link, now) => {
@@ -275,7 +279,7 @@ test("silence is asked about, and given up", () => {
 
 test("the token is renewed before it ends", () => {
   const run = new Run().up();
-  const pass = (): rules.Action[] => {
+  const pass = (): Action[] => {
     for (;;) {
       const actions = run.wake();
       const renew = actions.filter((one) => one.do === "renew");
@@ -285,12 +289,12 @@ test("the token is renewed before it ends", () => {
     }
   };
   assert.deepEqual(pass(), [{ do: "renew" }]);
-  assert.equal(run.now, ENDS - rules.EARLY);
+  assert.equal(run.now, ENDS - EARLY);
   run.after((link, now) => {
     link.renewed("same", ENDS, now);
   });
   assert.deepEqual(pass(), [{ do: "renew" }], "the same one is none");
-  assert.equal(run.now, ENDS - rules.EARLY + rules.RENEW_AGAIN);
+  assert.equal(run.now, ENDS - EARLY + RENEW_AGAIN);
   run.after((link, now) => {
     link.notRenewed(now);
   });
@@ -304,7 +308,7 @@ test("the token is renewed before it ends", () => {
   assert.deepEqual(names(run.receive({ type: "token", ref: token.ref, expires_in: 600 })), []);
   const before = run.now;
   assert.deepEqual(pass(), [{ do: "renew" }]);
-  assert.equal(run.now, before + 600_000 - rules.EARLY);
+  assert.equal(run.now, before + 600_000 - EARLY);
   assert.equal(BEARER_PREFIX, "bearer.");
 });
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import type { ClientFrame } from "../../messenger/web/client/src/wire/frames.ts";
+import type { Action } from "../../messenger/web/client/src/net/actions.ts";
 import * as rules from "../../messenger/web/client/src/net/link.ts";
 
 export const USER = "01985c3e-8b21-7f4a-8c2d-6f1a5b2c3d4e";
@@ -39,14 +40,14 @@ export class Run {
   }
 
   /** What is to be done after something has happened. */
-  after(happened: (link: rules.Link, now: number) => unknown): rules.Action[] {
+  after(happened: (link: rules.Link, now: number) => unknown): Action[] {
     happened(this.link, this.now);
     this.link.flush(1_000_000, this.now);
     return this.link.take();
   }
 
   /** The same, where time has passed to when the link wanted to be woken. */
-  wake(): rules.Action[] {
+  wake(): Action[] {
     const at = this.link.wakesAt(this.now);
     assert.ok(Number.isFinite(at) && at >= this.now, String(at));
     this.now = at;
@@ -69,23 +70,23 @@ export class Run {
     return this;
   }
 
-  receive(...frames: object[]): rules.Action[] {
+  receive(...frames: object[]): Action[] {
     return this.after((link, now) => {
       link.received(JSON.stringify(frames), now);
     });
   }
 
-  closed(code: number): rules.Action[] {
+  closed(code: number): Action[] {
     return this.after((link, now) => {
       link.closed(code, now);
     });
   }
 }
 
-export function written(actions: readonly rules.Action[]): ClientFrame[] {
+export function written(actions: readonly Action[]): ClientFrame[] {
   return actions.flatMap((one) => (one.do === "write" ? [JSON.parse(one.text) as ClientFrame].flat() : []));
 }
 
-export function names(actions: readonly rules.Action[]): string[] {
+export function names(actions: readonly Action[]): string[] {
   return actions.map((one) => (one.do === "tell" ? one.state : one.do));
 }

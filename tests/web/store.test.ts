@@ -222,7 +222,7 @@ test("who has opened a profile last writes, and nobody else", async () => {
 test("there is a profile or there is none", async () => {
   const name = freshName();
   await assert.rejects(Vault.open(name, null), errors.NoProfile);
-  await assert.rejects(Vault.lockOf(name), errors.NoProfile);
+  await assert.rejects(Vault.locksOf(name), errors.NoProfile);
   if ((indexedDB as Partial<IDBFactory>).databases !== undefined) {
     const names = (await indexedDB.databases()).map((one) => one.name);
     assert.equal(names.includes(name), false);

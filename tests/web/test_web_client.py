@@ -1,8 +1,8 @@
 """The web client's own tests, which run in Node: a file of them is one test here. Some of these files run in
 Chromium, too, where there is one (`apt-get install chromium`).
 
-They get what the Python side makes for them: a fresh random scenario, an example of all that travels, and
-where Project Wycheproof's vectors are.
+They get what the Python side makes for them: a fresh random scenario, an example of all that travels,
+passwords and what the server's rules say of them, and where Project Wycheproof's vectors are.
 """
 
 import json
@@ -19,7 +19,7 @@ import pytest
 
 from messenger.web.client.node import CLIENT, ROOT, TESTS, build, check, differ, find_node
 from tests.client.scenarios.long import long_scenario
-from tests.web import wire_examples
+from tests.web import password_examples, wire_examples
 
 NODE = find_node()
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -57,6 +57,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             "MESSENGER_LONG_SCENARIOS": str(path),
             "MESSENGER_WYCHEPROOF": str(wycheproof),
             "MESSENGER_WIRE": str(wire),
+            "MESSENGER_PASSWORDS": str(password_examples.write(path.with_name("passwords.json"))),
         }
 
 

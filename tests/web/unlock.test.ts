@@ -5,9 +5,9 @@ import "./store/indexeddb.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { errors as encryption, newKdf } from "../../messenger/web/client/src/e2e/index.ts";
+import { type Kdf, errors as encryption, newKdf } from "../../messenger/web/client/src/e2e/index.ts";
 import { Vault } from "../../messenger/web/client/src/engine/vault.ts";
-import { errors } from "../../messenger/web/client/src/store/index.ts";
+import { type Lock, errors } from "../../messenger/web/client/src/store/index.ts";
 import { ALICE, NOW, freshName, lock, onDisk, profile } from "./store/world.ts";
 
 test("the key's keeper can't be read by the page", async () => {
@@ -20,29 +20,75 @@ test("the key's keeper can't be read by the page", async () => {
 
 test("a lock opens by its password alone", async () => {
   const name = freshName();
-  const first = lock(1);
+  const [first, second] = [lock(1), lock(2)];
   const vault = await Vault.create(name, first, () => NOW);
   await vault.run((shelf) => {
     shelf.account.set("user_id", ALICE);
   });
   await vault.close();
-  assert.deepEqual(await Vault.lockOf(name), first.kdf);
-  for (const wrong of [null, lock(2).wrap])
+  assert.deepEqual(await Vault.locksOf(name), { lock: first.kdf, next: null });
+  for (const wrong of [null, () => second.wrap])
     await assert.rejects(Vault.open(name, wrong), errors.WrongPassword);
-  const opened = await Vault.open(name, first.wrap, () => NOW);
+  const opened = await Vault.open(
+    name,
+    (kdf) => by(first, kdf),
+    () => NOW,
+  );
   assert.equal(await opened.run((shelf) => shelf.userId()), ALICE);
-  const second = lock(2);
-  await assert.rejects(opened.changeLock(second.wrap, second), errors.WrongPassword);
-  await assert.rejects(opened.changeLock(null, null), errors.WrongPassword);
-  await opened.changeLock(first.wrap, second);
+  await opened.setLock(second);
   await opened.close();
-  await assert.rejects(Vault.open(name, first.wrap), errors.WrongPassword);
-  const third = await Vault.open(name, second.wrap, () => NOW);
-  await third.changeLock(second.wrap, null);
+  await assert.rejects(
+    Vault.open(name, () => first.wrap),
+    errors.WrongPassword,
+  );
+  const third = await Vault.open(
+    name,
+    (kdf) => by(second, kdf),
+    () => NOW,
+  );
+  await third.setLock(null);
   await third.close();
   const last = await Vault.open(name, null, () => NOW);
   assert.equal(await last.run((shelf) => shelf.userId()), ALICE);
   await last.close();
+});
+
+/** The half that a password makes, where it is asked for in the way that made it. */
+function by(made: Lock, kdf: Kdf): Uint8Array {
+  return made.kdf.salt.every((byte, at) => byte === kdf.salt[at]) ? made.wrap : new Uint8Array(32);
+}
+
+test("of two locks either opens, until one of them is settled on", async () => {
+  const [first, second] = [lock(1), lock(2)];
+  for (const kept of [first, second]) {
+    const name = freshName();
+    const vault = await Vault.create(name, first, () => NOW);
+    await vault.addLock(second);
+    assert.deepEqual(await vault.locks(), { lock: first.kdf, next: second.kdf });
+    await vault.close();
+    for (const one of [first, second]) await (await Vault.open(name, (kdf) => by(one, kdf))).close();
+    await assert.rejects(
+      Vault.open(name, () => lock(3).wrap),
+      errors.WrongPassword,
+    );
+    await assert.rejects(Vault.open(name, null), errors.WrongPassword);
+    const opened = await Vault.open(
+      name,
+      (kdf) => by(first, kdf),
+      () => NOW,
+    );
+    await opened.settleLock(lock(3).kdf.salt); // that is neither
+    assert.notEqual((await opened.locks()).next, null);
+    await opened.settleLock(kept.kdf.salt);
+    assert.deepEqual(await opened.locks(), { lock: kept.kdf, next: null });
+    await opened.close();
+    const other = kept === first ? second : first;
+    await assert.rejects(
+      Vault.open(name, (kdf) => by(other, kdf)),
+      errors.WrongPassword,
+    );
+    await (await Vault.open(name, (kdf) => by(kept, kdf))).close();
+  }
 });
 
 test("a lock with too little work is refused", async () => {
@@ -63,6 +109,8 @@ test("what keeps the key may be damaged, and has a name for it", async () => {
     [{ ...whole, wrapped: new Uint8Array() }, errors.StoreCorrupt],
     [{ ...whole, wrapping: "none" }, errors.StoreCorrupt],
     [{ ...whole, lock: { salt: "none" } }, errors.StoreCorrupt],
+    [{ ...whole, next: {} }, errors.StoreCorrupt],
+    [{ ...whole, next: null }, errors.StoreCorrupt],
     [{}, errors.StoreCorrupt],
     [7, errors.StoreCorrupt],
     [{ ...whole, version: 2 }, errors.StoreTooNew],

@@ -116,9 +116,9 @@ class DeviceKeys:
     def signed_prekey_due(self, now: float) -> bool:
         """Whether it is time for a new signed prekey: after a week, or when many first messages came that
         have to be remembered while it is valid."""
-        current = self._state.signed[-1]
+        age = abs(now - self._state.signed[-1].created_at)  # of one from the future, too: a clock was wrong
         crowded = len(self._state.remembered) > MAX_REMEMBERED // 2
-        return now - current.created_at >= WEEK or (crowded and now - current.created_at >= WEEK / 7)
+        return age >= WEEK or (crowded and age >= WEEK / 7)
 
     def rotate_signed_prekey(self, *, now: float, random: Random = os.urandom) -> wire.SignedPrekey:
         """A new signed prekey; those that retired over 30 days ago are forgotten, with what was remembered

@@ -221,7 +221,8 @@ class Rosters:
 
     def may_ask(self, now: float, every: float) -> bool:
         """Whether to ask for the roster now; at most once in `every` seconds."""
-        if now - self._state.asked_at < every:
+        # What was asked in the future was asked by a clock that was wrong: it holds nothing back.
+        if abs(now - self._state.asked_at) < every:
             return False
         self._state.asked_at = now
         self._state.asked += 1

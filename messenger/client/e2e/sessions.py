@@ -190,8 +190,9 @@ class PeerSessions:
     def may_repair(self, now: float) -> bool:
         """Whether what could not be decrypted may begin a new session, which counts as begun then: three at
         once, then one an hour."""
-        self._repairs = [one for one in self._repairs if now - one < MAX_REPAIRS * REPAIR_EVERY]
-        recent = [one for one in self._repairs if now - one < REPAIR_EVERY]
+        # Those of the future are of a clock that was wrong: they hold nothing back.
+        self._repairs = [one for one in self._repairs if abs(now - one) < MAX_REPAIRS * REPAIR_EVERY]
+        recent = [one for one in self._repairs if abs(now - one) < REPAIR_EVERY]
         if len(self._repairs) >= MAX_REPAIRS and recent:
             return False
         self._repairs = [*self._repairs, now][-MAX_REPAIRS:]

@@ -28,7 +28,7 @@ def take_own(shelf: Shelf, batch: Batch, row: Row, message: Message) -> None:
         return
     shelf.conversations.set(row.conversation_id, next_number=row.next_number + 1)
     renewed = shelf.account.get(_RENEWED)
-    since = RENEW_EVERY if renewed is None else batch.now - float(renewed)
+    since = RENEW_EVERY if renewed is None else abs(batch.now - float(renewed))
     if CATCHING_UP <= since < RENEW_EVERY:
         return
     if since >= RENEW_EVERY:

@@ -29,7 +29,8 @@ class DeviceListStore:
                 "select from key.devices where user_id = %s order by device_id for no key update", (user_id,)
             )
             before = await _published(tx, user_id)
-            if not await _put(tx, user_id, given, rule):
+            account_key = await _put(tx, user_id, given, rule)
+            if account_key is None:
                 return None
             await tx.write(
                 "insert into key.listed_devices (user_id, device_id, identity_key)"
@@ -41,13 +42,15 @@ class DeviceListStore:
                 ),
             )
             after = await _published(tx, user_id)
+            # Under another account key each device is news, also where it is the same as before.
+            changed = before ^ after if account_key == bytes(given.account_key) else before | after
             return await record(
                 tx,
                 [
                     DeviceChanged(
                         event="published" if one in after else "removed", user_id=user_id, device_id=one
                     )
-                    for one in sorted(before ^ after)
+                    for one in sorted(changed)
                 ],
             )
 
@@ -96,8 +99,9 @@ async def _published(tx: Transaction, user_id: str) -> set[str]:
 
 async def _put(
     tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
-) -> bool:
-    """Store the list without its devices; False where there is no such user."""
+) -> bytes | None:
+    """Store the list without its devices. Gives the account key that stood before, the new one where none did;
+    None where there is no such user."""
     new = bytes(given.account_key), given.version, bytes(given.signature), user_id
     if await tx.rows(
         """
@@ -107,10 +111,10 @@ async def _put(
         """,
         new,
     ):
-        return True
+        return new[0]
     row = await tx.row("select account_key, version from key.lists where user_id = %s for update", (user_id,))
     if row is None:
-        return False
+        return None
     rule(StandingList(row[0], row[1]))
     await tx.write(
         "update key.lists set account_key = %s, version = %s, signature = %s, created_at = now()"
@@ -118,7 +122,7 @@ async def _put(
         new,
     )
     await tx.write("delete from key.listed_devices where user_id = %s", (user_id,))
-    return True
+    return bytes(row[0])
 
 
 def _identities(rows: list[Row]) -> Identities:

@@ -28,6 +28,7 @@ const common = {
   charset: "utf8",
   format: "esm",
   legalComments: "none",
+  loader: { ".txt": "text" },
   logLevel: "warning",
   target: "es2023",
 };

@@ -23,6 +23,8 @@ from typing import NamedTuple
 CLIENT = Path(__file__).parent
 ROOT = CLIENT.parents[2]
 TESTS = ROOT / "tests" / "web"
+# What of the rest goes into the bundles.
+SHARED = (ROOT / "messenger" / "wire" / "common_words.txt",)
 OUT = ROOT / "build" / "web"
 # What the gateway serves: built, and kept with the sources.
 STATIC = ROOT / "messenger" / "web" / "static"
@@ -86,6 +88,10 @@ def check(found: Node) -> str | None:
         for source in (CLIENT, TESTS):
             copy = Path(folder) / source.relative_to(ROOT)
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+        for source in SHARED:
+            copy = Path(folder) / source.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
         # Maps of sources say where these lie from the bundle: so it lies where it does here.
         copied = Path(folder)
         there = build(found, copied / OUT.relative_to(ROOT), copied / CLIENT.relative_to(ROOT))

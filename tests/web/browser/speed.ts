@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { Progress } from "../../../messenger/web/client/src/e2e/index.ts";
 import { type Shelf, Vault } from "../../../messenger/web/client/src/engine/vault.ts";
+import { World } from "../engine/world.ts";
 import { PHONE, TALK, message, profile, said } from "../store/world.ts";
 
 /** All that some messages ask for, at once: then it is in memory, also that there is nothing. */
@@ -83,3 +84,25 @@ test("a profile of 10,000 messages is opened, and a conversation read", async (c
   );
   await opened.close();
 });
+
+for (const kind of ["direct", "group"] as const) {
+  test(`a backlog of 1,000 messages of a ${kind} conversation is opened and stored`, async (context) => {
+    const world = new World();
+    const [alice, bob] = [await world.desk("alice"), await world.desk("bob")];
+    const talk = await (kind === "group" ? world.group(alice, bob) : world.direct(alice, bob));
+    await alice.say(talk, "hello");
+    await world.settle(talk, alice, bob);
+    const from = talk.filed.length;
+    for (let count = 0; count < 1_000; count += 1) await alice.write(talk, "x".repeat(100));
+    await alice.pump(talk, 1_100);
+    const seqs = talk.filed.slice(from).map((one) => one.seq);
+    const began = performance.now();
+    // As many as one run of the inbox has.
+    for (let at = 0; at < seqs.length; at += 100) {
+      await bob.take(...seqs.slice(at, at + 100).map((seq) => talk.at(seq, bob)));
+    }
+    context.diagnostic(`${(performance.now() - began).toFixed(0)} ms`);
+    if ((await bob.texts(talk)).length < 1_000) throw new Error("not all were taken in");
+    await world.close();
+  });
+}

@@ -205,9 +205,9 @@ export class Desk {
   // sending
 
   /** Send what waits, as a lane of `Sending` does; the places. Waits. */
-  async pump(talk: Talk): Promise<number[]> {
+  async pump(talk: Talk, most = 10 * MOST_TURNS): Promise<number[]> {
     const places: number[] = [];
-    for (let turn = 0; turn < 10 * MOST_TURNS; turn += 1) {
+    for (let turn = 0; turn < most; turn += 1) {
       const queued = await this.run((shelf) => shelf.outbox.first(talk.conversationId));
       if (queued === undefined) return places;
       const { client_id: ref } = queued;

@@ -139,7 +139,7 @@ export class DeviceKeys {
    * remembered while it is valid.
    */
   signedPrekeyDue(now: number): boolean {
-    const age = now - this.#current().createdAt;
+    const age = Math.abs(now - this.#current().createdAt); // of one from the future, too: a clock was wrong
     return age >= WEEK || (this.#state.remembered.length > MAX_REMEMBERED / 2 && age >= WEEK / 7);
   }
 

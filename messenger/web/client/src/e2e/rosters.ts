@@ -234,7 +234,8 @@ export class Rosters {
 
   /** Whether to ask for the roster now; at most once in `every` seconds. */
   mayAsk(now: number, every: number): boolean {
-    if (now - this.#state.askedAt < every) return false;
+    // What was asked in the future was asked by a clock that was wrong: it holds nothing back.
+    if (Math.abs(now - this.#state.askedAt) < every) return false;
     this.#state.askedAt = now;
     this.#state.asked += 1;
     return true;

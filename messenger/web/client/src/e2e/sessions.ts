@@ -127,9 +127,11 @@ export class PeerSessions {
    * one an hour.
    */
   mayRepair(now: number): boolean {
-    const repairs = this.#state.repairs.filter((one) => now - one < MAX_REPAIRS * REPAIR_EVERY);
+    // Those of the future are of a clock that was wrong: they hold nothing back.
+    const repairs = this.#state.repairs.filter((one) => Math.abs(now - one) < MAX_REPAIRS * REPAIR_EVERY);
     this.#state.repairs = repairs;
-    if (repairs.length >= MAX_REPAIRS && repairs.some((one) => now - one < REPAIR_EVERY)) return false;
+    if (repairs.length >= MAX_REPAIRS && repairs.some((one) => Math.abs(now - one) < REPAIR_EVERY))
+      return false;
     this.#state.repairs = [...repairs, now].slice(-MAX_REPAIRS);
     return true;
   }

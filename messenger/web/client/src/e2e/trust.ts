@@ -3,53 +3,27 @@
  *
  * The server hands out keys, and is not trusted with them. The first account key of a user is pinned (trust on
  * first use); comparing safety numbers makes it verified. From then on only devices that this key's list names
- * count, whatever the server says. Of the lists the one with the highest version counts: a lower one is refused,
- * and so is another one of the same version. A device that left the list is kept as a tombstone: nothing is
- * encrypted to it. A device's identity key never changes.
+ * (listed.ts) count, whatever the server says.
  *
  * Another account key is told to the user. If the user was verified, nothing is sent to it and nothing is taken
  * from it until the user accepts the new key; no setting weakens that. Else the policy says.
  */
 
-import { type Of, REAL, TRUTH, list, members, optional, orNull, text, whole } from "../wire/codec.ts";
+import { type Of, TRUTH, list, members, orNull, text, whole } from "../wire/codec.ts";
 import type { Bundle, DeviceList, Identities } from "../wire/keys.ts";
 import { devicesOfList } from "./account.ts";
 import { checkPrekeys } from "./agreement.ts";
 import { BIGGEST, KEY } from "./bodies.ts";
-import {
-  AccountKeyChanged,
-  BadDeviceList,
-  IdentityKeyChanged,
-  OldDeviceList,
-  SenderMismatch,
-  UnlistedDevice,
-  Untrusted,
-} from "./errors.ts";
+import { AccountKeyChanged, SenderMismatch, UnlistedDevice, Untrusted } from "./errors.ts";
+import { type DeviceChange, KNOWN_DEVICE, type KnownDevice, ListedDevices } from "./listed.ts";
 import { same } from "./primitives.ts";
 import { dump, load } from "./state.ts";
-
-const LATE_WITHIN = 86_400; // seconds after a removal was learned that late messages are taken
-const MAX_DEVICES = 100; // of a user, removed ones included; those that are removed are forgotten first
 
 /**
  * What is done when the account key of a user who was not verified has changed: tell the user and go on, or send
  * and read nothing until the user accepts the new key.
  */
 export type Policy = "warn" | "refuse";
-
-/**
- * A device that the account key's list names, or has named (`listed` false).
- *
- * `removedAt` is the version of the first list without it, `removedOn` when this device learned of that, in
- * seconds since 1970.
- */
-const KNOWN_DEVICE = members({
-  deviceId: text(),
-  identityKey: KEY,
-  listed: TRUTH,
-  removedAt: optional(whole(1, BIGGEST)),
-  removedOn: optional(REAL),
-});
 
 const STATE = members({
   userId: text(),
@@ -63,7 +37,7 @@ const STATE = members({
 });
 
 type State = Of<typeof STATE>;
-export type KnownDevice = Readonly<Of<typeof KNOWN_DEVICE>>;
+export type { KnownDevice } from "./listed.ts";
 
 export type TrustEvent = { readonly userId: string } & (
   | { readonly event: "AccountKeyPinned"; readonly accountKey: Uint8Array }
@@ -75,7 +49,7 @@ export type TrustEvent = { readonly userId: string } & (
       readonly wasVerified: boolean;
       readonly accepted: boolean;
     }
-  | { readonly event: "DeviceAdded" | "DeviceRemoved"; readonly deviceId: string }
+  | DeviceChange
   /** The server lists a device that its user's list does not name, or not with this key. */
   | { readonly event: "DeviceRefused"; readonly deviceId: string; readonly error: Untrusted }
   /** A device list does not hold, or is older than the one that is known. */
@@ -86,12 +60,12 @@ export type TrustEvent = { readonly userId: string } & (
 export class KnownUser {
   readonly userId: string;
   readonly #state: State;
-  #devices: Map<string, KnownDevice>;
+  #devices: ListedDevices;
 
   private constructor(state: State) {
     this.userId = state.userId;
     this.#state = state;
-    this.#devices = new Map(state.devices.map((one) => [one.deviceId, one]));
+    this.#devices = new ListedDevices(state.devices, state.listVersion);
   }
 
   /** A user of whom nothing is known. */
@@ -115,7 +89,8 @@ export class KnownUser {
 
   /** All that is known. No secret, but what a store must not let anybody change. */
   toBytes(): Uint8Array {
-    return dump(STATE, { ...this.#state, devices: [...this.#devices.values()] });
+    const { all: devices, version: listVersion } = this.#devices;
+    return dump(STATE, { ...this.#state, devices, listVersion });
   }
 
   get accountKey(): Uint8Array | null {
@@ -137,11 +112,11 @@ export class KnownUser {
 
   /** All devices that are known, tombstones included. */
   get deviceIds(): string[] {
-    return [...this.#devices.keys()];
+    return this.#devices.all.map((one) => one.deviceId);
   }
 
   get listVersion(): number {
-    return this.#state.listVersion;
+    return this.#devices.version;
   }
 
   /**
@@ -149,7 +124,7 @@ export class KnownUser {
    * a device that was removed.
    */
   get behind(): boolean {
-    return this.#state.listVersion < this.#state.namedVersion;
+    return this.listVersion < this.#state.namedVersion;
   }
 
   // what the user says
@@ -196,7 +171,7 @@ export class KnownUser {
         events.push({ event: "DeviceRefused", userId, deviceId: item.device_id, error: untrusted(error) });
       }
     }
-    this.#bound();
+    this.#devices.bound();
     return events;
   }
 
@@ -221,8 +196,7 @@ export class KnownUser {
 
   /** A device that the kept list names, whatever is refused; `undefined` for others. */
   listed(deviceId: string): KnownDevice | undefined {
-    const device = this.#devices.get(deviceId);
-    return device?.listed === true ? device : undefined;
+    return this.#devices.listed(deviceId);
   }
 
   /**
@@ -232,21 +206,16 @@ export class KnownUser {
    */
   writer(deviceId: string): KnownDevice {
     this.#checkAccepted();
-    return this.#devices.get(deviceId) ?? this.#unlisted(deviceId);
+    return this.#devices.known(deviceId) ?? this.#unlisted(deviceId);
   }
 
   /**
-   * Refuse what a removed device says, but for late messages from before its removal. UnlistedDevice.
+   * Refuse what a removed device says, but for late messages (`content`: what people say) from before its removal.
    *
-   * `listVersion` is the payload's, and a thief may go on to say the old one: so only `content` is taken (what
-   * people say, nothing that devices act on), and within a day of when the removal was learned.
+   * UnlistedDevice. `listVersion` is the payload's.
    */
   checkLate(device: KnownDevice, listVersion: number, content: boolean, now: number): void {
-    if (device.listed) return;
-    const late = device.removedAt !== undefined && listVersion < device.removedAt;
-    if (!late || !content || now - (device.removedOn ?? 0) >= LATE_WITHIN) {
-      throw new UnlistedDevice(`Device ${device.deviceId} was removed by its user.`);
-    }
+    this.#devices.checkLate(device, listVersion, content, now);
   }
 
   /** A device of the user's has said under encryption that there is a list of this version. */
@@ -256,16 +225,12 @@ export class KnownUser {
 
   /** Remember for the devices that have left the list that this was learned now, if it is news. */
   stampRemoved(now: number): void {
-    for (const device of this.#devices.values()) {
-      if (!device.listed && device.removedOn === undefined) {
-        this.#devices.set(device.deviceId, { ...device, removedOn: now });
-      }
-    }
+    this.#devices.stampRemoved(now);
   }
 
   /** The devices that may be encrypted to; none while a changed account key is refused. */
   currentDevices(): KnownDevice[] {
-    return this.refused ? [] : [...this.#devices.values()].filter((one) => one.listed);
+    return this.refused ? [] : this.#devices.current;
   }
 
   #unlisted(deviceId: string): never {
@@ -277,15 +242,8 @@ export class KnownUser {
   }
 
   #checkListed(deviceId: string, identityKey: Uint8Array): void {
-    this.#checkKey(deviceId, identityKey);
+    this.#devices.checkKey(deviceId, identityKey);
     this.device(deviceId);
-  }
-
-  #checkKey(deviceId: string, identityKey: Uint8Array): void {
-    const known = this.#devices.get(deviceId);
-    if (known !== undefined && !same(known.identityKey, identityKey)) {
-      throw new IdentityKeyChanged(`The identity key of device ${deviceId} has changed.`);
-    }
   }
 
   #checkAccepted(): void {
@@ -295,9 +253,8 @@ export class KnownUser {
   #take(accountKey: Uint8Array): void {
     const state = this.#state;
     if (!sameKey(accountKey, state.accountKey)) {
-      this.#devices.clear();
+      this.#devices = new ListedDevices([], 0);
       state.verified = false;
-      state.listVersion = 0;
       state.namedVersion = 0;
     }
     state.accountKey = accountKey;
@@ -319,7 +276,7 @@ export class KnownUser {
       this.#take(accountKey);
       return [{ event: "AccountKeyPinned", userId, accountKey }];
     }
-    if (accountKey === null && state.listVersion === 0) return []; // pinned by a link: no list is known yet
+    if (accountKey === null && this.listVersion === 0) return []; // pinned by a link: no list is known yet
     const wasVerified = state.verified;
     const changed = { event: "AccountKeyHasChanged", userId, old, new: accountKey, wasVerified } as const;
     if (policy === "warn" && accountKey !== null && !wasVerified) {
@@ -335,47 +292,10 @@ export class KnownUser {
   #learnList(given: DeviceList, devices: ReadonlyMap<string, Uint8Array>): TrustEvent[] {
     const { userId } = this;
     try {
-      this.#checkNewer(given, devices);
+      return this.#devices.learn(given, devices).map((one) => ({ ...one, userId }));
     } catch (error) {
       return [{ event: "ListRefused", userId, error: untrusted(error) }];
     }
-    const events: TrustEvent[] = [];
-    for (const [deviceId, identityKey] of devices) {
-      if (this.listed(deviceId) !== undefined) continue;
-      this.#devices.set(deviceId, { deviceId, identityKey, listed: true });
-      events.push({ event: "DeviceAdded", userId, deviceId });
-    }
-    for (const { deviceId, identityKey, listed } of this.#devices.values()) {
-      if (!listed || devices.has(deviceId)) continue;
-      this.#devices.set(deviceId, { deviceId, identityKey, listed: false, removedAt: given.version });
-      events.push({ event: "DeviceRemoved", userId, deviceId });
-    }
-    this.#state.listVersion = given.version;
-    return events;
-  }
-
-  #checkNewer(given: DeviceList, devices: ReadonlyMap<string, Uint8Array>): void {
-    const { listVersion } = this.#state;
-    if (given.version < listVersion) {
-      throw new OldDeviceList(
-        `The server gives out version ${String(given.version)} of a list; ${String(listVersion)} is known.`,
-      );
-    }
-    if (given.version === listVersion) {
-      const standing = [...this.#devices.values()].filter((one) => one.listed);
-      if (standing.length !== devices.size || standing.some((one) => !devices.has(one.deviceId))) {
-        throw new BadDeviceList(`There are two device lists of version ${String(given.version)}.`);
-      }
-    }
-    for (const [deviceId, identityKey] of devices) this.#checkKey(deviceId, identityKey);
-  }
-
-  #bound(): void {
-    const excess = this.#devices.size - MAX_DEVICES;
-    if (excess <= 0) return;
-    // Sorting is stable: removed ones first, and among them those that were seen first.
-    const order = [...this.#devices.values()].sort((one, other) => Number(one.listed) - Number(other.listed));
-    for (const device of order.slice(0, excess)) this.#devices.delete(device.deviceId);
   }
 }
 

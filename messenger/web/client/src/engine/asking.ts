@@ -128,7 +128,8 @@ export class Asking {
     const users = new Set<string>();
     for (const sender of missing) {
       const name = senderName(sender);
-      if (now - (this.#asked.get(name) ?? -REFUSED_AGAIN) < REFUSED_AGAIN) continue;
+      // A clock that was set back since holds nothing back.
+      if (Math.abs(now - (this.#asked.get(name) ?? -REFUSED_AGAIN)) < REFUSED_AGAIN) continue;
       this.#asked.delete(name);
       this.#asked.set(name, now);
       users.add(sender[0]);

@@ -9,6 +9,7 @@ import { utf8 } from "../wire/bytes.ts";
 import { beginBatch } from "./batch.ts";
 import type { Engine } from "./core.ts";
 import {
+  ClientError,
   ConversationHasEnded,
   MembershipRefused,
   MessageTooLarge,
@@ -23,6 +24,7 @@ import { messageOf } from "./settling.ts";
 import type { Shelf } from "./vault.ts";
 
 const ROOM = 1_024; // bytes of a payload besides its text
+const LONGEST_TIMER = 31_536_000; // seconds
 
 /** Writing in one conversation. */
 export class Authoring {
@@ -121,9 +123,15 @@ export class Authoring {
 
   /**
    * How many seconds later messages are kept, 1 to 31,536,000 (a year); null for ever. In a group by its owner or
-   * admins: MembershipRefused.
+   * admins: MembershipRefused. ClientError (`bad_timer`).
    */
   async setTimer(expiresIn: number | null): Promise<void> {
+    if (
+      expiresIn !== null &&
+      !(Number.isInteger(expiresIn) && expiresIn >= 1 && expiresIn <= LONGEST_TIMER)
+    ) {
+      throw new ClientError("A timer has 1 to 31,536,000 seconds.", "bad_timer");
+    }
     await this.#say(async (shelf) => {
       const row = await shelf.conversations.get(this.conversationId);
       if (row === undefined) throw new UnknownConversation();

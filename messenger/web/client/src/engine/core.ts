@@ -1,6 +1,7 @@
 /** All parts of a running client, put together: one device, at work. */
 
 import { AccountKey } from "../e2e/account.ts";
+import { derive } from "../e2e/password.ts";
 import type { Policy } from "../e2e/trust.ts";
 import { Api } from "../net/api.ts";
 import type { Clock } from "../net/clock.ts";
@@ -8,7 +9,7 @@ import { NetError } from "../net/errors.ts";
 import type { Http } from "../net/http.ts";
 import { Connection, type ConnectionSettings } from "../net/socket.ts";
 import { SessionTokens } from "../net/tokens.ts";
-import { StoreClosed } from "../store/errors.ts";
+import { StoreClosed, StoreError } from "../store/errors.ts";
 import { Answers } from "./answers.ts";
 import { approved } from "./approval.ts";
 import { Asking } from "./asking.ts";
@@ -18,6 +19,7 @@ import { Feed } from "./feed.ts";
 import { Inbox } from "./inbox.ts";
 import { Keeping } from "./keeping.ts";
 import { Line, type Parts } from "./line.ts";
+import type { Derive } from "./passwords.ts";
 import { Publishing } from "./publishing.ts";
 import { type Facts, Readying } from "./readying.ts";
 import { Sending } from "./sending.ts";
@@ -29,6 +31,7 @@ export interface EngineSettings {
   readonly policy?: Policy;
   /** Messages that may wait to be sent. */
   readonly queue?: number;
+  readonly derive?: Derive;
   readonly network?: ConnectionSettings["network"];
   readonly webSocket?: ConnectionSettings["webSocket"];
 }
@@ -40,6 +43,7 @@ export class Engine {
   readonly tokens: SessionTokens;
   readonly facts: Facts;
   readonly queue: number;
+  readonly derive: Derive;
   readonly api: Api;
   readonly feed: Feed;
   readonly asking: Asking;
@@ -68,6 +72,7 @@ export class Engine {
     this.tokens = tokens;
     this.facts = facts;
     this.queue = settings.queue ?? 10_000;
+    this.derive = settings.derive ?? derive;
     this.api = new Api(http, tokens);
     this.feed = new Feed(vault);
     const { api, clock } = this;
@@ -119,7 +124,7 @@ export class Engine {
     this.#answers = new Answers(vault);
     const { inbox, publishing } = this;
     const isUp = (): boolean => connection.state === "up";
-    this.#readying = new Readying({ vault, api, clock, asking, publishing, facts });
+    this.#readying = new Readying({ vault, http, api, clock, asking, publishing, facts });
     this.#keeping = new Keeping({ vault, clock, inbox, sending, publishing, isUp });
   }
 
@@ -231,7 +236,8 @@ export class Engine {
 
   #stoppedBy(): ClientError {
     const { message } = this.#failure instanceof Error ? this.#failure : { message: String(this.#failure) };
-    return new ClientError(`The client has stopped: ${message}`, "stopped");
+    const code = this.#failure instanceof StoreError ? this.#failure.code : "stopped";
+    return new ClientError(`The client has stopped: ${message}`, code);
   }
 
   /** Work that nobody waits for. What the network does to it passes; the rest is a bug. */

@@ -135,6 +135,8 @@ export type Ephemeral =
   | Of<"receipt_received", In & Named & { kind: "delivered" | "read"; seq: number }>
   /** A member is typing, or has stopped; it lapses after 6 s. */
   | Of<"typing_changed", In & Named & { is_typing: boolean }>
+  /** Records of the store were changed on the disk: they are left out, or begun anew. Told once for each table. */
+  | Of<"store_damaged", { table: string; detail: string }>
   /** A peer is `online`, `away` or `offline`. */
   | Of<"presence_changed", Named & { status: string; last_seen_at: string }>
   /** The connection is in another state; `retry_at`, in milliseconds since 1970, where it is tried again. */

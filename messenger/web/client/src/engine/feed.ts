@@ -22,6 +22,12 @@ export class Feed {
     vault.onNews = () => {
       this.#something.open();
     };
+    const damaged = new Set<string>();
+    vault.onDamaged = ({ table, message }) => {
+      if (damaged.has(table)) return;
+      damaged.add(table);
+      this.tell({ event: "store_damaged", table, detail: message });
+    };
   }
 
   /** An ephemeral event; when the queue is full the oldest one goes. */

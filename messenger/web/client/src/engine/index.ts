@@ -9,11 +9,12 @@
 
 export * as account from "./account.ts";
 export { Authoring } from "./authoring.ts";
+export * as contacts from "./contacts.ts";
 export { Engine, type EngineSettings } from "./core.ts";
 export * as devices from "./devices.ts";
 export * as errors from "./errors.ts";
 export { type ConnectionState, type Durable, type Ephemeral, type Event, isWarning } from "./events.ts";
 export { type FileToSend, fetchFile, sendFile } from "./files.ts";
 export { Group, type GroupMember } from "./group.ts";
-export { conversation, createGroup, direct, look, markRead } from "./talks.ts";
+export { conversation, createGroup, direct, look, markRead, setPresence, typing } from "./talks.ts";
 export { Vault } from "./vault.ts";

@@ -1,7 +1,7 @@
 /** What becomes of the connection: made ready, caught up, told of, and over. */
 
 import { NetError, Refused, Unreachable } from "../net/errors.ts";
-import type { Over, State } from "../net/link.ts";
+import type { Over, State } from "../net/actions.ts";
 import type { Connection, Listener } from "../net/socket.ts";
 import type { SessionTokens } from "../net/tokens.ts";
 import type { Hello, ServerFrame } from "../wire/frames.ts";

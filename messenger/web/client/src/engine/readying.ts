@@ -3,8 +3,10 @@
 import { ownConversationId } from "../e2e/account.ts";
 import type { Api } from "../net/api.ts";
 import type { Clock } from "../net/clock.ts";
+import type { Http } from "../net/http.ts";
 import type { Asking } from "./asking.ts";
 import { begin, isKnown } from "./history.ts";
+import { settle } from "./locking.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Vault } from "./vault.ts";
 
@@ -18,6 +20,7 @@ export interface Facts {
 
 export interface ReadyingSettings {
   readonly vault: Vault;
+  readonly http: Http;
   readonly api: Api;
   readonly clock: Clock;
   readonly asking: Asking;
@@ -34,7 +37,8 @@ export class Readying {
 
   /** The last place of each conversation, as the server says whose history has this epoch. NetError. */
   async ready(epoch: string, isApproved: boolean): Promise<ReadonlyMap<string, number>> {
-    const { vault, asking, publishing, clock, facts } = this.#given;
+    const { vault, http, asking, publishing, clock, facts } = this.#given;
+    await settle(vault, http, facts.username);
     asking.forgetViews();
     await asking.names([facts.userId]);
     await publishing.refresh(true);

@@ -35,7 +35,7 @@ export async function takeOwn(
   }
   await shelf.conversations.set(conversation_id, { next_number: next_number + 1 });
   const renewed = await shelf.account.get(RENEWED);
-  const since = renewed === undefined ? RENEW_EVERY : batch.now - Number(renewed);
+  const since = renewed === undefined ? RENEW_EVERY : Math.abs(batch.now - Number(renewed));
   if (CATCHING_UP <= since && since < RENEW_EVERY) return;
   if (since >= RENEW_EVERY) shelf.account.set(RENEWED, String(batch.now));
   for (const deviceId of await shelf.states.keys(PeerSessions)) {

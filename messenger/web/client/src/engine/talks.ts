@@ -111,3 +111,13 @@ export async function markRead(engine: Engine, conversationId: string, upTo?: nu
   });
   engine.connection.say({ type: "read", conversation_id: conversationId, seq });
 }
+
+/** The user is typing, or has stopped. Lapses after 6 s; goes nowhere while there is no connection. */
+export function typing(engine: Engine, conversationId: string, isTyping = true): void {
+  engine.connection.say({ type: "typing", conversation_id: conversationId, is_typing: isTyping });
+}
+
+/** How this device wishes to be seen. Goes nowhere while there is no connection. */
+export function setPresence(engine: Engine, status: "online" | "away"): void {
+  engine.connection.say({ type: "presence", status });
+}

@@ -29,8 +29,17 @@ import { PLACES, Places } from "../store/places.ts";
 import { Sealer } from "../store/sealing.ts";
 import { STATES, States } from "../store/states.ts";
 import { type Shape, Table } from "../store/table.ts";
-import { type Lock, changeLock, createKey, lockOf, storedKey } from "../store/unlock.ts";
-import type { Kdf } from "../e2e/password.ts";
+import {
+  type Lock,
+  type Locks,
+  type Unlock,
+  addLock,
+  createKey,
+  locksOf,
+  setLock,
+  settleLock,
+  storedKey,
+} from "../store/unlock.ts";
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -67,7 +76,7 @@ export class Shelf {
       return made;
     };
     this.account = new Account(table(ACCOUNT), blind);
-    this.states = new States(table(STATES), blind);
+    this.states = new States(table(STATES), blind, damaged);
     this.people = new People(table(PEOPLE), blind);
     this.conversations = new Conversations(table(CONVERSATIONS), table(MEMBERS), blind);
     this.places = new Places(table(PLACES), blind);
@@ -162,12 +171,14 @@ export class Vault {
   onDamaged: (error: DamagedRecord) => void = () => undefined;
 
   readonly #database: Database;
+  readonly #key: Uint8Array;
   readonly #shelf: Shelf;
   readonly #clock: Clock;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(database: Database, sealer: Sealer, clock: Clock) {
+  private constructor(database: Database, key: Uint8Array, sealer: Sealer, clock: Clock) {
     this.#database = database;
+    this.#key = key;
     this.#clock = clock;
     this.#shelf = new Shelf(database, sealer, (error) => {
       this.onDamaged(error);
@@ -183,29 +194,30 @@ export class Vault {
   /**
    * Open a profile and become the one that writes: whoever had it open before can't any more.
    *
-   * `wrap` is the password's half, null where there is no lock. NoProfile, WrongPassword, StoreCorrupt, StoreTooNew,
+   * `unlock` derives the password's half, where there is a lock. NoProfile, WrongPassword, StoreCorrupt, StoreTooNew,
    * StoreBusy, StoreUnavailable.
    */
-  static async open(name: string, wrap: Uint8Array | null, clock: Clock = Date.now): Promise<Vault> {
+  static async open(name: string, unlock: Unlock | null, clock: Clock = Date.now): Promise<Vault> {
     const database = await Database.open(name, false);
-    return Vault.#made(database, () => storedKey(database, wrap), clock);
+    return Vault.#made(database, () => storedKey(database, unlock), clock);
   }
 
-  /** How the password that opens a profile is derived; null where there is no lock. NoProfile. */
-  static async lockOf(name: string): Promise<Kdf | null> {
+  /** The locks of a profile that nobody has opened here. NoProfile. */
+  static async locksOf(name: string): Promise<Locks> {
     const database = await Database.open(name, false);
     try {
-      return await lockOf(database);
+      return await locksOf(database);
     } finally {
       database.close();
     }
   }
 
-  static async #made(database: Database, key: () => Promise<Uint8Array>, clock: Clock): Promise<Vault> {
+  static async #made(database: Database, found: () => Promise<Uint8Array>, clock: Clock): Promise<Vault> {
     try {
-      const sealer = await Sealer.of(await key());
+      const key = await found();
+      const sealer = await Sealer.of(key);
       await database.claim();
-      return new Vault(database, sealer, clock);
+      return new Vault(database, key, sealer, clock);
     } catch (error) {
       database.close();
       throw error;
@@ -228,9 +240,25 @@ export class Vault {
     return done;
   }
 
-  /** Set another lock, or none. WrongPassword. */
-  changeLock(wrap: Uint8Array | null, lock: Lock | null): Promise<void> {
-    return changeLock(this.#database, wrap, lock);
+  // the lock
+
+  locks(): Promise<Locks> {
+    return locksOf(this.#database);
+  }
+
+  /** Have this lock, or none, and no other one. */
+  setLock(lock: Lock | null): Promise<void> {
+    return setLock(this.#database, this.#key, lock);
+  }
+
+  /** Have this lock as well, until `settleLock`. */
+  addLock(lock: Lock): Promise<void> {
+    return addLock(this.#database, this.#key, lock);
+  }
+
+  /** Of two locks, keep the one that is derived with this salt. */
+  settleLock(salt: Uint8Array): Promise<void> {
+    return settleLock(this.#database, salt);
   }
 
   /** Finish what was begun, and close. */

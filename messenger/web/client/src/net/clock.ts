@@ -24,6 +24,37 @@ export const SYSTEM_CLOCK: Clock = {
   draw: () => Math.random(),
 };
 
+/**
+ * Time that never goes back, however the device's clock is set: for what is waited for, and not dated. It stands still
+ * from the last look before the clock was set back to the first one after.
+ */
+export class SteadyTime {
+  readonly #clock: Clock;
+  #last = Number.NEGATIVE_INFINITY;
+  #ahead = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    const wall = this.#clock.now();
+    if (wall + this.#ahead < this.#last) this.#ahead = this.#last - wall;
+    this.#last = wall + this.#ahead;
+    return this.#last;
+  }
+
+  /** A moment of the device's clock, in this time. */
+  of(moment: number): number {
+    return moment + this.#ahead;
+  }
+
+  /** A moment in this time, by the device's clock. */
+  dated(moment: number): number {
+    return moment - this.#ahead;
+  }
+}
+
 /** Waits that long; throws the signal's reason where that is aborted first. */
 export async function pause(clock: Clock, milliseconds: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();

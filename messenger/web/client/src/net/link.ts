@@ -2,10 +2,8 @@
  * When a connection is opened, kept, renewed and given up: rules alone, without a socket or a timer.
  *
  * Whoever runs it says what has happened (`opened`, `received`, `closed`, `tick`, ...), each with the time, and then
- * carries out what `take` gives. `wakesAt` says when `tick` is due.
- *
- * A browser sees none of the protocol's pings, and may take minutes to notice that a connection is dead. So after
- * some silence, on a wake-up and on `online` a `ping` frame is sent, and what leaves it unanswered is given up.
+ * carries out what `take` gives. `wakesAt` says when `tick` is due. Whether the server is still there is for pulse.ts,
+ * the token's end for lease.ts, how long to stay away for absence.ts.
  *
  * Close codes say what to do (wire/frames.ts): 4401 asks for a fresh token; 4409 means that another program is
  * connected as this device, which is told and final until `start`; every other end is tried again.
@@ -16,7 +14,6 @@ import {
   BadFrame,
   type ClientFrame,
   GOING_AWAY,
-  type Hello,
   type ServerFrame,
   TAKEN_OVER,
   TOKEN_EXPIRED,
@@ -24,22 +21,17 @@ import {
   TOO_SLOW,
   readFrames,
 } from "../wire/frames.ts";
+import { Absence } from "./absence.ts";
+import type { Action, Over, State } from "./actions.ts";
 import { Answers } from "./answers.ts";
-import { Backoff } from "./backoff.ts";
+import { Lease } from "./lease.ts";
 import { Outgoing } from "./outgoing.ts";
+import { Pulse } from "./pulse.ts";
 
 // In milliseconds.
 export const OPENING = 30_000;
 export const GREETING = 15_000;
-export const QUIET = 30_000;
-export const PONG = 10_000;
-/** A tick that comes so late means that the device has slept, or was busy: what waits is read first. */
-export const LATE = 3_000;
-export const EARLY = 60_000;
-export const RENEW_AGAIN = 5_000;
 export const TOO_FAST_WAIT = 10_000;
-/** A connection that lasted so long has worked: back-off begins anew. */
-export const STEADY = 30_000;
 const SOONEST = 1_000;
 /** Bytes of frames that are handed on and not taken yet. */
 export const MAX_UNTAKEN = 16 * 1_048_576;
@@ -49,26 +41,6 @@ export const MAX_MESSAGE = 8 * 1_048_576;
 /** What refs of ours begin with; those of who uses this never do. */
 const OWN_REF = "~";
 const TOKEN_REF = "~token";
-
-export type State = "stopped" | "opening" | "greeting" | "up" | "waiting";
-/** Why it does not go on by itself. */
-export type Over = "stopped" | "taken_over" | "session_ended";
-
-export type Action =
-  /** Open a socket: with the access token, or with a ticket, whose refusal says what is wrong; `fresh`: renew first. */
-  | { readonly do: "open"; readonly by: "token" | "ticket"; readonly fresh: boolean }
-  | { readonly do: "write"; readonly text: string }
-  /** Give the socket up, or its opening; nothing more is heard of it. */
-  | { readonly do: "drop" }
-  /** A token that holds for longer, then `renewed` or `notRenewed`. */
-  | { readonly do: "renew" }
-  | { readonly do: "greet"; readonly hello: Hello; readonly epochChanged: boolean }
-  /** Frames for whoever uses this; `taken` says when they are through. */
-  | { readonly do: "hand"; readonly frames: readonly ServerFrame[]; readonly bytes: number }
-  /** The answer to what was asked under this ref; null: it was lost with the socket, or did not come in time. */
-  | { readonly do: "answer"; readonly ref: string; readonly frame: ServerFrame | null }
-  | { readonly do: "tell"; readonly state: State; readonly why: string; readonly until: number | undefined }
-  | { readonly do: "over"; readonly over: Over; readonly why: string };
 
 export interface LinkSettings {
   readonly userId: string;
@@ -80,39 +52,35 @@ export interface LinkSettings {
 }
 
 export class Link {
-  /** Milliseconds over which those who were cut off spread (`reconnect_spread`). */
-  spread = 10_000;
-
   readonly #settings: LinkSettings;
-  readonly #backoff: Backoff;
+  readonly #absence: Absence;
+  readonly #pulse = new Pulse();
+  readonly #lease = new Lease();
   readonly #answers = new Answers();
   readonly #outgoing = new Outgoing();
   #actions: Action[] = [];
   #state: State = "stopped";
   #epoch: string | null;
-  /** Openings in a row that did not get as far as a greeting. */
-  #failed = 0;
   #fresh = false;
   #due = Number.POSITIVE_INFINITY; // of opening, greeting and waiting
   #notBefore = 0;
   #tried = Number.NEGATIVE_INFINITY;
-  #upSince = 0;
-  #heard = 0;
-  #quiet = QUIET;
-  #pongDue = Number.POSITIVE_INFINITY;
-  #tokenEnds = Number.POSITIVE_INFINITY;
-  #renewAt = Number.POSITIVE_INFINITY;
   #untaken = 0;
   #pings = 0;
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
-    this.#backoff = new Backoff(settings.draw);
+    this.#absence = new Absence(settings.draw);
     this.#epoch = settings.epoch;
   }
 
   get state(): State {
     return this.#state;
+  }
+
+  /** Milliseconds over which those who were cut off spread (`reconnect_spread`). */
+  set spread(milliseconds: number) {
+    this.#absence.spread = milliseconds;
   }
 
   /** What is to be done now, in this order. */
@@ -126,8 +94,8 @@ export class Link {
   wakesAt(now: number): number {
     if (this.#state === "stopped") return Number.POSITIVE_INFINITY;
     if (this.#state !== "up") return this.#due;
-    const ping = this.#pongDue === Number.POSITIVE_INFINITY ? this.#heard + this.#quiet : this.#pongDue;
-    return Math.min(ping, this.#renewAt, this.#answers.next(), this.#outgoing.heldUntil(now));
+    const [pulse, lease] = [this.#pulse.wakesAt(), this.#lease.wakesAt()];
+    return Math.min(pulse, lease, this.#answers.next(), this.#outgoing.heldUntil(now));
   }
 
   // what the application wishes
@@ -135,8 +103,7 @@ export class Link {
   /** Connect, also after it was over. */
   start(now: number): void {
     if (this.#state !== "stopped") return;
-    this.#backoff.reset();
-    this.#failed = 0;
+    this.#absence.forget();
     this.#open(now);
   }
 
@@ -149,7 +116,7 @@ export class Link {
     if (this.#state === "waiting" && Number.isFinite(this.#due)) {
       this.#due = Math.min(this.#due, Math.max(now, this.#notBefore, this.#tried + SOONEST));
       this.tick(now);
-    } else if (this.#state === "up" && this.#pongDue === Number.POSITIVE_INFINITY) {
+    } else if (this.#state === "up" && !this.#pulse.isAsking) {
       this.#ping(now);
     }
   }
@@ -186,15 +153,14 @@ export class Link {
   opened(tokenEnds: number, now: number): void {
     if (this.#state !== "opening") return;
     this.#state = "greeting";
-    this.#tokenEnds = tokenEnds;
+    this.#lease.begin(tokenEnds);
     this.#due = now + GREETING;
   }
 
   /** There is no socket, by what the calls before it said. `retryAfter` in milliseconds. */
   notOpened(why: string, now: number, retryAfter = 0): void {
     if (this.#state !== "opening") return;
-    this.#failed += 1;
-    this.#wait(why, now, this.#backoff.next(retryAfter), retryAfter);
+    this.#wait(why, now, this.#absence.afterFailure(retryAfter), retryAfter);
   }
 
   /** Whoever uses this can't go on with this connection; another one may do. */
@@ -210,8 +176,7 @@ export class Link {
   /** A WebSocket message. */
   received(message: string, now: number): void {
     if (this.#state !== "greeting" && this.#state !== "up") return;
-    this.#heard = now;
-    this.#pongDue = Number.POSITIVE_INFINITY;
+    this.#pulse.hear(now);
     let frames: ServerFrame[];
     try {
       if (message.length > MAX_MESSAGE) throw new BadFrame("it is too long");
@@ -250,7 +215,7 @@ export class Link {
   /** A token for the open socket, which ends at `ends`. */
   renewed(access: string, ends: number, now: number): void {
     if (this.#state !== "up") return;
-    if (ends <= this.#tokenEnds) {
+    if (!this.#lease.isOutlivedBy(ends)) {
       this.notRenewed(now);
       return;
     }
@@ -260,7 +225,7 @@ export class Link {
 
   /** There was none now. */
   notRenewed(now: number): void {
-    if (this.#state === "up") this.#renewAt = now + RENEW_AGAIN;
+    if (this.#state === "up") this.#lease.again(now);
   }
 
   /** Time has passed. */
@@ -276,21 +241,15 @@ export class Link {
       if (ref === TOKEN_REF) this.notRenewed(now);
       else this.#actions.push({ do: "answer", ref, frame: null });
     }
-    if (now >= this.#renewAt) {
-      this.#renewAt = Number.POSITIVE_INFINITY; // until it has come
-      this.#actions.push({ do: "renew" });
-    }
-    if (now >= this.#pongDue) {
-      if (now - this.#pongDue > LATE) this.#pongDue = now + PONG;
-      else this.#drop("The server does not answer.", now);
-    } else if (this.#pongDue === Number.POSITIVE_INFINITY && now >= this.#heard + this.#quiet) {
-      this.#ping(now);
-    }
+    if (this.#lease.isDue(now)) this.#actions.push({ do: "renew" });
+    const todo = this.#pulse.look(now);
+    if (todo === "ping") this.#ping(now);
+    else if (todo === "drop") this.#drop("The server does not answer.", now);
   }
 
   #ping(now: number): void {
     this.#pings += 1;
-    this.#pongDue = now + PONG;
+    this.#pulse.ask(now);
     this.#outgoing.addFirst({ type: "ping", ref: `${OWN_REF}${String(this.#pings)}` });
   }
 
@@ -302,18 +261,13 @@ export class Link {
       throw new BadFrame("it greets another device than this one");
     const epochChanged = this.#epoch !== null && hello.epoch !== "" && hello.epoch !== this.#epoch;
     if (hello.epoch !== "") this.#epoch = hello.epoch;
-    this.#failed = 0;
-    this.#upSince = now;
     this.#due = Number.POSITIVE_INFINITY;
-    this.#quiet = Math.min(QUIET, Math.max(SOONEST, hello.heartbeat * 1_000));
-    this.#renewWhenDue(now);
+    this.#absence.up(now);
+    this.#pulse.begin(hello.heartbeat);
+    this.#lease.schedule(now);
     this.#actions.push({ do: "greet", hello, epochChanged });
     this.#become("up", "", undefined);
     return rest;
-  }
-
-  #renewWhenDue(now: number): void {
-    this.#renewAt = Math.max(now + SOONEST, this.#tokenEnds - EARLY);
   }
 
   /** Whether a frame was an answer, to whoever asked or to what is asked here. */
@@ -324,8 +278,7 @@ export class Link {
     if (frame.ref === TOKEN_REF) {
       this.#answers.settle(TOKEN_REF);
       if (frame.type === "token") {
-        this.#tokenEnds = now + 1_000 * frame.expires_in;
-        this.#renewWhenDue(now);
+        this.#lease.extend(now + 1_000 * frame.expires_in, now);
       } else {
         this.notRenewed(now);
       }
@@ -342,7 +295,7 @@ export class Link {
   #open(now: number): void {
     this.#tried = now;
     this.#due = now + OPENING;
-    this.#actions.push({ do: "open", by: this.#failed === 0 ? "token" : "ticket", fresh: this.#fresh });
+    this.#actions.push({ do: "open", by: this.#absence.hasFailed ? "ticket" : "token", fresh: this.#fresh });
     this.#fresh = false;
     this.#become("opening", "", undefined);
   }
@@ -354,15 +307,8 @@ export class Link {
 
   /** How long to stay away now that the socket is gone. */
   #delay(now: number, expired: boolean): number {
-    if (this.#state !== "up") {
-      this.#failed += 1;
-      return this.#backoff.next();
-    }
-    const steady = now - this.#upSince >= STEADY;
-    if (steady) this.#backoff.reset();
-    // An ended token is this device's alone; what cut it off otherwise has cut off others.
-    const spread = expired ? 0 : this.spread * this.#settings.draw();
-    return spread + (steady ? 0 : this.#backoff.next());
+    if (this.#state !== "up") return this.#absence.afterFailure();
+    return this.#absence.afterLoss(now, expired);
   }
 
   /** Until `delay` has passed, and, whatever is wished for, at least `least`. */
@@ -385,8 +331,8 @@ export class Link {
   /** What hung on the socket. */
   #lose(): void {
     this.#outgoing.clear();
-    this.#pongDue = Number.POSITIVE_INFINITY;
-    this.#renewAt = Number.POSITIVE_INFINITY;
+    this.#pulse.end();
+    this.#lease.end();
     for (const ref of this.#answers.late(Number.POSITIVE_INFINITY))
       if (ref !== TOKEN_REF) this.#actions.push({ do: "answer", ref, frame: null });
   }

@@ -8,9 +8,10 @@ import {
   type ServerFrame,
 } from "../wire/frames.ts";
 import { type Api } from "./api.ts";
-import { type Clock, orAborted } from "./clock.ts";
+import { type Clock, SteadyTime, orAborted } from "./clock.ts";
 import { Busy, NetError, NotConnected, SessionEnded, Unanswered } from "./errors.ts";
-import { type Action, Link, OPENING, type Over, type State } from "./link.ts";
+import type { Action, Over, State } from "./actions.ts";
+import { Link, OPENING } from "./link.ts";
 import { type SessionTokens } from "./tokens.ts";
 
 /** Bytes that the browser may have taken and not sent yet. */
@@ -47,6 +48,7 @@ export interface ConnectionSettings {
 export class Connection {
   readonly #settings: ConnectionSettings;
   readonly #clock: Clock;
+  readonly #time: SteadyTime;
   readonly #link: Link;
   readonly #waiting = new Map<string, (frame: ServerFrame | null) => void>();
   #socket: WebSocket | undefined;
@@ -58,6 +60,7 @@ export class Connection {
   constructor(settings: ConnectionSettings) {
     this.#settings = settings;
     this.#clock = settings.clock;
+    this.#time = new SteadyTime(settings.clock);
     this.#link = new Link({ ...settings, draw: () => settings.clock.draw() });
   }
 
@@ -126,7 +129,7 @@ export class Connection {
 
   /** Tell the rules what has happened, and do what they say. */
   #event<T>(happened: (now: number) => T): T {
-    const found = happened(this.#clock.now());
+    const found = happened(this.#time.now());
     this.#run();
     return found;
   }
@@ -140,7 +143,7 @@ export class Connection {
       this.#running = false;
     }
     this.#cancelTimer();
-    const now = this.#clock.now();
+    const now = this.#time.now();
     const full = this.#room() <= 0 ? now + LOOK_AGAIN : Number.POSITIVE_INFINITY;
     const wakes = Math.min(full, this.#link.wakesAt(now));
     if (!Number.isFinite(wakes)) return;
@@ -154,7 +157,7 @@ export class Connection {
   #next(): Action[] {
     const actions = this.#link.take();
     if (actions.length > 0) return actions;
-    this.#link.flush(this.#room(), this.#clock.now());
+    this.#link.flush(this.#room(), this.#time.now());
     return this.#link.take();
   }
 
@@ -188,7 +191,7 @@ export class Connection {
         this.#waiting.delete(action.ref);
         break;
       case "tell":
-        listener.state(action.state, action.why, action.until);
+        listener.state(action.state, action.why, action.until && this.#time.dated(action.until));
         break;
       case "over":
         this.#settings.network?.removeEventListener("online", this.#online);
@@ -230,7 +233,7 @@ export class Connection {
     };
     socket.onopen = () => {
       heard((now) => {
-        this.#link.opened(tokenEnds, now);
+        this.#link.opened(this.#time.of(tokenEnds), now);
       });
     };
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
@@ -261,7 +264,7 @@ export class Connection {
     try {
       const access = await tokens.access(signal);
       this.#event((now) => {
-        this.#link.renewed(access, tokens.expiresAt, now);
+        this.#link.renewed(access, this.#time.of(tokens.expiresAt), now);
       });
     } catch (error) {
       if (signal.aborted) return;

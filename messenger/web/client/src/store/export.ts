@@ -113,9 +113,10 @@ export async function importStore(
   }
   const key = await gcmKey(hkdf(derivation(password, kdfOf(header)).wrap, KEY_INFO));
   let isFirst = true;
-  for await (const { account } of chunks(file, header, key)) {
+  for await (const { account, known } of chunks(file, header, key)) {
     if (isFirst) await vault.run((shelf) => fits(shelf, account));
     isFirst = false;
+    for (const one of known) knownOf(one);
   }
   let count = 0;
   for await (const chunk of chunks(file, header, key)) {
@@ -144,9 +145,9 @@ async function take(shelf: Shelf, chunk: Chunk): Promise<number> {
     const isNew = (await shelf.people.named(user_id)) ?? (await shelf.people.userNamed(username));
     if (isNew === undefined) shelf.people.put(user_id, username);
   }
-  for (const { user_id, state } of chunk.known) {
-    const isNew = (await shelf.states.get(KnownUser, user_id)) === undefined;
-    if (isNew) shelf.states.save(user_id, KnownUser.fromBytes(state));
+  for (const one of chunk.known) {
+    const isNew = (await shelf.states.get(KnownUser, one.user_id)) === undefined;
+    if (isNew) shelf.states.save(one.user_id, knownOf(one));
   }
   const fresh = new Set<string>();
   for (const one of chunk.conversations) {
@@ -168,6 +169,17 @@ async function take(shelf: Shelf, chunk: Chunk): Promise<number> {
     count += 1;
   }
   return count;
+}
+
+/** What was known of a user, under that user's id and no other. */
+function knownOf({ user_id, state }: Chunk["known"][number]): KnownUser {
+  try {
+    const known = KnownUser.fromBytes(state);
+    if (known.userId === user_id) return known;
+  } catch (error) {
+    if (!(error instanceof EncryptionError)) throw error;
+  }
+  throw new ExportRefused("The export says something of a user that can't be read.");
 }
 
 async function* chunks(file: Blob, header: Uint8Array, key: CryptoKey): AsyncGenerator<Chunk> {

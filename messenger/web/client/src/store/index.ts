@@ -27,4 +27,4 @@ export { type Message, Messages, type NewMessage, type State } from "./messages.
 export { type NewQueued, Outbox, type Queued, type Target } from "./outbox.ts";
 export { type Named, PLACES_KEPT, type Place, Places } from "./places.ts";
 export { States, type Storable } from "./states.ts";
-export { type Lock, changeLock, lockOf } from "./unlock.ts";
+export { type Lock, type Locks, type Unlock } from "./unlock.ts";

@@ -71,7 +71,7 @@ export class Sealer {
     this.#names = names;
   }
 
-  /** Of the store's key, which is not kept. */
+  /** Of the store's key. */
   static async of(storeKey: Uint8Array): Promise<Sealer> {
     return new Sealer(await gcmKey(hkdf(storeKey, RECORDS_INFO)), hkdf(storeKey, NAMES_INFO));
   }

@@ -3,6 +3,9 @@
  *
  * That there is none under a key is remembered, too, for most messages ask for some that are not there.
  *
+ * Sessions and chains can be begun anew: one that is damaged is told, and counts as none. Of all else a damaged one
+ * stops whoever asks for it, since pins, numbers and keys can't be made up.
+ *
  * An object that was fetched to be changed is marked by `save`; `flush` writes all that are marked, and `forget`
  * drops everything after a transaction that failed, so that memory never runs ahead of the disk.
  */
@@ -55,6 +58,8 @@ const NAMES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [Started, "started"],
 ]);
 
+const RENEWABLE: ReadonlySet<string> = new Set(["peer_sessions", "received_chains", "sending_chain"]);
+
 const NAME = pair(text(), text());
 
 interface State {
@@ -83,12 +88,15 @@ export const STATES: Shape<State> = {
 export class States {
   readonly #table: Table<State>;
   readonly #blind: Blind;
+  readonly #damaged: (error: DamagedRecord) => void;
   readonly #kept = new Map<string, Storable | null>(); // null: there is none
   readonly #marked = new Map<string, State & { readonly object: Storable }>();
 
-  constructor(table: Table<State>, blind: Blind) {
+  /** `damaged` hears of what is begun anew. */
+  constructor(table: Table<State>, blind: Blind, damaged: (error: DamagedRecord) => void) {
     this.#table = table;
     this.#blind = blind;
+    this.#damaged = damaged;
   }
 
   /** The object, if there is one; DamagedRecord. */
@@ -96,12 +104,20 @@ export class States {
     const name = nameOf(kind);
     const id = `${name}/${key}`;
     let found = this.#kept.get(id);
-    if (found === undefined) {
-      const state = await this.#table.get(this.#blind("state", name, key));
-      found = state === undefined ? null : decoded(kind, state.value);
-    }
+    if (found === undefined) found = await this.#read(kind, name, key);
     this.#keep(id, found);
     return (found as T | null) ?? undefined;
+  }
+
+  async #read<T extends Storable>(kind: Kind<T>, name: string, key: string): Promise<T | null> {
+    try {
+      const state = await this.#table.get(this.#blind("state", name, key));
+      return state === undefined ? null : decoded(kind, state.value);
+    } catch (error) {
+      if (!(error instanceof DamagedRecord && RENEWABLE.has(name))) throw error;
+      this.#damaged(error);
+      return null;
+    }
   }
 
   /** Have an object written with this transaction. */

@@ -6,14 +6,18 @@
  *     wrapped = AES-256-GCM(wrapping key, nonce, inner, label || JSON of the lock's kdf or null)
  *     label   = "messenger-web-store-key-1" || 0
  *
- * The wrapping key is a CryptoKey that the page can use and not read; so a script that gets into the page can't
- * carry the key off in one piece, but whoever copies the browser's files has it. Against those is the lock: `wrap`
- * is the half of the password that the server never hears of (e2e/password.ts), and each guess costs Argon2id's
- * price. Another password, or none, wraps the same key anew: who copied the store before opens it as before.
+ * The wrapping key is a CryptoKey that no script can export. That keeps the key out of the database's bytes as they
+ * are read by a page, and no more: a script in the page can use it and so has the key, and whoever copies the
+ * browser's files has both. Against the latter is the lock: `wrap` is the half of the password that the server never
+ * hears of (e2e/password.ts), and each guess costs Argon2id's price. Another password, or none, wraps the same key
+ * anew: who copied the store before opens it as before.
+ *
+ * While a password is being changed at the server nobody knows which of the two will count: the key is kept under
+ * both then (`next`), until one of them is known to stand.
  */
 
 import { type Kdf, judge } from "../e2e/password.ts";
-import { hkdf, label, open, seal, systemRandom } from "../e2e/primitives.ts";
+import { hkdf, label, open, same, seal, systemRandom } from "../e2e/primitives.ts";
 import { base64, concat, utf8 } from "../wire/bytes.ts";
 import type { Database } from "./database.ts";
 import { NoProfile, StoreCorrupt, StoreTooNew, WrongPassword } from "./errors.ts";
@@ -30,46 +34,83 @@ export interface Lock {
   readonly wrap: Uint8Array;
 }
 
-interface KeyRow {
-  readonly version: number;
+/** Derives the password's half as a lock wants it. */
+export type Unlock = (lock: Kdf) => Uint8Array;
+
+/** How the password that opens the store is derived: null where there is no lock. */
+export interface Locks {
+  readonly lock: Kdf | null;
+  /** The one that stands beside it while the password is being changed. */
+  readonly next: Kdf | null;
+}
+
+interface Wrapped {
   readonly wrapping: CryptoKey;
   readonly nonce: Uint8Array;
   readonly wrapped: Uint8Array;
   readonly lock: Kdf | null;
 }
 
+interface KeyRow extends Wrapped {
+  readonly version: number;
+  readonly next?: Wrapped;
+}
+
 /** A new key, kept. ProfileExists. */
 export async function createKey(database: Database, lock: Lock | null): Promise<Uint8Array> {
   const key = systemRandom(STORE_KEY_BYTES);
-  await database.setKeyRow(await wrapped(key, lock), true);
+  await database.setKeyRow({ version: VERSION, ...(await wrapped(key, lock)) }, true);
   return key;
 }
 
-/** How the password that opens the store is derived; null where there is no lock. StoreCorrupt, StoreTooNew. */
-export async function lockOf(database: Database): Promise<Kdf | null> {
-  return (await keyRow(database)).lock;
+/** The locks that there are. StoreCorrupt, StoreTooNew. */
+export async function locksOf(database: Database): Promise<Locks> {
+  const { lock, next } = await keyRow(database);
+  return { lock, next: next?.lock ?? null };
 }
 
-/** The key. `wrap` is the password's half, null where there is no lock. WrongPassword, StoreCorrupt, StoreTooNew. */
-export async function storedKey(database: Database, wrap: Uint8Array | null): Promise<Uint8Array> {
+/** The key. `unlock` is null where no password was given. WrongPassword, StoreCorrupt, StoreTooNew. */
+export async function storedKey(database: Database, unlock: Unlock | null): Promise<Uint8Array> {
   const row = await keyRow(database);
-  if (row.lock !== null && wrap === null) throw new WrongPassword();
+  if (row.next === undefined) return keyOf(row, unlock);
+  try {
+    return await keyOf(row, unlock);
+  } catch (error) {
+    if (!(error instanceof WrongPassword)) throw error;
+    return keyOf(row.next, unlock);
+  }
+}
+
+/** Keep the key under this lock, or none, and under no other. */
+export async function setLock(database: Database, key: Uint8Array, lock: Lock | null): Promise<void> {
+  await database.setKeyRow({ version: VERSION, ...(await wrapped(key, lock)) }, false);
+}
+
+/** Keep the key under this lock, too, until `settleLock`. */
+export async function addLock(database: Database, key: Uint8Array, lock: Lock): Promise<void> {
+  const row = await keyRow(database);
+  await database.setKeyRow({ ...row, next: await wrapped(key, lock) }, false);
+}
+
+/** Of two locks, keep the one that is derived with this salt; with any other all stays as it is. */
+export async function settleLock(database: Database, salt: Uint8Array): Promise<void> {
+  const { next, ...first } = await keyRow(database);
+  if (next === undefined) return;
+  for (const kept of [next, first]) {
+    if (kept.lock === null || !same(kept.lock.salt, salt)) continue;
+    await database.setKeyRow({ ...kept, version: VERSION }, false);
+    return;
+  }
+}
+
+async function keyOf(row: Wrapped, unlock: Unlock | null): Promise<Uint8Array> {
+  if (row.lock !== null && unlock === null) throw new WrongPassword();
   const inner = await gcmOpen(row.wrapping, row.nonce, row.wrapped, associated(row.lock));
   if (inner === undefined) throw new StoreCorrupt("The store's key was changed on the disk.");
-  const key = row.lock === null || wrap === null ? inner : unlocked(inner, wrap);
+  const key = row.lock === null || unlock === null ? inner : unlocked(inner, unlock(row.lock));
   if (key.length !== STORE_KEY_BYTES)
     throw new StoreCorrupt("The store's key has another length than it should.");
   return key;
-}
-
-/** Set another lock, or none. What `storedKey` throws; then all is as it was. */
-export async function changeLock(
-  database: Database,
-  wrap: Uint8Array | null,
-  lock: Lock | null,
-): Promise<void> {
-  const key = await storedKey(database, wrap);
-  await database.setKeyRow(await wrapped(key, lock), false);
 }
 
 function unlocked(inner: Uint8Array, wrap: Uint8Array): Uint8Array {
@@ -79,7 +120,7 @@ function unlocked(inner: Uint8Array, wrap: Uint8Array): Uint8Array {
   return key;
 }
 
-async function wrapped(key: Uint8Array, lock: Lock | null): Promise<KeyRow> {
+async function wrapped(key: Uint8Array, lock: Lock | null): Promise<Wrapped> {
   const wrapping = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, [
     "encrypt",
     "decrypt",
@@ -88,7 +129,7 @@ async function wrapped(key: Uint8Array, lock: Lock | null): Promise<KeyRow> {
   const nonce = systemRandom(NONCE_BYTES);
   const inner = lock === null ? key : locked(key, lock.wrap);
   const sealed = await gcmSeal(wrapping, nonce, inner, associated(kdf));
-  return { version: VERSION, wrapping, nonce, wrapped: sealed, lock: kdf };
+  return { wrapping, nonce, wrapped: sealed, lock: kdf };
 }
 
 function locked(key: Uint8Array, wrap: Uint8Array): Uint8Array {
@@ -107,14 +148,20 @@ async function keyRow(database: Database): Promise<KeyRow> {
   if (found === undefined) throw new NoProfile();
   const row = found as Partial<KeyRow>;
   if (typeof row.version === "number" && row.version > VERSION) throw new StoreTooNew();
-  const { wrapping, nonce, wrapped: sealed, lock } = row;
-  const isWhole =
-    row.version === VERSION &&
+  const wrappings = [row, row.next].filter((one) => one !== undefined);
+  if (row.version !== VERSION || !wrappings.every(isWhole)) {
+    throw new StoreCorrupt("What keeps the store's key is damaged.");
+  }
+  return row as KeyRow;
+}
+
+function isWhole(row: Partial<Wrapped> | null): boolean {
+  const { wrapping, nonce, wrapped: sealed, lock } = row ?? {};
+  return (
     wrapping instanceof CryptoKey &&
     nonce instanceof Uint8Array &&
     sealed instanceof Uint8Array &&
     lock !== undefined &&
-    (lock === null || lock.salt instanceof Uint8Array);
-  if (!isWhole) throw new StoreCorrupt("What keeps the store's key is damaged.");
-  return row as KeyRow;
+    (lock === null || lock.salt instanceof Uint8Array)
+  );
 }
