@@ -100,8 +100,10 @@ async def _published(tx: Transaction, user_id: str) -> set[str]:
 async def _put(
     tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
 ) -> bytes | None:
-    """Store the list without its devices. Gives the account key that stood before, the new one where none did;
-    None where there is no such user."""
+    """Store the list without its devices.
+
+    Gives the account key that stood before, the new one where none did, None where there is no such user.
+    """
     new = bytes(given.account_key), given.version, bytes(given.signature), user_id
     if await tx.rows(
         """
