@@ -211,8 +211,8 @@ def test_another_account_key_wants_a_fresh_login_and_a_higher_version() -> None:
     refused(Code.forbidden, house.keys.set_list(device.who, signed_list(new, 5, device)))
     house.clock.seconds = device.who.auth_time + 299
     refused(Code.conflict, house.keys.set_list(device.who, signed_list(new, 4, device)))
-    house.told.clear()
+    house.events.clear()
     put(house, device, signed_list(new, 5, device))
     assert seen(house, device) == [device.who.device_id]
     # Its peers look at the same device again, under another account key.
-    assert [(one.event, one.device_id) for one in house.told] == [("published", device.who.device_id)]
+    assert [(one.event, one.device_id) for one in house.events] == [("published", device.who.device_id)]

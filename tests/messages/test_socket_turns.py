@@ -10,7 +10,8 @@ from twisted.internet.testing import StringTransport
 from websockets.frames import Frame, Opcode
 
 from messenger.core.identity import Identity
-from messenger.core.limits import Limits, LocalCounts
+from messenger.core.limits.limits import Limits
+from messenger.core.limits.stores import LocalCounts
 from messenger.core.settings import Limits as LimitSettings
 from messenger.messages.charging import Charges
 from messenger.messages.session import Parts
