@@ -184,15 +184,7 @@ class Session:
 
     def receive_extra(self) -> bool:
         """A ping, a pong, or a fragment that others follow, has arrived; whether it is within the limit."""
-        try:
-            self._parts.charges.frame(self._identity)
-        except TooFast:
-            self._cut_off()
-            return False
-        except Problem as problem:
-            self._say_no(None, problem)
-            return False
-        return True
+        return self._charge(None)
 
     def _rest_no_more(self) -> None:
         self._rested = None
@@ -247,14 +239,21 @@ class Session:
 
     def _refuse(self, raw: bytes, problem: Problem) -> None:
         """What came is no frame: it is charged for its size, and answered by `problem`."""
+        ref = frames.ref_of(raw)
+        if self._charge(ref, len(raw)):
+            self._say_no(ref, problem)
+
+    def _charge(self, ref: str | None, unread: int = 0) -> bool:
+        """Charge a frame that is not obeyed like others, see `Charges.frame`; else say no, or cut off."""
         try:
-            self._parts.charges.frame(self._identity, len(raw))
+            self._parts.charges.frame(self._identity, unread)
         except TooFast:
             self._cut_off()
-            return
-        except Problem as refused:
-            problem = refused
-        self._say_no(frames.ref_of(raw), problem)
+            return False
+        except Problem as problem:
+            self._say_no(ref, problem)
+            return False
+        return True
 
     def _cut_off(self) -> None:
         self.connection.close(frames.TOO_FAST, "sending too fast")

@@ -20,6 +20,7 @@ import msgspec
 
 from messenger.core.http.answers import Answer
 from messenger.core.http.call import Call
+from messenger.core.http.conditions import Verdict, judge
 from messenger.core.http.routing import Route
 
 MANIFEST = "manifest.json"
@@ -56,7 +57,6 @@ PLAIN = "identity"
 _NAMED_BY_HASH = re.compile(r"/assets/[a-z]+\.[0-9a-f]{16}\.[a-z]+", re.ASCII)
 _FOREVER = "public, max-age=31536000, immutable"
 _CODING = re.compile(r"([A-Za-z0-9*_-]+)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?))?", re.ASCII)
-_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e]*")')
 
 
 class Damaged(Exception):
@@ -185,14 +185,9 @@ class _Form:
 
     def answer(self, held: str | None) -> Answer:
         """The file, or that the client has it: `held` is its If-None-Match."""
-        if held is not None and matches(held, self.tag):
+        if judge(self.tag, None, held, safe=True) is Verdict.not_modified:
             return Answer(304, None, self.headers)
         return Answer(200, self.body, {**self.headers, **self.coding}, self.media)
-
-
-def matches(held: str, tag: str) -> bool:
-    """Whether If-None-Match names this tag (weakly compared, RFC 9110 section 13.1.2)."""
-    return held.strip() == "*" or tag in _TAG.findall(held)
 
 
 def takes_gzip(accepted: str | None) -> bool:
