@@ -9,11 +9,12 @@ from auth_memory import (
     Tables,
 )
 
+from tests.auth.auth_factor_suite import FactorStoreSuite
 from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite
 from tests.fakes import Clock
 
 
-class TestMemoryStores(AuthStoreSuite):
+class TestMemoryStores(AuthStoreSuite, FactorStoreSuite):
     def setUp(self) -> None:
         self.tables = Tables(Clock())
         self.accounts, self.devices = MemoryAccounts(self.tables), MemoryDevices(self.tables)
@@ -31,4 +32,4 @@ class TestMemorySigningKeys(SigningKeyStoreSuite):
         self.store = MemorySigningKeys()
 
 
-del AuthStoreSuite, SigningKeyStoreSuite
+del AuthStoreSuite, FactorStoreSuite, SigningKeyStoreSuite

@@ -24,7 +24,9 @@ from messenger.keys.vault.store import VaultStore
 from messenger.messages.model import Creation, pair_of
 from messenger.messages.store.blocks import Blocks
 from messenger.messages.store.conversations import Conversations
-from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite, new_account, new_session
+from tests.auth.auth_factor_suite import FactorStoreSuite
+from tests.auth.auth_store_case import new_account, new_session
+from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite
 from tests.fakes import run
 from tests.files.file_store_suite import BOUNDS, MOST_CONVERSATIONS, FileStoreSuite
 from tests.keys.key_devices import Device
@@ -59,7 +61,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Di
         stack.stop()
 
 
-class TestAuthStores(AuthStoreSuite):
+class TestAuthStores(AuthStoreSuite, FactorStoreSuite):
     @pytest.fixture(autouse=True)
     def on(self, databases: dict[str, DirectDatabase]) -> None:
         database = databases["auth"]
@@ -146,4 +148,4 @@ class TestFileStores(FileStoreSuite):
         run(AccountStore(self.databases["auth"]).delete(user_id, "hash"))
 
 
-del AuthStoreSuite, FileStoreSuite, KeyStoreSuite, SigningKeyStoreSuite, VaultStoreSuite
+del AuthStoreSuite, FactorStoreSuite, FileStoreSuite, KeyStoreSuite, SigningKeyStoreSuite, VaultStoreSuite

@@ -13,6 +13,8 @@ from twisted.python.failure import Failure
 from messenger.core.http.site import Site
 
 HOST = b"Host: example.org\r\n"
+GET = b"GET /api/v1/page HTTP/1.1\r\n"
+POST = b"POST /api/v1/sum HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
 
 
 @dataclass
