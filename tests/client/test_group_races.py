@@ -17,7 +17,7 @@ from messenger.client.group import Group
 from messenger.client.records import Person
 from messenger.wire.conversations import Change, Member
 from tests.client.engine_talk import Talk
-from tests.client.engine_world import World, world_in
+from tests.client.engine_world import Desk, World, world_in
 
 
 @pytest.fixture
@@ -94,6 +94,25 @@ def test_a_newcomer_that_writes_before_its_adding_could_be_read_is_heard(world: 
     assert [one for one in carol.warnings() if one != ("MessageRejected", "bad_sender_signature")] == []
 
 
+def removed_for_a_while(world: World, talk: Talk, dave: Desk, *others: Desk, told: bool) -> int:
+    """The first of the others removes Dave, all talk on, and he is added again; the place of his removal."""
+    alice = others[0]
+    alice.change(talk, remove=[dave.user])
+    (removal,) = alice.pump(talk)
+    talk.users.remove(dave.user)
+    if told:
+        dave.sync(talk)
+    world.settle(talk, *others)
+    for desk in others:
+        desk.say(talk, "without him")
+        world.settle(talk, *others)
+    alice.change(talk, put=[world.entry(dave)])
+    alice.pump(talk)
+    talk.users.append(dave.user)
+    dave.read[talk.conversation_id] = len(talk.filed)
+    return removal
+
+
 @pytest.mark.parametrize("roster_first", [True, False])
 def test_who_comes_back_misses_nothing_that_was_written_while_away(world: World, roster_first: bool) -> None:
     alice, bob, dave = (world.desk(name) for name in ("alice", "bob", "dave"))
@@ -101,18 +120,7 @@ def test_who_comes_back_misses_nothing_that_was_written_while_away(world: World,
     for desk in (alice, bob, dave):
         desk.say(talk, "hello")
         world.settle(talk, alice, bob, dave)
-    alice.change(talk, remove=[dave.user])
-    alice.pump(talk)
-    talk.users.remove(dave.user)
-    dave.sync(talk)
-    world.settle(talk, alice, bob)
-    for desk in (alice, bob):
-        desk.say(talk, "without him")
-        world.settle(talk, alice, bob)
-    alice.change(talk, put=[world.entry(dave)])
-    alice.pump(talk)
-    talk.users.append(dave.user)
-    dave.read[talk.conversation_id] = len(talk.filed)
+    removed_for_a_while(world, talk, dave, alice, bob, told=True)
     dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, place=len(talk.filed)))
     bob.sync(talk)
     if roster_first:
@@ -235,22 +243,11 @@ def test_who_was_removed_and_added_again_while_away_is_told_nothing_wrong(world:
     for desk in (alice, bob, dave):
         desk.say(talk, "hello")
         world.settle(talk, alice, bob, dave)
-    alice.change(talk, remove=[dave.user])
-    (removal,) = alice.pump(talk)
-    talk.users.remove(dave.user)
-    if knew:
-        dave.sync(talk)
-        dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=LEFT))
-    world.settle(talk, alice, bob)
-    for desk in (alice, bob):
-        desk.say(talk, "without him")
-        world.settle(talk, alice, bob)
-    alice.change(talk, put=[world.entry(dave)])
-    alice.pump(talk)
-    talk.users.append(dave.user)
+    removal = removed_for_a_while(world, talk, dave, alice, bob, told=knew)
     place = len(talk.filed)
-    dave.read[talk.conversation_id] = place
     talk.held[dave.device.device_id] = set(range(removal + knew, place + 1))  # out of his sight
+    if knew:
+        dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=LEFT))
     dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=0))  # as the list says
     added = Change(
         change=9,
