@@ -5,6 +5,8 @@ import "./store/indexeddb.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { takeChange } from "../../messenger/web/client/src/engine/changes.ts";
+import { MOMENT } from "./engine/talk.ts";
 import { World } from "./engine/world.ts";
 
 test("who was removed reads nothing that is said afterwards, though the server lists it", async () => {
@@ -51,6 +53,56 @@ test("a newcomer takes the roster from who adds it, and reads from then on", asy
   await world.close();
 });
 
+test("who was removed and added again while away hears of no places that were never its own", async () => {
+  const world = new World();
+  const [alice, bob, dave] = [await world.desk("alice"), await world.desk("bob"), await world.desk("dave")];
+  const talk = await world.group(alice, bob, dave);
+  for (const desk of [alice, bob, dave]) {
+    await desk.say(talk, "hello");
+    await world.settle(talk, alice, bob, dave);
+  }
+  const seen = talk.filed.length;
+  await alice.change(talk, [], [dave.user]);
+  await alice.pump(talk);
+  talk.users = [alice.user, bob.user];
+  await world.settle(talk, alice, bob);
+  for (const desk of [alice, bob]) {
+    await desk.say(talk, "without him");
+    await world.settle(talk, alice, bob);
+  }
+  await alice.change(talk, [world.entry(dave.user)]);
+  await alice.pump(talk);
+  talk.users = [alice.user, bob.user, dave.user];
+  const place = talk.filed.length;
+  const away = talk.filed.map((one) => one.seq).filter((seq) => seq > seen);
+  talk.held.set(dave.deviceId, new Set(away));
+  const added = {
+    change: 9,
+    at_seq: place,
+    created_at: MOMENT,
+    actor_id: alice.user.userId,
+  } as const;
+  await dave.run((shelf) =>
+    takeChange(shelf, talk.conversationId, {
+      ...added,
+      event: "member_added",
+      user_id: dave.user.userId,
+    }),
+  );
+  assert.equal(
+    await dave.run(async (shelf) => (await shelf.conversations.get(talk.conversationId))?.place),
+    place,
+  );
+  await bob.sync(talk);
+  await bob.say(talk, "welcome");
+  await alice.say(talk, "back");
+  await world.settle(talk, alice, bob, dave);
+  assert.deepEqual((await dave.texts(talk)).slice(-2), ["welcome", "back"]);
+  // It has no word but the server's for its absence: of each sender numbers are missing.
+  assert.deepEqual([...new Set(await dave.warnings())], ["messages_missing:held_back"]);
+  await world.close();
+});
+
 test("of two changes at once the one with the lower place counts, and the other is done again", async () => {
   const world = new World();
   const [alice, bob, carol, dave] = [
@@ -79,8 +131,14 @@ test("a member may not change the roster", async () => {
   const world = new World();
   const [alice, bob, carol] = [await world.desk("alice"), await world.desk("bob"), await world.desk("carol")];
   const talk = await world.group(alice, bob, carol);
-  await assert.rejects(bob.change(talk, [], [carol.user]), { name: "RosterRefused" });
-  const roster = { type: "roster", version: 9, members: [world.entry(bob.user, "owner")] } as const;
+  await assert.rejects(bob.change(talk, [], [carol.user]), {
+    name: "RosterRefused",
+  });
+  const roster = {
+    type: "roster",
+    version: 9,
+    members: [world.entry(bob.user, "owner")],
+  } as const;
   await bob.forge(talk, { ...roster, members: [...roster.members] }, alice);
   await alice.sync(talk);
   assert.deepEqual(await alice.roster(talk), ["alice", "bob", "carol"]);

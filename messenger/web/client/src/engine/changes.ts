@@ -54,7 +54,8 @@ async function takeMember(shelf: Shelf, conversationId: string, change: Change):
     await shelf.conversations.putMember(conversationId, user_id, given, change.created_at);
     if (own) {
       await shelf.conversations.set(conversationId, { role: given });
-      await comeBack(shelf, conversationId, change.at_seq);
+      // The server must not pass places over in silence.
+      if (what === "added" && (await comeBack(shelf, conversationId, change.at_seq))) news = true;
     }
   }
   if (!news) return;
@@ -70,12 +71,20 @@ async function takeMember(shelf: Shelf, conversationId: string, change: Change):
   });
 }
 
-/** Added again after having been away: what was said meanwhile is not for this user. */
-async function comeBack(shelf: Shelf, conversationId: string, atSeq: number): Promise<void> {
+/**
+ * Added, perhaps again: what was said before is not for this user; gives whether places are passed over.
+ *
+ * Whether it was away can't be seen here: a device that was offline has not heard of it.
+ */
+async function comeBack(shelf: Shelf, conversationId: string, atSeq: number): Promise<boolean> {
   const row = await shelf.conversations.get(conversationId);
-  if (row?.left !== true) return;
+  if (row === undefined) return false;
   const place = row.place === null ? null : Math.max(row.place, atSeq);
-  await shelf.conversations.set(conversationId, { ended: false, left: false, place });
+  await shelf.conversations.set(conversationId, {
+    place,
+    ...(row.left ? { ended: false, left: false } : {}),
+  });
+  return place !== row.place;
 }
 
 async function takeUpdate(shelf: Shelf, conversationId: string, change: Change): Promise<void> {
