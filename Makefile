@@ -22,9 +22,9 @@ run:
 	@exec $(BIN)/twist messenger --data "$(DATA)" $(if $(PORT),--port $(PORT))
 
 # System tests mostly wait: three files at a time keep two cores busy. A file stays in one process, which
-# starts its stacks once.
+# starts its stacks once. They come first, so that short files fill the end.
 test: $(STAMP_DEV) lint
-	$(BIN)/pytest --numprocesses 3 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/system tests
 
 # The tests of files on MinIO, which the Go toolchain builds first: some minutes, once.
 test-minio: $(STAMP_DEV)
