@@ -21,10 +21,12 @@ run:
 	@$(MAKE) --no-print-directory $(STAMP)
 	@exec $(BIN)/twist messenger --data "$(DATA)" $(if $(PORT),--port $(PORT))
 
-# System tests mostly wait: three files at a time keep two cores busy. A file stays in one process, which
+SYSTEM_FIRST := tests/system $(filter-out tests/system/ tests/__pycache__/,$(wildcard tests/*/)) $(wildcard tests/test_*.py)
+
+# System tests mostly wait: four files at a time keep two cores busy. A file stays in one process, which
 # starts its stacks once. They come first, so that short files fill the end.
 test: $(STAMP_DEV) lint
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/system tests
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(SYSTEM_FIRST)
 
 # The tests of files on MinIO, which the Go toolchain builds first: some minutes, once.
 test-minio: $(STAMP_DEV)

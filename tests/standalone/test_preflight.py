@@ -17,12 +17,26 @@ from messenger.standalone import preflight
 FILE = preflight.__file__
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        one.listen()
-        yield one.getsockname()[1]
+    """A port that is taken; the one before it is not."""
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            one.listen()
+            port: int = one.getsockname()[1]
+            if is_free(port - 1):
+                yield port
+                return
 
 
 def said(folder: Path, *arguments: str, **environ: str) -> str:

@@ -2,13 +2,15 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.system.engine_faults import OTHER_S3
 from tests.system.people import Person
-from tests.system.stack import SERVICES, Stack
+from tests.system.stack import SERVICES, Stack, running
 
 sys.path.append(str(Path(__file__).parents[1] / "monitoring"))
 from monitoring_files import metrics_of, panel_expressions, rules
@@ -32,6 +34,15 @@ def value(text: str, sample: str) -> float:
         if line.startswith(f"{sample} "):
             return float(line.rpartition(" ")[2])
     return 0.0
+
+
+@pytest.fixture(scope="module", params=["one", "apart"])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One of our own: what a server exports grows with the kinds of calls that others have asked of it."""
+    if OTHER_S3 and request.param == "one":
+        pytest.skip("this form has an S3 of its own")
+    with running(Stack(Path(tmp_path_factory.mktemp("watching")), request.param)) as made:
+        yield made
 
 
 @pytest.fixture
