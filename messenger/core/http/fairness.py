@@ -9,8 +9,10 @@ the database the most. At most `QUEUE` calls wait, one more is refused by 429: `
 come, but not how long they take.
 
 Bodies that stream take as long as their clients do. Downloads have no turn meanwhile. Uploads have turns of
-their own, `UPLOADS` of a user, each of which ends `UPLOAD_REST` seconds after its call: a file of one byte
-costs as much as ten messages, and somebody who makes nothing else would have everybody wait.
+their own, `UPLOADS` of a user, each of which ends later than its call: by `UPLOAD_REST` seconds, since a file
+of one byte costs as much as ten messages, and by what its bytes take at `UPLOAD_RATE`. Somebody who does
+nothing else would have everybody wait; a client that sends one part after the other never waits for a turn,
+unless it sends faster than `UPLOADS` times that rate.
 """
 
 from typing import Any
@@ -23,8 +25,9 @@ from messenger.core.turns import Shares
 BY_USER = 2
 BY_ADDRESS = 4
 PASSWORDS = frozenset({"login", "register"})  # classes of routes
-UPLOADS = 8
+UPLOADS = 4
 UPLOAD_REST = 0.05  # seconds
+UPLOAD_RATE = 16_777_216  # bytes a second
 QUEUE = 100
 LARGE = 32_768
 RATE = 4_194_304  # bytes a second
@@ -58,6 +61,9 @@ class Fairness:
         if call.turn is None:
             return
         (shares, subject), call.turn = call.turn, None
-        size = call.request.sent_bytes
-        rest = UPLOAD_REST if call.route.streamed else size / RATE if size > LARGE else 0.0
+        if call.route.streamed:
+            rest = UPLOAD_REST + call.request.body.received / UPLOAD_RATE
+        else:
+            size = call.request.sent_bytes
+            rest = size / RATE if size > LARGE else 0.0
         shares.give_back(subject, rest)

@@ -17,6 +17,7 @@ from messenger.core.http.fairness import (
     LARGE,
     QUEUE,
     RATE,
+    UPLOAD_RATE,
     UPLOAD_REST,
     UPLOADS,
     Fairness,
@@ -88,9 +89,9 @@ class FairnessCase(SynchronousTestCase):
         router = Router([self.endpoints], authenticator=Users(), fairness=self.fairness)
         self.site = site(router)
 
-    def ask(self, path, user="ann", peer="192.0.2.7", method="GET"):
+    def ask(self, path, user="ann", peer="192.0.2.7", method="GET", **more):
         client = Connection(self.site, peer)
-        client.request(method, API + path, f"Authorization: Bearer {user}")
+        client.request(method, API + path, f"Authorization: Bearer {user}", **more)
         return client
 
     @property
@@ -152,6 +153,19 @@ class FairnessCase(SynchronousTestCase):
         for one in (*asked, call, other):
             self.assertEqual(one.reply().status, 200)
         self.clock.advance(UPLOAD_REST)
+        self.assert_all_back()
+
+    def test_an_upload_of_much_holds_its_turn_longer(self):
+        for _ in range(UPLOADS + 1):
+            self.ask("/upload", method="POST", body=bytes(LARGE))
+        for _ in range(UPLOADS):
+            self.end()
+        self.clock.advance(UPLOAD_REST)
+        self.assertEqual(len(self.waiting), 0)
+        self.clock.advance(LARGE / UPLOAD_RATE)
+        self.assertEqual(len(self.waiting), 1)
+        self.end()
+        self.clock.advance(UPLOAD_REST + LARGE / UPLOAD_RATE)
         self.assert_all_back()
 
     def test_one_too_many_is_refused_with_when_to_come_again(self):
