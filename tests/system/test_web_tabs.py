@@ -186,8 +186,8 @@ def newer_version(folder: Path) -> Path:
     client = folder / CLIENT.relative_to(ROOT)
     (client / "node_modules").symlink_to(CLIENT / "node_modules")
     (folder / "messenger" / "wire").symlink_to(ROOT / "messenger" / "wire")
-    words = client / "src" / "ui" / "words.ts"
+    words = client / "src" / "ui" / "words" / "en.ts"
     said = words.read_text()
-    assert "Connected." in said
-    words.write_text(said.replace("Connected.", "It is connected."))
+    assert "Choose a conversation" in said
+    words.write_text(said.replace("Choose a conversation", "Open a conversation"))
     return build(NODE, folder / "out", client) / "static"

@@ -6,43 +6,31 @@ import { test } from "node:test";
 
 import { NoProfile } from "../../messenger/web/client/src/store/errors.ts";
 import { cacheOf, cachedPath, fits, others } from "../../messenger/web/client/src/service/rules.ts";
-import { obstacles } from "../../messenger/web/client/src/ui/secure.ts";
-import { sentences } from "../../messenger/web/client/src/ui/words.ts";
-import { CallFailed, OPENING, saidError } from "../../messenger/web/client/src/worker/protocol.ts";
+import { obstacle } from "../../messenger/web/client/src/ui/secure.ts";
+import { CallFailed, saidError } from "../../messenger/web/client/src/worker/protocol.ts";
 
 const ALL = { crypto: true, locks: true, indexedDB: true, BroadcastChannel: true, Worker: true };
 const SAFE = { protocol: "https:", host: "chat.example", port: "" };
 
-test("where the context is not secure the page says what to do", () => {
+test("where the context is not secure the page knows where it is", () => {
   const location = { protocol: "http:", host: "192.168.1.5:8080", port: "8080" };
-  const said = obstacles({ isSecureContext: false, location, has: { ...ALL, locks: false } });
-  assert.match(said[0] ?? "", /not secure \(http:\/\/192\.168\.1\.5:8080\)/);
-  assert.match(said[1] ?? "", /http:\/\/127\.0\.0\.1:8080\//);
-  assert.match(said[2] ?? "", /https:\/\//);
-  const plain = { protocol: "http:", host: "chat.example", port: "" };
-  assert.match(obstacles({ isSecureContext: false, location: plain, has: ALL })[1] ?? "", /127\.0\.0\.1\/ /);
-});
-
-test("what a browser lacks is named, and nothing is said where it lacks nothing", () => {
-  assert.deepEqual(obstacles({ isSecureContext: true, location: SAFE, has: ALL }), []);
-  const [said, ...more] = obstacles({
-    isSecureContext: true,
-    location: SAFE,
-    has: { ...ALL, indexedDB: false, locks: false },
+  assert.deepEqual(obstacle({ isSecureContext: false, location, has: { ...ALL, locks: false } }), {
+    what: "insecure",
+    here: "http://192.168.1.5:8080",
+    local: "http://127.0.0.1:8080/",
   });
-  assert.match(said ?? "", /\(locks, indexedDB\)/);
-  assert.deepEqual(more, []);
+  const plain = { protocol: "http:", host: "chat.example", port: "" };
+  const found = obstacle({ isSecureContext: false, location: plain, has: ALL });
+  assert.equal(found?.what === "insecure" && found.local, "http://127.0.0.1/");
 });
 
-test("each state has its sentences", () => {
-  const open = { ...OPENING, profile: "open", username: "ann" } as const;
-  assert.deepEqual(sentences({ ...open, connection: "online" }, "leads"), ["You are ann.", "Connected."]);
-  const offline = { ...open, connection: "offline", detail: "The server does not answer." } as const;
-  assert.equal(sentences(offline, "follows").at(-1), "The server does not answer.");
-  assert.match(sentences({ ...open, connection: "taken_over" }, "leads")[1] ?? "", /has stopped/);
-  assert.match(sentences({ ...OPENING, profile: "none" }, "leads")[0] ?? "", /no account/);
-  assert.match(sentences({ ...OPENING, profile: "locked" }, "leads")[0] ?? "", /password/);
-  assert.match(sentences({ ...open, connection: "online" }, "other_version")[0] ?? "", /another version/);
+test("what a browser lacks is named, and nothing is in the way where it lacks nothing", () => {
+  assert.equal(obstacle({ isSecureContext: true, location: SAFE, has: ALL }), null);
+  const has = { ...ALL, indexedDB: false, locks: false };
+  assert.deepEqual(obstacle({ isSecureContext: true, location: SAFE, has }), {
+    what: "lacking",
+    names: "locks, indexedDB",
+  });
 });
 
 test("the service worker answers for the files of its version, and for nothing else", () => {

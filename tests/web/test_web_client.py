@@ -23,7 +23,11 @@ from tests.web import password_examples, wire_examples
 
 NODE = find_node()
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FILES = sorted(path.name.removesuffix(".ts") for path in TESTS.glob("*.test.ts"))
+FILES = sorted(
+    str(path.relative_to(TESTS)).removesuffix(".ts")
+    for path in TESTS.rglob("*.test.ts")
+    if path.parent.name != "browser"
+)
 # Node runs all of them each time; in a browser these take a minute.
 LONG_IN_BROWSERS = (
     *("vectors.test", "scenarios.test", "tables.test", "export.test"),

@@ -27,6 +27,8 @@ const common = {
   bundle: true,
   charset: "utf8",
   format: "esm",
+  jsx: "automatic",
+  jsxImportSource: "preact",
   legalComments: "none",
   loader: { ".txt": "text" },
   logLevel: "warning",
@@ -45,13 +47,15 @@ await build({
 
 await build({
   ...common,
-  entryPoints: readdirSync(TESTS)
+  entryPoints: readdirSync(TESTS, { recursive: true })
     .filter(
       (name) =>
-        name.endsWith(".test.ts") || ["agent.ts", "live.ts", "speed.ts", "tabs_live.ts"].includes(name),
+        (name.endsWith(".test.ts") && !name.startsWith("browser")) ||
+        ["agent.ts", "live.ts", "speed.ts", "tabs_live.ts"].includes(name),
     )
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
+  outbase: TESTS,
   outdir: resolve(out, "tests"),
   platform: "node",
   sourcemap: "inline",

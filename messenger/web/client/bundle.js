@@ -45,7 +45,7 @@ async function filesOf(common, read, version) {
   const links = {
     "%ICON%": named("icon.svg", read("src/ui/icon.svg")),
     "%STYLE%": named("style.css", await built(common, "src/ui/style.css")),
-    "%PAGE%": named("page.js", await built(common, "src/ui/main.ts", { VERSION: version, WORKER })),
+    "%PAGE%": named("page.js", await built(common, "src/ui/main.tsx", { VERSION: version, WORKER })),
   };
   const page = Object.entries(links).reduce(
     (text, [name, path]) => text.replace(name, path),

@@ -79,7 +79,7 @@ export class Chromium {
         get: () => client,
         set: (made: Client) => {
           client = made;
-          made.onEvent = (event) => void globalThis.heard(JSON.stringify(event));
+          made.listen((event) => void globalThis.heard(JSON.stringify(event)));
         },
       });
     });

@@ -44,9 +44,9 @@ export async function tabs(): Promise<object> {
     page.evaluate(
       () =>
         new Promise<string>((resolve) => {
-          globalThis.messenger.onEvent = (event) => {
+          globalThis.messenger.listen((event) => {
             if (event.event === "message_received") resolve(event.message.text);
-          };
+          });
         }),
     ),
   );
@@ -122,7 +122,7 @@ export async function service(): Promise<object> {
     );
   const [old] = await scripts();
   await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
-  const update = page.getByRole("button", { name: "A new version is here. Load it" });
+  const update = page.getByRole("button", { name: "Load it" });
   await update.waitFor();
   const second = await ann.open(); // it comes of the version that serves
   await second.waitForFunction(() => globalThis.messenger.role === "follows");
@@ -145,7 +145,7 @@ export async function insecure(): Promise<object> {
   there.hostname = ELSEWHERE;
   const ann = await person("ann", undefined, there.href);
   const page = await ann.open();
-  await page.getByText("not secure").waitFor();
+  await page.getByText("is not secure").waitFor();
   // Browsers tell that such a page gets no process of its own.
   ann.browser.forgive(/Cross-Origin-Opener-Policy/);
   const said = await page.evaluate(() => document.body.innerText);
@@ -162,7 +162,7 @@ export async function gone(): Promise<object> {
   const page = await ann.open("/about");
   await page.route(/worker/, (route) => route.fulfill({ status: 404 }));
   await page.goto(url);
-  await page.getByText("load the page again").waitFor();
+  await page.getByText("could not be loaded").waitFor();
   ann.browser.forgive(/status of 404/);
   return {};
 }

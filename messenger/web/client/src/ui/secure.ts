@@ -1,4 +1,4 @@
-/** Whether the browser gives this page what encryption needs, and what to do where it does not. */
+/** Whether the browser gives this page what encryption needs. */
 
 export interface Surroundings {
   readonly isSecureContext: boolean;
@@ -7,20 +7,18 @@ export interface Surroundings {
   readonly has: Readonly<Record<"crypto" | "locks" | "indexedDB" | "BroadcastChannel" | "Worker", boolean>>;
 }
 
-/** What is in the way, in plain sentences; none where nothing is. */
-export function obstacles({ isSecureContext, location, has }: Surroundings): string[] {
+/** What is in the way. `local` is the address of this server on its own machine. */
+export type Obstacle =
+  | { readonly what: "insecure"; readonly here: string; readonly local: string }
+  | { readonly what: "lacking"; readonly names: string };
+
+/** The first thing in the way; null where nothing is. */
+export function obstacle({ isSecureContext, location, has }: Surroundings): Obstacle | null {
   if (!isSecureContext) {
-    const port = location.port === "" ? "" : `:${location.port}`;
-    return [
-      `This page came over a connection that is not secure (${location.protocol}//${location.host}), so the browser keeps back what encryption needs.`,
-      `On the machine that the server runs on, open http://127.0.0.1${port}/ instead.`,
-      "From any other machine it takes an address that begins with https://. Whoever runs this server can set that up: the page on installing says how, under “Let others in”.",
-    ];
+    const { protocol, host, port } = location;
+    const local = `http://127.0.0.1${port === "" ? "" : `:${port}`}/`;
+    return { what: "insecure", here: `${protocol}//${host}`, local };
   }
   const missing = Object.entries(has).filter(([, isThere]) => !isThere);
-  if (missing.length === 0) return [];
-  const names = missing.map(([name]) => name).join(", ");
-  return [
-    `This browser lacks what the messenger needs (${names}). A newer one has it; a private window may not.`,
-  ];
+  return missing.length === 0 ? null : { what: "lacking", names: missing.map(([name]) => name).join(", ") };
 }

@@ -30,12 +30,12 @@ export interface ClientSettings {
 }
 
 export class Client {
-  /** Called with what happens, and when role or status are other ones. */
-  onEvent: (event: Event) => void = () => undefined;
+  /** Called when role or status are other ones. */
   onStatus: (status: Status, role: Role) => void = () => undefined;
 
   readonly #settings: ClientSettings;
   readonly #tab: Tab;
+  readonly #listeners = new Set<(event: Event) => void>();
   readonly #waiting = new Map<number, (outcome: Outcome) => void>();
   #worker: Worker | undefined;
   #status = OPENING;
@@ -61,9 +61,12 @@ export class Client {
       return new Promise(() => undefined);
     });
     led.catch(() => {
-      const detail =
-        "The browser keeps nothing for this page: allow it to store data, or leave the private window.";
-      this.#do({ do: "status", role: "alone", status: { ...OPENING, profile: "failed", detail } });
+      // The browser keeps nothing for this page, as in some private windows.
+      this.#do({
+        do: "status",
+        role: "alone",
+        status: { ...OPENING, profile: "failed", code: "no_storage" },
+      });
     });
     this.#run();
   }
@@ -74,6 +77,11 @@ export class Client {
 
   get status(): Status {
     return this.#status;
+  }
+
+  /** Call this with what happens from now on. */
+  listen(listener: (event: Event) => void): void {
+    this.#listeners.add(listener);
   }
 
   /** What the engine answers. CallFailed. */
@@ -120,7 +128,7 @@ export class Client {
         this.#waiting.delete(action.call);
         break;
       case "event":
-        this.onEvent(action.event);
+        for (const listener of this.#listeners) listener(action.event);
         break;
       case "status":
         this.#status = action.status;
@@ -154,9 +162,8 @@ export class Client {
     worker.onerror = () => {
       // What goes wrong later is told by the worker itself. Its file is gone where the server has a new version.
       if (isHeld) return;
-      const detail = "A part of this page could not be loaded: load the page again.";
       this.#event(() => {
-        this.#tab.ready(name, { ...OPENING, profile: "failed", detail });
+        this.#tab.ready(name, { ...OPENING, profile: "failed", code: "not_loaded" });
       });
     };
   }

@@ -72,7 +72,7 @@ export class Host {
 
   /** A fault that nobody expected: nothing goes on. */
   failed(error: unknown): void {
-    this.#tell({ ...this.#status, profile: "failed", detail: saidError(error).message });
+    this.#tell({ ...this.#status, profile: "failed", code: saidError(error).code });
   }
 
   readonly #does: Does = {
@@ -95,7 +95,7 @@ export class Host {
     logout: () =>
       this.#inTurn(async () => {
         await account.logout(this.#opened());
-        this.#tell({ ...this.#status, connection: "session_ended", detail: "", retryAt: null });
+        this.#tell({ ...this.#status, connection: "session_ended", code: "", retryAt: null });
         return this.#status;
       }),
     connect: () => {
@@ -164,7 +164,7 @@ export class Host {
         wrong_password: "locked",
       };
       const profile = profiles[error.code] ?? "failed";
-      this.#tell({ ...OPENING, profile, detail: profile === "failed" ? error.message : "" });
+      this.#tell({ ...OPENING, profile, code: profile === "failed" ? error.code : "" });
     }
   }
 
@@ -203,7 +203,8 @@ export class Host {
     for await (const event of engine.feed.events()) {
       if (event.event === "state_changed") {
         const { state: connection, detail, retry_at: retryAt } = event;
-        this.#tell({ ...this.#status, connection, detail, retryAt });
+        const code = connection === "session_ended" ? detail : "";
+        this.#tell({ ...this.#status, connection, code, retryAt });
       }
       await this.#hand(event);
     }

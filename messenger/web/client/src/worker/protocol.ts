@@ -30,8 +30,8 @@ export interface Status {
   readonly profile: "opening" | "none" | "locked" | "open" | "failed";
   readonly username: string | null;
   readonly connection: ConnectionState;
-  /** A sentence about what is wrong, or empty. */
-  readonly detail: string;
+  /** A stable word for what is wrong: an error's code, why a session has ended, `no_storage`, `not_loaded`; or empty. */
+  readonly code: string;
   /** When it is tried again, in milliseconds since 1970. */
   readonly retryAt: number | null;
 }
@@ -40,7 +40,7 @@ export const OPENING: Status = {
   profile: "opening",
   username: null,
   connection: "offline",
-  detail: "",
+  code: "",
   retryAt: null,
 };
 

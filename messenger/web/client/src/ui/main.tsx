@@ -1,12 +1,20 @@
-/** The page: for now it shows the state of the connection; screens come to stand here. */
+/** The page: its policy, the client that reaches the engine, and the screens. */
+
+import { render } from "preact";
 
 import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { keepFiles } from "../service/updates.ts";
 import { askToPersist } from "../store/persisting.ts";
 import { Client } from "../worker/client.ts";
 import { CHANNEL } from "../worker/protocol.ts";
-import { obstacles } from "./secure.ts";
-import { sentences } from "./words.ts";
+import { App } from "./app.tsx";
+import { obstacle } from "./secure.ts";
+import { attach, nudge, role, status, update } from "./state/engine.ts";
+import { wear } from "./state/look.ts";
+import { watchNetwork } from "./state/network.ts";
+import { follow } from "./state/router.ts";
+import { effect } from "@preact/signals";
+import { language } from "./words/index.ts";
 
 declare const VERSION: string;
 /** The path of the worker's file. */
@@ -29,20 +37,7 @@ const rules = {
 };
 const policy = trustedTypes?.createPolicy("messenger", rules) ?? rules;
 
-const place = document.getElementById("app") ?? document.body;
-
-function show(lines: readonly string[], ...more: readonly Node[]): void {
-  const paragraphs = lines.map((line) => {
-    const one = document.createElement("p");
-    one.textContent = line;
-    return one;
-  });
-  place.replaceChildren(...paragraphs, ...more);
-}
-
 function begin(): void {
-  let update: readonly Node[] = [];
-  let isAsked = false;
   const client = new Client({
     version: VERSION,
     clock: SYSTEM_CLOCK,
@@ -50,23 +45,22 @@ function begin(): void {
     channel: new BroadcastChannel(CHANNEL),
     worker: () => new Worker(policy.createScriptURL(WORKER), { type: "module" }),
   });
-  const draw = (): void => {
-    show(sentences(client.status, client.role), ...buttons(client), ...update);
-  };
-  client.onStatus = (status) => {
-    draw();
-    if (status.profile === "open" && !isAsked) {
-      isAsked = true;
-      void askToPersist();
-    }
-  };
-  draw();
-  document.addEventListener("visibilitychange", () => {
-    const { profile, connection } = client.status;
-    const isTried = profile === "open" && ["offline", "online", "waiting_for_approval"].includes(connection);
-    if (document.visibilityState === "visible" && client.role === "leads" && isTried) nudge(client);
+  attach(client);
+  watchNetwork();
+  follow();
+  const stop = effect(() => {
+    if (status.value.profile !== "open") return;
+    void askToPersist();
+    queueMicrotask(() => {
+      stop();
+    });
   });
-  // What the screens speak to; tests and the console do, too.
+  document.addEventListener("visibilitychange", () => {
+    const { profile, connection } = status.peek();
+    const isTried = profile === "open" && ["offline", "online", "waiting_for_approval"].includes(connection);
+    if (document.visibilityState === "visible" && role.peek() === "leads" && isTried) nudge();
+  });
+  // Tests and the browser's console speak to it, too.
   Object.assign(globalThis, { messenger: client });
   keepFiles({
     version: VERSION,
@@ -76,36 +70,12 @@ function begin(): void {
       location.reload();
     },
     told: (load) => {
-      update = [button("A new version is here. Load it", load)];
-      draw();
+      update.value = load;
     },
   }).catch(() => undefined); // without a network, or in a private window: the page works, and starts from the server
 }
 
-function buttons(client: Client): Node[] {
-  const isOpen = client.status.profile === "open" && client.role !== "other_version";
-  if (!isOpen || !["offline", "taken_over"].includes(client.status.connection)) return [];
-  const label = client.status.connection === "offline" ? "Try now" : "Connect here";
-  return [
-    button(label, () => {
-      nudge(client);
-    }),
-  ];
-}
-
-/** What comes of it is shown by the status. */
-function nudge(client: Client): void {
-  client.call("connect", null).catch(() => undefined);
-}
-
-function button(label: string, pressed: () => void): Node {
-  const made = document.createElement("button");
-  made.textContent = label;
-  made.addEventListener("click", pressed);
-  return made;
-}
-
-const found = obstacles({
+const found = obstacle({
   isSecureContext,
   location,
   has: {
@@ -116,5 +86,9 @@ const found = obstacles({
     Worker: "Worker" in globalThis && "serviceWorker" in navigator,
   },
 });
-if (found.length > 0) show(found);
-else begin();
+wear(document.documentElement);
+effect(() => {
+  document.documentElement.lang = language.value;
+});
+if (found === null) begin();
+render(<App obstacle={found} />, document.getElementById("app") ?? document.body);

@@ -1,0 +1,49 @@
+/** The frame of all screens: banners, the list beside the main pane (one of both on a phone), and a sheet over them. */
+
+import { useSignalEffect } from "@preact/signals";
+import type { JSX } from "preact";
+
+import { HOME } from "../state/routes.ts";
+import { back, route, under } from "../state/router.ts";
+import { Sheet } from "../parts/sheet.tsx";
+import { Warnings } from "../parts/warning.tsx";
+import { words } from "../words/index.ts";
+import { Connection } from "./connection.tsx";
+import { slotOf, titleOf, viewOf } from "./index.tsx";
+import { Talks } from "./talks.tsx";
+
+export function Frame(): JSX.Element {
+  const here = route.value;
+  const isSheet = slotOf(here) === "sheet";
+  const ground = isSheet ? (under.value ?? HOME) : here;
+  const said = words.value;
+  useSignalEffect(() => {
+    document.title = `${titleOf(route.value, words.value)} · ${words.value.common.product}`;
+  });
+  return (
+    <div class="frame" data-shows={slotOf(ground)}>
+      <div class="banners">
+        <Connection />
+        <Warnings conversation={null} />
+      </div>
+      <nav class="side" aria-label={said.talks.title}>
+        <Talks />
+      </nav>
+      <main class="main">{slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}</main>
+      {isSheet ? (
+        <Sheet key={here.screen} title={titleOf(here, said)} onClose={back}>
+          {viewOf(here)}
+        </Sheet>
+      ) : null}
+    </div>
+  );
+}
+
+/** The main pane where no conversation is open. */
+function Nothing(): JSX.Element {
+  return (
+    <div class="empty">
+      <p>{words.value.talks.choose}</p>
+    </div>
+  );
+}

@@ -1,0 +1,7 @@
+/** Write to somebody new. */
+
+import type { JSX } from "preact";
+
+export function Start(): JSX.Element {
+  return <div class="stack" />;
+}
