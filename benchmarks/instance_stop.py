@@ -7,6 +7,7 @@ second each, before and meanwhile.
 """
 
 import asyncio
+import os
 import random
 import re
 import resource
@@ -84,6 +85,7 @@ async def _come_back(first: _Wanderer, token: str, url: str, synced: list[float]
 
 
 async def _wander(place: str, url: str, tokens: list[str], pipe: Any) -> None:
+    os.nice(19)  # thousands of other machines: their own work must not take the processor from the system
     clients: list[_Wanderer] = []
     for start in range(0, len(tokens), 100):
         clients += await asyncio.gather(*(_open(place, token) for token in tokens[start : start + 100]))

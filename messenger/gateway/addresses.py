@@ -54,6 +54,7 @@ class Address:
         self.port = entry.port
         self.connections: set[Connection] = set()
         self.connecting = 0
+        self.opening = 0  # sockets, of those connections
         self.idle: list[Connection] = []
         self.sockets = 0
         self.asked = Lately()  # for a socket
@@ -67,6 +68,11 @@ class Address:
     def in_flight(self) -> int:
         """Requests under way, and connections being made for some."""
         return len(self.connections) - len(self.idle) + self.connecting
+
+    @property
+    def requests(self) -> int:
+        """Connections that are for requests."""
+        return len(self.connections) + self.connecting - self.opening
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -72,6 +72,7 @@ class Connection(Protocol):
     def __init__(self, pool: Pool, address: Any) -> None:
         self.address = address
         self.deadline: float | None = None
+        self.opens = False  # a socket, so far
         self._pool = pool
         self._parser = ResponseParser()
         self._exchange: Exchange | None = None

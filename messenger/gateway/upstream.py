@@ -33,7 +33,8 @@ CONNECT_SECONDS = 5.0
 FIRST_BYTE_SECONDS = 30.0
 IDLE_SECONDS = 60.0
 KEEP_SECONDS = 50.0
-MAX_CONNECTIONS = 1_024  # to one address
+MAX_CONNECTIONS = 1_024  # to one address, for requests
+MAX_OPENING = 4_096  # sockets being opened at one address: more than a service has wait at its door
 MAX_IDLE = 64  # kept for one address
 DECLINE_SECONDS = 10.0
 REST_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -135,10 +136,13 @@ class Upstream:
                     connection.deadline = None
                     return connection
                 connection.abort()
-            if len(address.connections) + address.connecting >= self._max_connections:
+            # A crowd that waits for its sockets must not stand in the way of requests.
+            if socket and address.opening >= MAX_OPENING:
+                raise UpstreamError(Why.busy, f"{address} has too many sockets being opened")
+            if not socket and address.requests >= self._max_connections:
                 raise UpstreamError(Why.busy, f"{address} has too many requests")
             try:
-                return await self._connect(address)
+                return await self._connect(address, socket)
             except CancelledError:
                 raise
             except Exception as error:
@@ -168,15 +172,20 @@ class Upstream:
             left[0].asked.add(self.seconds())
         return left[0]
 
-    async def _connect(self, address: Address) -> Connection:
+    async def _connect(self, address: Address, socket: bool) -> Connection:
         factory = Factory.forProtocol(lambda: Connection(self, address))
         factory.noisy = False
         address.connecting += 1
+        address.opening += socket
         try:
             attempt: Deferred[Any] = self._endpoint_of(address).connect(factory)
             connection: Connection = await attempt.addTimeout(CONNECT_SECONDS, self._reactor, _too_late)
-        except ConnectingCancelledError:
-            raise CancelledError from None  # whoever asked has left
+            connection.opens = socket
+        except BaseException as error:
+            address.opening -= socket
+            if isinstance(error, ConnectingCancelledError):
+                raise CancelledError from None  # whoever asked has left
+            raise
         finally:
             address.connecting -= 1
         if self._closed:
@@ -217,6 +226,7 @@ class Upstream:
     def release(self, connection: Connection) -> None:
         """A request is through: keep its connection where that is of use."""
         address = connection.address
+        self._opened(connection)
         if connection.answered:
             address.failures = 0
             address.rests_until = 0.0
@@ -229,9 +239,17 @@ class Upstream:
     def forget(self, connection: Connection) -> None:
         """A connection is gone, or is no longer ours."""
         address = connection.address
+        self._opened(connection)
         address.connections.discard(connection)
         if connection in address.idle:
             address.idle.remove(connection)
+
+    @staticmethod
+    def _opened(connection: Connection) -> None:
+        """It opens no socket any more, whatever came of that."""
+        if connection.opens:
+            connection.opens = False
+            connection.address.opening -= 1
 
     def _sweep_deadlines(self) -> None:
         self._sweep = None

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 
 from messenger.wire.errors import unavailable
 
-AT_ONCE = 3
-EVERY = 0.01  # seconds; so 300 a second at most
+AT_ONCE = 1
+EVERY = 0.005  # seconds; so 200 a second at most
 MOST = 3_000  # some seconds of them: clients have more patience than that
 RETRY_SECONDS = 5
 

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http.router import Router
 from messenger.core.read_pace import READS, SECONDS
+from messenger.gateway import upstream
 from messenger.gateway.app import Mount
 from messenger.gateway.frames import GOING_AWAY, FrameEnds
 
@@ -190,6 +191,53 @@ class RelayCase(SynchronousTestCase):
         for peer in self.bench.network.peers:
             peer.leave()
         assert first.sockets == 0
+
+    def test_a_crowd_that_waits_for_its_sockets_leaves_room_for_requests(self):
+        self.bench = Bench(max_connections=1)
+        crowd = [self.bench.connect() for _ in range(5)]
+        for client in crowd:
+            client.request("GET", "/ws", *HANDSHAKE)
+        assert len(self.bench.network.peers) == len(crowd)
+        asking = self.bench.connect()
+        asking.request("GET", "/api/v1/conversations")
+        self.bench.peer.answer(200)
+        assert asking.reply().status == 200
+
+    def test_sockets_that_are_being_opened_are_counted_until_they_are_open_or_gone(self):
+        address = self.bench.upstreams["message"].addresses[0]
+        clients = [self.bench.connect() for _ in range(4)]
+        for client in clients:
+            client.request("GET", "/ws", *HANDSHAKE)
+        assert (address.opening, address.requests) == (4, 0)
+        accepted, refused, broken, left = self.bench.network.peers
+        accepted.send(ACCEPTED)
+        refused.answer(503)
+        broken.leave()
+        clients[3].leave()
+        left.leave()
+        assert (address.opening, address.requests) == (0, 1)  # what answered 503 is kept
+        refused.leave()
+        self.bench.network.down.add("10.0.0.2:80")
+        self.open()
+        assert self.client.reply().status == 502
+        assert (address.opening, address.requests) == (0, 0)
+
+    def test_a_socket_is_counted_no_more_where_its_service_is_never_reached(self):
+        address = self.bench.upstreams["message"].addresses[0]
+        self.bench.network.silent.add("10.0.0.2:80")
+        self.open()
+        assert (address.opening, address.requests) == (1, 0)
+        self.bench.pass_time(6)
+        assert self.client.reply().status == 502
+        assert (address.opening, address.requests) == (0, 0)
+
+    def test_too_many_sockets_at_a_time(self):
+        self.patch(upstream, "MAX_OPENING", 2)
+        clients = [self.bench.connect() for _ in range(3)]
+        for client in clients:
+            client.request("GET", "/ws", *HANDSHAKE)
+        reply = clients[2].reply()
+        assert (reply.status, reply.code) == (503, "unavailable")
 
     def test_origins(self):
         for origin, status in (
