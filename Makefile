@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed-run
 STAMP_DEV := $(VENV)/.installed-dev
 
 .PHONY: check-wheels deb lock run test test-minio promtool lint docs bench bench-peers check-long soak clean
-.PHONY: web web-check web-test node
+.PHONY: web web-check web-test node lint-types lint-web lint-imports lint-style
 
 # What would be in the way is told before anything is installed.
 run:
@@ -39,12 +39,22 @@ $(BIN)/promtool: | $(BIN)/python
 	apt-get download prometheus || { apt-get update && apt-get download prometheus; }; \
 	dpkg-deb --extract prometheus_*.deb . && install usr/bin/promtool $$target
 
-lint: $(STAMP_DEV) docs
+# All of it, two at a time; who wants one part names it.
+lint: $(STAMP_DEV)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-types docs lint-web lint-imports lint-style
+
+lint-types: $(STAMP_DEV)
+	$(BIN)/mypy
+
+lint-web: $(STAMP_DEV)
+	$(BIN)/python messenger/web/client/node.py lint --if-there
+
+lint-imports: $(STAMP_DEV)
+	$(BIN)/lint-imports
+
+lint-style: $(STAMP_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python messenger/web/client/node.py lint --if-there
 
 # The web client, by Node: what the gateway serves, whether another folder makes the same bytes, its tests.
 web: $(STAMP_DEV)
