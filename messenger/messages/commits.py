@@ -21,7 +21,7 @@ from messenger.messages.model import Draft, Outcome
 from messenger.wire.errors import Problem, unavailable
 
 if TYPE_CHECKING:
-    from messenger.messages.store.messages import Messages as MessageStore
+    from messenger.messages.store.messages import MessageStore
 
 BATCH = 200
 BATCH_BYTES = 1024 * 1024

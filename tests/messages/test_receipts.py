@@ -11,7 +11,7 @@ from messenger.core.ids import new_id
 from messenger.messages.live import receipts as module
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.live.signals import Signals
-from messenger.messages.store.places import Risen
+from messenger.messages.model import Risen
 from messenger.wire import events
 from messenger.wire.codec import encode
 from tests.messages.live_world import Bus, Channel, Conversation, Instance, Store

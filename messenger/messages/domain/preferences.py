@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from messenger.wire.preferences import Preferences as Wishes
 
 if TYPE_CHECKING:
-    from messenger.messages.store.preferences import Preferences as PreferenceStore
+    from messenger.messages.store.preferences import PreferenceStore
 
 
 class Preferences:

@@ -13,7 +13,7 @@ from messenger.core.outbox import Outbox
 from messenger.messages.live.audience import Audience
 from messenger.messages.live.delivery import Delivery
 from messenger.messages.live.joining import Joining
-from messenger.messages.model import Draft, Head, Outcome, Stored
+from messenger.messages.model import Draft, Head, Outcome, StoredMessage
 from messenger.wire import events
 from messenger.wire.codec import Decoder, encode
 
@@ -31,7 +31,7 @@ class _Item(msgspec.Struct, array_like=True):
 
 
 _batch = msgspec.msgpack.Decoder(list[_Item])
-_stored = msgspec.msgpack.Decoder(Stored)
+_stored = msgspec.msgpack.Decoder(StoredMessage)
 
 
 class ConversationEvents:
@@ -53,7 +53,7 @@ class ConversationEvents:
         items: list[_Item] = []
         size = 0
         for draft, outcome in drafts:
-            stored = Stored(
+            stored = StoredMessage(
                 conversation_id=draft.conversation_id,
                 seq=outcome.seq,
                 sender_id=draft.user_id,

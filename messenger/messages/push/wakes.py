@@ -24,11 +24,10 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.periodic import Periodic
-from messenger.messages.domain.push import SILENT, place_of
+from messenger.messages.domain.push import SILENT, push_server
 from messenger.messages.model import Draft, Outcome
 from messenger.messages.push.courier import Answer, Courier, Result
-from messenger.messages.store.push import Push as PushStore
-from messenger.messages.store.push import Wake
+from messenger.messages.store.push import PushStore, Wake
 from messenger.wire.errors import Problem
 
 GATHER_SECONDS = 1.0
@@ -241,6 +240,6 @@ class Wakes:
 
 def _host_of(wake: Wake) -> str:
     try:
-        return place_of(wake.endpoint).host
+        return push_server(wake.endpoint).host
     except ValueError:  # stored by another version, which took it
         return ""

@@ -7,7 +7,7 @@ from messenger.messages.model import pair_of
 from messenger.messages.store import changing
 
 
-class Blocks:
+class BlockStore:
     """Statements about blocks."""
 
     def __init__(self, database: Database) -> None:

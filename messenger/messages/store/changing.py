@@ -10,7 +10,15 @@ from typing import Any
 from messenger.core import outbox
 from messenger.core.database import Transaction
 from messenger.core.ids import new_id
-from messenger.messages.model import Amendment, ConversationState, Creation, Decide, MemberRow, Moved, NotSeen
+from messenger.messages.model import (
+    Amendment,
+    ConversationState,
+    Creation,
+    Decide,
+    HeadsEvent,
+    MemberRow,
+    Unchanged,
+)
 from messenger.wire import events
 from messenger.wire.codec import base64_text
 from messenger.wire.times import rfc3339
@@ -35,7 +43,7 @@ async def lock(transaction: Transaction, conversation_id: str) -> None:
     )
 
 
-async def create(transaction: Transaction, creation: Creation) -> tuple[str, Moved]:
+async def create(transaction: Transaction, creation: Creation) -> tuple[str, HeadsEvent]:
     """Make a conversation; UniqueViolation where it stands already."""
     conversation_id = new_id()
     if creation.pair is not None:
@@ -94,7 +102,7 @@ async def create(transaction: Transaction, creation: Creation) -> tuple[str, Mov
         },
     )
     (outgoing,) = await outbox.record(transaction, [heads])
-    return conversation_id, Moved(outgoing.event_id, heads)
+    return conversation_id, HeadsEvent(outgoing.event_id, heads)
 
 
 _STATE = """
@@ -119,12 +127,12 @@ where c.conversation_id = %(id)s
 
 async def amend(
     transaction: Transaction, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
-) -> Moved | None:
-    """See Conversations.amend."""
+) -> HeadsEvent | Unchanged:
+    """See ConversationStore.amend."""
     await lock(transaction, conversation_id)
     row = await transaction.row(_STATE, {"id": conversation_id, "actor": actor_id, "target": target_id})
     if row is None:
-        raise NotSeen
+        return Unchanged.NOT_VISIBLE
     state = ConversationState(
         type=row[0],
         ended=row[1],
@@ -140,8 +148,8 @@ async def amend(
     )
     amendment = decide(state)
     if amendment is None:
-        return None
-    moved = await record(
+        return Unchanged.SAME
+    event = await record(
         transaction,
         conversation_id,
         actor_id,
@@ -149,8 +157,8 @@ async def amend(
         [amendment.add.user_id] if amendment.add else [],
         amendment,
     )
-    await _apply(transaction, conversation_id, amendment, moved.heads.heads[0].change)
-    return moved
+    await _apply(transaction, conversation_id, amendment, event.heads.heads[0].change)
+    return event
 
 
 async def _apply(transaction: Transaction, conversation_id: str, amendment: Amendment, change: int) -> None:
@@ -167,7 +175,7 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
             "   delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq",
             {**name, "user": amendment.add.user_id, "role": amendment.add.role, "change": change},
         )
-        # Places of an earlier membership would reach below the new one's sight.
+        # CursorStore of an earlier membership would reach below the new one's sight.
         await transaction.write(
             "update message.places p set seq = greatest(p.seq, c.last_seq),"
             "   change = greatest(p.change, %(change)s - 1)"
@@ -201,7 +209,7 @@ async def record(
     happened: list[tuple[str, dict[str, Any]]],
     newcomers: list[str],
     amendment: Amendment = _NOTHING,
-) -> Moved:
+) -> HeadsEvent:
     """Number and store what happened, move the conversation's head, and note it in the outbox."""
     row = await transaction.row(
         "update message.conversations set last_change = last_change + %(count)s, updated_at = now(),"
@@ -250,4 +258,4 @@ async def record(
         users=newcomers,
     )
     (outgoing,) = await outbox.record(transaction, [heads])
-    return Moved(outgoing.event_id, heads)
+    return HeadsEvent(outgoing.event_id, heads)

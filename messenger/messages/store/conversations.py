@@ -3,7 +3,15 @@
 from collections.abc import Callable
 
 from messenger.core.database import Database, Transaction, UniqueViolation
-from messenger.messages.model import ConversationRow, Creation, Decide, Head, MemberProgress, Moved, NotSeen
+from messenger.messages.model import (
+    ConversationRow,
+    Creation,
+    Decide,
+    Head,
+    HeadsEvent,
+    MemberProgress,
+    Unchanged,
+)
 from messenger.messages.store import changing
 
 _UNREAD = """
@@ -35,19 +43,19 @@ where not exists (
 """
 
 
-class Conversations:
+class ConversationStore:
     """Statements about conversations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, creation: Creation) -> tuple[str, Moved | None]:
-        """The new conversation's id and what moved; or the id of the one that stands, and None."""
+    async def create(self, creation: Creation) -> tuple[str, HeadsEvent | None]:
+        """The new conversation's id and its event; or the id of the one that stands, and None."""
         standing = await self.standing(creation)
         if standing is not None:
             return standing, None
 
-        async def body(transaction: Transaction) -> tuple[str, Moved]:
+        async def body(transaction: Transaction) -> tuple[str, HeadsEvent]:
             return await changing.create(transaction, creation)
 
         try:
@@ -172,29 +180,30 @@ class Conversations:
 
     async def amend(
         self, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
-    ) -> Moved | None:
-        """Change a conversation as `decide` says, which is asked under the lock; None where it says nothing.
+    ) -> HeadsEvent | Unchanged:
+        """Change a conversation as `decide` says, which is asked under the lock.
 
-        `decide` may raise Problem. None of it happens, and NotSeen is raised, where the actor is no member.
+        Gives `SAME` where it says nothing, `NOT_VISIBLE` where the actor is no member. `decide`
+        may raise Problem: then nothing is changed.
         """
 
-        async def body(transaction: Transaction) -> Moved | None:
+        async def body(transaction: Transaction) -> HeadsEvent | Unchanged:
             return await changing.amend(transaction, conversation_id, actor_id, target_id, decide)
 
         return await self._database.transaction(body)
 
     async def delete_content(
         self, conversation_id: str, seq: int, actor_id: str, judge: Callable[[str | None, str, bool], None]
-    ) -> Moved | None:
+    ) -> HeadsEvent | Unchanged:
         """Take a message's content away; `judge(sender_id, actor's role, whether a block stands)` raises
         Problem where that is not allowed.
 
         In a direct conversation everybody counts as a `member`.
 
-        NotSeen where the actor can't see it; None where it was deleted before.
+        `NOT_VISIBLE` where the actor can't see it, `SAME` where it was deleted before.
         """
 
-        async def body(transaction: Transaction) -> Moved | None:
+        async def body(transaction: Transaction) -> HeadsEvent | Unchanged:
             await changing.lock(transaction, conversation_id)
             found = await transaction.row(
                 "select m.role, c.type, c.blocked from message.conversations c"
@@ -208,10 +217,10 @@ class Conversations:
                 (conversation_id, seq),
             )
             if not found or not message:
-                raise NotSeen
+                return Unchanged.NOT_VISIBLE
             judge(message[0], found[0] if found[1] == "group" else "member", found[2])
             if message[1]:
-                return None
+                return Unchanged.SAME
             await transaction.write(
                 "update message.messages set content = null, envelopes = null, envelope_devices = null,"
                 " deleted = true where conversation_id = %s and seq = %s",

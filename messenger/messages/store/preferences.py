@@ -4,7 +4,7 @@ from messenger.core.database import Database
 from messenger.wire.preferences import Groups
 
 
-class Preferences:
+class PreferenceStore:
     """Statements about preferences."""
 
     def __init__(self, database: Database) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from messenger.core.database import Database
 
 
-class Prekeys:
+class PrekeyStore:
     """Statements about prekeys."""
 
     def __init__(self, database: Database) -> None:

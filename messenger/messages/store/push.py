@@ -84,7 +84,7 @@ class Wake(NamedTuple):
     late: float
 
 
-class Push:
+class PushStore:
     """Statements about subscriptions and wake-ups."""
 
     def __init__(self, database: Database) -> None:

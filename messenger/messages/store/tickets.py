@@ -8,7 +8,7 @@ from messenger.core.identity import Identity
 MAX_TICKET = 512
 
 
-class Tickets:
+class TicketStore:
     """Statements about tickets."""
 
     def __init__(self, database: Database) -> None:

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.messages.together import MOST, REST, ROWS, Together
+from messenger.messages.batch_loader import MOST, REST, ROWS, BatchLoader
 from messenger.wire.errors import Problem, unavailable
 
 
@@ -16,7 +16,7 @@ class TogetherTests(SynchronousTestCase):
         self.asked: list[list[str]] = []
         self.answers: list[Deferred[dict[str, Any]]] = []
         self.clock = Clock()
-        self.together: Together[str, Any] = Together(self.clock, self.ask)
+        self.loader: BatchLoader[str, Any] = BatchLoader(self.clock, self.ask)
 
     async def ask(self, keys: Sequence[str]) -> dict[str, Any]:
         self.asked.append(list(keys))
@@ -24,7 +24,7 @@ class TogetherTests(SynchronousTestCase):
         return await self.answers[-1]
 
     def of(self, key: str) -> Deferred[Any]:
-        return ensureDeferred(self.together.of(key))
+        return ensureDeferred(self.loader.load(key))
 
     def answer(self, rows: int = 1) -> None:
         """Answer the latest question, with so many rows for each key; then the next one is asked."""

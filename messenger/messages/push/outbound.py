@@ -31,7 +31,7 @@ from zope.interface import implementer
 
 from messenger.core.threads import Threads
 from messenger.core.waits import within
-from messenger.messages.domain.push import Place
+from messenger.messages.domain.push import PushServer
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 10.0
@@ -117,7 +117,7 @@ class _Unread(Protocol):
         self.transport.loseConnection()
 
 
-class Outward:
+class OutboundClient:
     """Sends requests. `permitted` judges addresses, `trust` says who vouches for certificates (None: whom the
     system trusts), `threads` look names up by `resolve`."""
 
@@ -136,7 +136,7 @@ class Outward:
         self._resolve = resolve
 
     async def post(
-        self, url: str, place: Place, headers: Mapping[str, str], body: bytes
+        self, url: str, server: PushServer, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str]]:
         """The status and headers (lower case; the last of each) of the answer to a POST to `url`, which names
         `place`.
@@ -145,19 +145,19 @@ class Outward:
         where there is no answer.
         """
         try:
-            return await within(self._reactor, REQUEST_SECONDS, self._post(url, place, headers, body))
+            return await within(self._reactor, REQUEST_SECONDS, self._post(url, server, headers, body))
         except ConnectingCancelledError:
             raise TimeoutError("no connection in time") from None
 
     async def _post(
-        self, url: str, place: Place, headers: Mapping[str, str], body: bytes
+        self, url: str, server: PushServer, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str]]:
-        addresses = await self._threads.run(self._resolve, place.host, place.port)
+        addresses = await self._threads.run(self._resolve, server.host, server.port)
         refused = [address for address in addresses if not self._permitted(address)]
         if refused or not addresses:
-            raise NotPermitted(f"{place.host} is at {refused[0] if refused else 'no address'}")
-        tls = optionsForClientTLS(place.host, acceptableProtocols=[b"http/1.1"], **self._trust)
-        endpoint = _Checked(self._reactor, addresses, place.port, tls)
+            raise NotPermitted(f"{server.host} is at {refused[0] if refused else 'no address'}")
+        tls = optionsForClientTLS(server.host, acceptableProtocols=[b"http/1.1"], **self._trust)
+        endpoint = _Checked(self._reactor, addresses, server.port, tls)
         agent = Agent.usingEndpointFactory(self._reactor, _Always(endpoint))
         raw = Headers({name: [value] for name, value in headers.items()})
         response = await HTTPClient(agent).post(

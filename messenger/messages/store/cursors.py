@@ -1,14 +1,16 @@
-"""Devices' places and members' progress in PostgreSQL."""
+"""Devices' cursors and members' progress in PostgreSQL.
+
+A cursor is how far a device has stored a conversation; the table has been called `message.places` ever since.
+"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from messenger.core.database import Database, Row
-from messenger.messages.model import Head, Members, Membership
+from messenger.messages.model import Ack, Head, Mark, Members, Membership, Risen
 
-# A device's place starts at what the conversation had come to when the device was made or its user joined,
+# A device's cursor starts at what the conversation had come to when the device was made or its user joined,
 # whichever was later. It is written down when the device first asks.
-_FIRST_PLACES = """
+_FIRST_CURSORS = """
 insert into message.places (device_id, conversation_id, seq, change)
 select d.device_id, m.conversation_id,
     greatest(m.first_seq - 1, coalesce((
@@ -42,7 +44,7 @@ where (p.seq is null or m.left_seq is null or p.change < m.left_change or p.seq 
     and (%(only)s::uuid is null or m.conversation_id = %(only)s)
 """
 
-# Places only rise, and stop at the head. A member's delivered_seq is the highest of its devices'.
+# CursorStore only rise, and stop at the head. A member's delivered_seq is the highest of its devices'.
 # `least` passes over a null, so what was not said has to be kept apart: it acknowledges nothing.
 _ACKNOWLEDGE = """
 with acks as (
@@ -85,37 +87,8 @@ returning m.conversation_id, m.user_id, r.device_id, m.read_seq, r.member_count
 """
 
 
-class Ack(NamedTuple):
-    """A device has stored everything up to there; null: nothing said."""
-
-    device_id: str
-    user_id: str
-    conversation_id: str
-    seq: int | None
-    change: int | None
-
-
-class Mark(NamedTuple):
-    """A user has read up to `seq`, on `device_id`."""
-
-    conversation_id: str
-    user_id: str
-    device_id: str
-    seq: int
-
-
-class Risen(NamedTuple):
-    """A member has come further, by what `device_id` said."""
-
-    conversation_id: str
-    user_id: str
-    device_id: str
-    seq: int
-    member_count: int
-
-
-class Places:
-    """Statements about places and progress."""
+class CursorStore:
+    """Statements about cursors and progress."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -123,7 +96,7 @@ class Places:
     async def memberships(
         self, user_id: str, device_id: str, conversation_id: str | None = None
     ) -> list[Membership]:
-        """The user's conversations with the device's place in each; one of them, or all.
+        """The user's conversations with the device's cursor in each; one of them, or all.
 
         Those that the user has left are among them until the device has acknowledged the leaving.
         """
@@ -142,7 +115,7 @@ class Places:
         new = {row[0] for row in rows if row[4] is None}
         if new:
             these = [one for one in devices if one[1] in new]
-            await self._database.write(_FIRST_PLACES, _parameters(these, only))
+            await self._database.write(_FIRST_CURSORS, _parameters(these, only))
             rows = [row for row in rows if row[0] not in new]
             rows += await self._read_memberships(these, only)
         found: dict[str, list[Membership]] = {device_id: [] for _, device_id in devices}
@@ -195,7 +168,7 @@ class Places:
         return [row[0] for row in rows]
 
     async def acknowledge(self, acks: Sequence[Ack]) -> list[Risen]:
-        """Move places up; gives the members whose delivered_seq has risen. Problem `unavailable` where a
+        """Move cursors up; gives the members whose delivered_seq has risen. Problem `unavailable` where a
         standby takes over meanwhile: what is acknowledged is of the former history.
 
         Conversations of others are passed over. No two acks may be of the same device and conversation.

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from messenger.messages.texts import unmasked, whole_text
+from messenger.messages.fast_text import unmasked, whole_text
 
 MASKS = st.binary(min_size=4, max_size=4)
 

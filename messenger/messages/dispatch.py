@@ -1,4 +1,4 @@
-"""What a client says on its WebSocket, frame by frame (the protocol is in wire/frames.py).
+"""Obeys what a client says on its WebSocket, frame by frame (the protocol is in wire/frames.py).
 
 Frames are judged one after the other, so that messages of one socket are committed in the order in which they
 were sent, and so that one socket asks the database one thing at a time; while messages are being committed
@@ -10,11 +10,12 @@ frames everybody else has a turn. Each frame is charged to its user before it is
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
+from messenger.core.clock import clock_of
 from messenger.core.identity import Authenticator, Identity
 from messenger.core.waits import pause
 from messenger.messages.charging import Charges, TooFast
@@ -24,10 +25,9 @@ from messenger.messages.live.connection import Channel
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.joining import Joining
 from messenger.messages.live.signals import Signals
-from messenger.messages.model import Draft
+from messenger.messages.model import Ack, Draft, Mark
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
-from messenger.messages.store.places import Ack, Mark
 from messenger.wire import frames
 from messenger.wire.errors import Code, Problem
 from messenger.wire.times import rfc3339
@@ -43,8 +43,8 @@ _NOTHING: deque[Incoming] = deque(maxlen=0)  # shared by all at rest: an empty q
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all sessions of an instance share. `heartbeat` is in seconds; `epoch` gives the word for the
-    database's history."""
+    """The collaborators that all dispatchers of an instance share. `heartbeat` is in seconds; `epoch` gives
+    the word for the database's history."""
 
     reactor: Any
     hub: Hub
@@ -59,15 +59,8 @@ class Parts:
     epoch: Callable[[], str] = str
 
 
-class ReadingChannel(Channel, Protocol):
-    """A channel whose reading can be stopped for a while."""
-
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-
-
-class Session:
-    """One socket's conversation with the service."""
+class FrameDispatcher:
+    """Obeys one socket's frames, in their order."""
 
     __slots__ = (
         "_channel",
@@ -83,7 +76,7 @@ class Session:
         "connection",
     )
 
-    def __init__(self, parts: Parts, channel: ReadingChannel, identity: Identity) -> None:
+    def __init__(self, parts: Parts, channel: Channel, identity: Identity) -> None:
         self._parts = parts
         self._channel = channel
         self._waiting = _NOTHING
@@ -107,7 +100,7 @@ class Session:
             # Since the handshake: nobody would tell us again.
             self.connection.close(frames.TOKEN_EXPIRED, "the session has ended")
             return
-        now = int(self._parts.reactor.seconds() * 1000)
+        now = clock_of(self._parts.reactor)()
         self.connection.say(
             frames.Hello(
                 user_id=identity.user_id,

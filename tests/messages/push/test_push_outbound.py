@@ -10,10 +10,10 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.messages.domain.push import place_of
-from messenger.messages.push import outward as module
+from messenger.messages.domain.push import push_server
+from messenger.messages.push import outbound as module
 from messenger.messages.push.addresses import Permitted
-from messenger.messages.push.outward import NotPermitted, Outward
+from messenger.messages.push.outbound import NotPermitted, OutboundClient
 
 URL = "https://push.example:8443/x"
 
@@ -38,8 +38,8 @@ class OutwardTests(SynchronousTestCase):
     def post(self, *answers: list[str], networks: tuple[str, ...] = ()) -> Deferred[Any]:
         self.answers += answers
         threads: Any = Threads()
-        outward = Outward(self.reactor, threads, Permitted(networks), None, self.resolve)
-        return ensureDeferred(outward.post(URL, place_of(URL), {"TTL": "1"}, b"body"))
+        outbound = OutboundClient(self.reactor, threads, Permitted(networks), None, self.resolve)
+        return ensureDeferred(outbound.post(URL, push_server(URL), {"TTL": "1"}, b"body"))
 
     def connected_to(self) -> list[tuple[str, int]]:
         return [(host, port) for host, port, *_ in self.reactor.tcpClients]

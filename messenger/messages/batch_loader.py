@@ -1,4 +1,4 @@
-"""Questions of one kind to the database, asked for many at once.
+"""Lookups of one kind in the database, batched: many keys by one statement.
 
 Sockets come in a storm when an instance or a gateway has stopped, and each has the same questions. To plan
 such a statement costs PostgreSQL as much as to run it for many. So what is asked while an answer is under way
@@ -24,7 +24,7 @@ Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
 
-class Together(Generic[Key, Answer]):
+class BatchLoader(Generic[Key, Answer]):
     """`ask` gives the answers for these keys, each of which is asked for once; `rows` says how many rows an
     answer is."""
 
@@ -41,7 +41,7 @@ class Together(Generic[Key, Answer]):
         self._asking = False
         self._most = MOST
 
-    async def of(self, key: Key) -> Answer:
+    async def load(self, key: Key) -> Answer:
         """The answer for `key`, to a question that is asked from now on. Raises what `ask` does."""
         waiting: Deferred[Answer] = Deferred()
         self._waiting.append((key, waiting))

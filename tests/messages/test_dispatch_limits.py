@@ -12,8 +12,8 @@ from messenger.core.limits.limits import Limits
 from messenger.core.limits.stores import LocalCounts
 from messenger.core.settings import Limits as LimitSettings
 from messenger.messages.charging import FREE_BYTES, REFUSALS, Charges
-from messenger.messages.session import SLICE, Parts, Session
-from messenger.messages.store.places import Ack
+from messenger.messages.dispatch import SLICE, FrameDispatcher, Parts
+from messenger.messages.model import Ack
 from messenger.wire import frames
 from messenger.wire.codec import encode
 from messenger.wire.conversations import Sent
@@ -129,17 +129,17 @@ class SessionCase(SynchronousTestCase):
             Charges(limits.of("send"), limits.of("frame"), LocalCounts(self.clock.seconds)),
         )
 
-    def session(self, user: str = "alice", device: str = "phone") -> Session:
+    def dispatcher(self, user: str = "alice", device: str = "phone") -> FrameDispatcher:
         self.channel: Any = Reading()
-        return Session(self.parts, self.channel, Identity(user, device, "session", 0, 10**10))
+        return FrameDispatcher(self.parts, self.channel, Identity(user, device, "session", 0, 10**10))
 
     def turn(self, frames_: int) -> None:
         """Let the event loop turn as often as it takes to judge so many."""
         self.clock.pump([0] * (frames_ // SLICE + 1))
 
-    def send(self, session: Session, count: int = 1) -> list[str]:
+    def send(self, dispatcher: FrameDispatcher, count: int = 1) -> list[str]:
         """Send so many messages in one frame; what was said."""
-        connection: Any = session.connection
+        connection: Any = dispatcher.connection
         frame = {
             "type": "send",
             "ref": "r",
@@ -150,34 +150,34 @@ class SessionCase(SynchronousTestCase):
         }
         for start in range(0, count, frames.MAX_FRAMES):
             part = min(frames.MAX_FRAMES, count - start)
-            session.receive(json.dumps([frame] * part).encode())
+            dispatcher.receive(json.dumps([frame] * part).encode())
             self.turn(part)
         said, connection.said = connection.said, []
         return [one.get("code", one["type"]) for one in said]
 
     def test_a_ping_is_answered_at_once(self) -> None:
-        session = self.session()
-        session.receive(b'{"type":"ping","ref":"r"}')
-        connection: Any = session.connection
+        dispatcher = self.dispatcher()
+        dispatcher.receive(b'{"type":"ping","ref":"r"}')
+        connection: Any = dispatcher.connection
         assert connection.said == [{"type": "pong", "ref": "r"}]
 
     def test_one_too_many_is_refused_and_not_stored(self) -> None:
-        session = self.session()
-        assert self.send(session, 5) == ["sent"] * 3 + ["rate_limited"] * 2
+        dispatcher = self.dispatcher()
+        assert self.send(dispatcher, 5) == ["sent"] * 3 + ["rate_limited"] * 2
         assert self.messages.admitted == 3
         self.clock.advance(1)
-        assert self.send(session) == ["sent"]
+        assert self.send(dispatcher) == ["sent"]
 
     def test_others_have_their_turn_between_many_frames(self) -> None:
         self.build("off")
-        session = self.session()
-        connection: Any = session.connection
+        dispatcher = self.dispatcher()
+        connection: Any = dispatcher.connection
         others: list[int] = []
         self.clock.callLater(0, lambda: others.append(len(connection.said)))
-        session.receive(json.dumps([{"type": "ping", "ref": "r"}] * (2 * SLICE + 1)).encode())
+        dispatcher.receive(json.dumps([{"type": "ping", "ref": "r"}] * (2 * SLICE + 1)).encode())
         self.clock.callLater(0, lambda: others.append(len(connection.said)))
         assert (len(connection.said), self.channel.paused) == (SLICE, True)
-        session.receive(b'{"type":"ping","ref":"last"}')
+        dispatcher.receive(b'{"type":"ping","ref":"last"}')
         self.clock.advance(0)
         assert others == [SLICE, 2 * SLICE]
         assert [one["ref"] for one in connection.said[2 * SLICE :]] == ["r", "last"]
@@ -185,19 +185,19 @@ class SessionCase(SynchronousTestCase):
 
     def test_what_is_closed_in_between_is_judged_no_further(self) -> None:
         self.build("off")
-        session = self.session()
-        connection: Any = session.connection
-        session.receive(json.dumps([{"type": "ping", "ref": "r"}] * (SLICE + 1)).encode())
+        dispatcher = self.dispatcher()
+        connection: Any = dispatcher.connection
+        dispatcher.receive(json.dumps([{"type": "ping", "ref": "r"}] * (SLICE + 1)).encode())
         connection.closed = True
         self.clock.advance(0)
         assert len(connection.said) == SLICE
         assert self.clock.getDelayedCalls() == []
 
     def test_a_refusal_says_when_to_come_again(self) -> None:
-        session = self.session()
-        self.send(session, 3)
-        connection: Any = session.connection
-        session.receive(
+        dispatcher = self.dispatcher()
+        self.send(dispatcher, 3)
+        connection: Any = dispatcher.connection
+        dispatcher.receive(
             b'{"type":"send","ref":"x","conversation_id":"%b","client_id":"%b","kind":"a","content":"YQ=="}'
             % (CONVERSATION.encode(), CONVERSATION.encode())
         )
@@ -205,70 +205,74 @@ class SessionCase(SynchronousTestCase):
         assert (refused["ref"], refused["code"], refused["retry_after"]) == ("x", "rate_limited", 1)
 
     def test_all_sockets_of_a_user_count_together(self) -> None:
-        assert self.send(self.session(), 2) == ["sent"] * 2
-        assert self.send(self.session(device="laptop"), 2) == ["sent", "rate_limited"]
-        assert self.send(self.session("bob", "other"), 1) == ["sent"]
+        assert self.send(self.dispatcher(), 2) == ["sent"] * 2
+        assert self.send(self.dispatcher(device="laptop"), 2) == ["sent", "rate_limited"]
+        assert self.send(self.dispatcher("bob", "other"), 1) == ["sent"]
 
     def test_who_goes_on_regardless_is_cut_off(self) -> None:
-        session = self.session()
-        connection: Any = session.connection
-        assert len(self.send(session, 3 + REFUSALS.count)) == 3 + REFUSALS.count
+        dispatcher = self.dispatcher()
+        connection: Any = dispatcher.connection
+        assert len(self.send(dispatcher, 3 + REFUSALS.count)) == 3 + REFUSALS.count
         assert not connection.closed
-        assert self.send(session, 50) == []
+        assert self.send(dispatcher, 50) == []
         assert connection.code == frames.TOO_FAST
         # A new socket does not start afresh.
-        again = self.session()
+        again = self.dispatcher()
         self.send(again, 1)
         assert again.connection.closed
         self.clock.advance(REFUSALS.period)
-        later = self.session()
+        later = self.dispatcher()
         assert self.send(later, 4) == ["sent"] * 3 + ["rate_limited"]
 
-    def say(self, session: Session, *several: dict[str, Any]) -> list[str]:
+    def say(self, dispatcher: FrameDispatcher, *several: dict[str, Any]) -> list[str]:
         """Send these frames in one array; what was said."""
-        connection: Any = session.connection
-        session.receive(json.dumps([*several]).encode())
+        connection: Any = dispatcher.connection
+        dispatcher.receive(json.dumps([*several]).encode())
         self.turn(len(several))
         said, connection.said = connection.said, []
         return [one.get("code", one["type"]) for one in said]
 
     def test_other_frames_count_by_themselves(self) -> None:
         self.build("3/s", "2/s")
-        session = self.session()
-        assert self.send(session, 4) == ["sent"] * 3 + ["rate_limited"]
+        dispatcher = self.dispatcher()
+        assert self.send(dispatcher, 4) == ["sent"] * 3 + ["rate_limited"]
         ping = {"type": "ping", "ref": "r"}
-        assert self.say(session, {"type": "nonsense"}, ping, ping) == ["bad_request", "pong", "rate_limited"]
-        assert self.say(self.session(device="laptop"), ping) == ["rate_limited"]
-        assert self.say(self.session("bob", "other"), ping) == ["pong"]
+        assert self.say(dispatcher, {"type": "nonsense"}, ping, ping) == [
+            "bad_request",
+            "pong",
+            "rate_limited",
+        ]
+        assert self.say(self.dispatcher(device="laptop"), ping) == ["rate_limited"]
+        assert self.say(self.dispatcher("bob", "other"), ping) == ["pong"]
 
     def test_a_message_that_is_no_frame_counts(self) -> None:
         self.build("off", "4/s")
-        session = self.session()
+        dispatcher = self.dispatcher()
         nonsense = {"type": "nonsense", "text": "x" * 2 * FREE_BYTES}
-        assert self.say(session, nonsense) == ["bad_request"]
-        assert self.say(session, nonsense) == ["rate_limited"]
+        assert self.say(dispatcher, nonsense) == ["bad_request"]
+        assert self.say(dispatcher, nonsense) == ["rate_limited"]
 
     def test_repeats_in_one_array_count_once(self) -> None:
         self.build("off", "4/s")
-        session = self.session()
+        dispatcher = self.dispatcher()
         mine, other = CONVERSATION, CONVERSATION.replace("a", "b")
         acks = [{"type": "ack", "conversation_id": mine, "seq": seq} for seq in (1, 7, 3)]
         acks.append({"type": "ack", "conversation_id": mine, "change": 2})
         resends = [{"type": "resend", "conversation_id": mine, "after": after} for after in range(9_000)]
         resends.append({"type": "resend", "conversation_id": other, "after": 0})
-        assert self.say(session, *acks, *resends) == []
+        assert self.say(dispatcher, *acks, *resends) == []
         self.hub.looking[0].callback(None)
         assert self.hub.resends == [(mine, 8_999), (other, 0)]
         [ack] = self.progress.acks
         assert (ack.seq, ack.change) == (7, 2)
         self.hub.looking[1].callback(None)
         ping = {"type": "ping", "ref": "r"}
-        assert self.say(session, ping, ping) == ["pong", "rate_limited"]
+        assert self.say(dispatcher, ping, ping) == ["pong", "rate_limited"]
 
     def test_one_thing_at_a_time_is_asked_and_the_socket_not_read_meanwhile(self) -> None:
-        session = self.session()
+        dispatcher = self.dispatcher()
         for after in (5, 6, 7):
-            session.receive(
+            dispatcher.receive(
                 json.dumps({"type": "resend", "conversation_id": CONVERSATION, "after": after}).encode()
             )
         assert self.hub.resends == [(CONVERSATION, 5)]
@@ -280,9 +284,9 @@ class SessionCase(SynchronousTestCase):
         assert not self.channel.paused
 
     def test_a_socket_rests_after_a_large_message(self) -> None:
-        session = self.session()
+        dispatcher = self.dispatcher()
         resends = [{"type": "resend", "conversation_id": CONVERSATION, "after": 0}] * 9_000
-        self.say(session, *resends)
+        self.say(dispatcher, *resends)
         self.hub.looking[0].callback(None)
         assert self.channel.paused
         self.clock.advance(0.1)
@@ -293,10 +297,10 @@ class SessionCase(SynchronousTestCase):
     def test_who_was_cut_off_is_not_even_listened_to(self) -> None:
         self.build("off", "1/s")
         ping = {"type": "ping", "ref": "r"}
-        session = self.session()
-        assert self.say(session, *[ping] * 200) == ["pong"] + ["rate_limited"] * REFUSALS.count
-        assert session.connection.closed
-        again = self.session()
+        dispatcher = self.dispatcher()
+        assert self.say(dispatcher, *[ping] * 200) == ["pong"] + ["rate_limited"] * REFUSALS.count
+        assert dispatcher.connection.closed
+        again = self.dispatcher()
         self.patch(frames, "split", lambda _: self.fail("it was read"))
         again.receive(b"[]")
         connection: Any = again.connection
@@ -304,7 +308,7 @@ class SessionCase(SynchronousTestCase):
 
     def test_no_socket_is_opened_for_who_was_cut_off_until_half_is_forgotten(self) -> None:
         self.parts.charges.open("phone")
-        self.send(self.session(), 4 + REFUSALS.count)
+        self.send(self.dispatcher(), 4 + REFUSALS.count)
         refused = self.assertRaises(Problem, self.parts.charges.open, "phone")
         self.assertEqual((refused.code, refused.retry_after), (Code.rate_limited, REFUSALS.period // 2))
         self.parts.charges.open("laptop")
@@ -313,4 +317,4 @@ class SessionCase(SynchronousTestCase):
 
     def test_off(self) -> None:
         self.build("off")
-        assert self.send(self.session(), 2_000) == ["sent"] * 2_000
+        assert self.send(self.dispatcher(), 2_000) == ["sent"] * 2_000

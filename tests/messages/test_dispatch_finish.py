@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from messenger.core.identity import Identity
 from messenger.core.limits.stores import LocalCounts
 from messenger.messages.charging import Charges
-from messenger.messages.session import Parts, Session
-from messenger.messages.store.places import Ack
+from messenger.messages.dispatch import FrameDispatcher, Parts
+from messenger.messages.model import Ack
 from messenger.wire.conversations import Sent
-from tests.messages.test_session_limits import CONVERSATION, Hub, Presence
+from tests.messages.test_dispatch_limits import CONVERSATION, Hub, Presence
 
 
 class Progress:
@@ -66,10 +66,12 @@ class FinishCase(SynchronousTestCase):
         charges = Charges(None, None, LocalCounts(clock.seconds))
         parts = Parts(clock, hub, hub, nothing, self.messages, self.progress, presence, nothing, 45, charges)
         self.said: list[str] = []
-        self.session = Session(parts, Channel(self.said), Identity("alice", "phone", "session", 0, 10**10))
+        self.dispatcher = FrameDispatcher(
+            parts, Channel(self.said), Identity("alice", "phone", "session", 0, 10**10)
+        )
 
     def receive(self, **frame: object) -> None:
-        self.session.receive(json.dumps({**frame, "conversation_id": CONVERSATION}).encode())
+        self.dispatcher.receive(json.dumps({**frame, "conversation_id": CONVERSATION}).encode())
 
     def send_and_acknowledge(self) -> None:
         self.receive(type="send", ref="r", client_id=CONVERSATION, kind="text", content="YQ==")
@@ -77,14 +79,14 @@ class FinishCase(SynchronousTestCase):
 
     def test_it_waits_until_acknowledgements_are_written(self) -> None:
         self.receive(type="ack", seq=3)
-        finished = ensureDeferred(self.session.finish())
+        finished = ensureDeferred(self.dispatcher.finish())
         self.assertNoResult(finished)
         self.progress.flushes[0].callback(None)
         self.successResultOf(finished)
 
     def test_an_acknowledgement_behind_a_message_is_not_forgotten(self) -> None:
         self.send_and_acknowledge()
-        finished = ensureDeferred(self.session.finish())
+        finished = ensureDeferred(self.dispatcher.finish())
         assert self.progress.acks == []
         self.messages.admitting[0].callback(Sent(seq=1, created_at="2026-01-31T09:30:00.123Z"))
         assert [ack.seq for ack in self.progress.acks] == [3]
@@ -101,9 +103,9 @@ class FinishCase(SynchronousTestCase):
 
     def test_a_connection_that_is_lost_meanwhile_ends_the_wait(self) -> None:
         self.send_and_acknowledge()
-        finished = ensureDeferred(self.session.finish())
-        self.session.connection.gone = lambda: None  # type: ignore[method-assign]
-        self.session.closed()
+        finished = ensureDeferred(self.dispatcher.finish())
+        self.dispatcher.connection.gone = lambda: None  # type: ignore[method-assign]
+        self.dispatcher.closed()
         for flush in self.progress.flushes:
             flush.callback(None)
         self.successResultOf(finished)

@@ -49,7 +49,7 @@ def unmasked(payload: bytes, mask: bytes) -> bytes:
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
 
 
-class TextsFirst(WebSocketServerProtocol):
+class FastTextProtocol(WebSocketServerProtocol):
     """A WebSocket whose whole texts go straight to `onMessage`.
 
     It stops where reading is paused, and after `FRAMES` frames others have a turn: one read may hold ten
