@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 
 from messenger.auth.store.administration import AdminStore
 from messenger.core.administrator import Administrator
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.config import require
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.lifecycle import StartError
 from messenger.core.outbox import Outbox
 from messenger.core.outgoing import Outgoing

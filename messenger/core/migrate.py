@@ -23,9 +23,8 @@ from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import OperationalError
 
-from messenger.core.database import role_of
 from messenger.core.database.blocking import connect
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import role_of, telling_line
 from messenger.core.lifecycle import StartError
 from messenger.core.schemas import SCHEMAS, folder
 from messenger.core.settings import DatabaseSettings

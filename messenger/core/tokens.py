@@ -25,8 +25,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from messenger.core.bus import Bus
-from messenger.core.database import Database
+from messenger.core.bus.connection import Bus
+from messenger.core.database.pool import Database
 from messenger.core.identity import Identity
 from messenger.wire import events
 from messenger.wire.codec import Decoder, Uuid

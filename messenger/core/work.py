@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus, BusAway, Job
+from messenger.core.bus.connection import Bus, BusAway
+from messenger.core.bus.jobs import Job
 from messenger.core.periodic import Periodic
 from messenger.core.waits import pause
 from messenger.wire.codec import Decoder

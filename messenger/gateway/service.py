@@ -184,7 +184,7 @@ def makeService(options: Options) -> Lifecycle:
     """What `twist` calls. The gateway needs no bus: it hears of nothing but requests."""
     from twisted.internet import reactor
 
-    from messenger.core.bus import Bus
+    from messenger.core.bus.connection import Bus
 
     try:
         settings = options.settings

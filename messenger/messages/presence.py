@@ -17,7 +17,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.clock import clock_of
 from messenger.core.ids import new_id
 from messenger.messages.batch_loader import BatchLoader

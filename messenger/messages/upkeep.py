@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.periodic import Periodic
 from messenger.messages.model import HeadsEvent
 from messenger.messages.store.upkeep import BATCH, UpkeepStore

@@ -16,16 +16,17 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.config import load
-from messenger.core.database import versions
+from messenger.core.database.versions import versions
 from messenger.core.http.server import HttpServer
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.room import Floor
 from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.service import Built, Context, ServiceOptions, leave, shared_parts, spans_of
 from messenger.core.settings import Settings
-from messenger.standalone.engines import EngineAddresses, Engines, EngineSecrets
+from messenger.standalone.engines.credentials import EngineSecrets
+from messenger.standalone.engines.engines import EngineAddresses, Engines
 from messenger.standalone.preflight import HIGHEST, LISTENERS, PORT, endpoints, in_the_way
 from messenger.standalone.server import announce
 from messenger.standalone.welcome import ready_lines

@@ -6,7 +6,7 @@ from msgspec import Raw
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.bus import MAX_PAYLOAD
+from messenger.core.bus.connection import MAX_PAYLOAD
 from messenger.core.ids import new_id
 from messenger.messages.live import receipts as module
 from messenger.messages.live.receipts import Receipts

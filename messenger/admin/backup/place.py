@@ -42,7 +42,7 @@ def look_at(
 ) -> Place:
     """The place of a restore into `data`, with the old server's `secrets` where they are given; StartError
     where it can't be one. Makes nothing."""
-    from messenger.standalone.engines import read_secrets
+    from messenger.standalone.engines.credentials import read_secrets
     from messenger.standalone.engines.wheels import find_programs
 
     find_programs()

@@ -5,7 +5,7 @@
 
 from messenger.admin.check.looking import Report
 from messenger.core.administrator import Administrator
-from messenger.core.bus import Bus, BusAway
+from messenger.core.bus.connection import Bus, BusAway
 from messenger.core.schemas import SCHEMAS
 
 PAGE = 500

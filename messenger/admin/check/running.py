@@ -13,7 +13,7 @@ from messenger.admin.progress import Progress
 from messenger.admin.running import note, run_reactor
 from messenger.core.administrator import Administrator
 from messenger.core.blobs import Blobs
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings
 from messenger.core.threads import Threads

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from messenger.admin.doctor.standing import look_at_nats
 from messenger.admin.doctor.telling import Telling
 from messenger.core.blobs import Blobs
-from messenger.core.bus import MAX_PAYLOAD, Bus, BusAway
+from messenger.core.bus.connection import MAX_PAYLOAD, Bus, BusAway
 from messenger.core.cache import Cache
 from messenger.core.lifecycle import StartError
 from messenger.core.limits.stores import CacheAway

@@ -13,7 +13,8 @@ from messenger.auth.store.transactions import (
     remove_account,
     user_of,
 )
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf, KdfAnswer, User

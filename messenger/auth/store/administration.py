@@ -21,7 +21,9 @@ from messenger.auth.store.transactions import (
     remove_challenges,
     remove_factors,
 )
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf

@@ -2,7 +2,8 @@
 
 from messenger.auth.model import EndReason
 from messenger.auth.store.transactions import end_device, end_sessions, lock_user, removed
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Device

@@ -25,7 +25,9 @@ from messenger.auth.store.transactions import (
     remove_recovery_codes,
     user_of,
 )
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.ids import new_id
 
 _CHALLENGE = """

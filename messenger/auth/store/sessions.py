@@ -17,7 +17,8 @@ from messenger.auth.model import (
     Spending,
 )
 from messenger.auth.store.transactions import end_session, login_state, open_session, see_device, user_of
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.identity import Identity
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing

@@ -1,7 +1,8 @@
 """The keys that only auth holds, in PostgreSQL."""
 
 from messenger.auth.model import NewKey
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.wire.auth import VerificationKey
 from messenger.wire.codec import base64url_text
 

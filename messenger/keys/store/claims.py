@@ -1,7 +1,8 @@
 """Claims in PostgreSQL. A claim is a function of the schema (schema/0003_claims.py,
 schema/0004_device_lists.py): one round trip, and no two claims of one device run at the same time."""
 
-from messenger.core.database import Database, Row
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import Asking, Claimed
 from messenger.wire.events import PrekeysLow

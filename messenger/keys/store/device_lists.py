@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import StandingList

@@ -6,7 +6,9 @@ ids where there are several. A rule is judged on what is read after the lock is 
 
 from collections.abc import Callable, Sequence
 
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import Change, DeviceKeys

@@ -6,7 +6,8 @@ again has none that it had.
 
 from collections.abc import Callable
 
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.wire.vault import VaultItem, VaultName
 
 

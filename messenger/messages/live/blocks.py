@@ -6,7 +6,7 @@ finds new blocks in PostgreSQL within seconds.
 
 from typing import TYPE_CHECKING, Any
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.periodic import Periodic
 from messenger.messages.live.hub import Hub
 from messenger.wire import events

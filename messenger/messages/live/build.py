@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.lifecycle import Part
 from messenger.core.outbox import Outbox
 from messenger.core.settings import Message

@@ -8,7 +8,7 @@ commit comes over the bus, and so does what any instance relays from the outbox.
 
 import msgspec
 
-from messenger.core.bus import MAX_PAYLOAD, Bus
+from messenger.core.bus.connection import MAX_PAYLOAD, Bus
 from messenger.core.outbox import Outbox
 from messenger.messages.live.audience import Audience
 from messenger.messages.live.delivery import Delivery

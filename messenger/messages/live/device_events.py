@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.ids import new_id
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub

@@ -11,7 +11,7 @@ from messenger.messages.live.hub import Hub
 from messenger.wire.shards import shard_of
 
 if TYPE_CHECKING:
-    from messenger.core.bus import Bus
+    from messenger.core.bus.connection import Bus
 
 LINGER_SECONDS = 60.0
 

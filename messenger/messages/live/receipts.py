@@ -6,7 +6,7 @@ that has users whom some of it concerns. A frame is made only where a socket her
 
 from collections.abc import Iterable, Sequence
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.ids import new_id
 from messenger.messages.live.audience import Audience
 from messenger.messages.live.hub import Hub

@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from messenger.core.certificates import trust_root
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.lags import Lags
 from messenger.core.lifecycle import EX_CONFIG, Part, StartError
 from messenger.core.settings import Push as PushSettings

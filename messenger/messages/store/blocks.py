@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.messages.model import pair_of
 from messenger.messages.store import changing
 

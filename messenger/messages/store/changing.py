@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from messenger.core import outbox
-from messenger.core.database import Transaction
+from messenger.core.database.transaction import Transaction
 from messenger.core.ids import new_id
 from messenger.messages.model import (
     Amendment,

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from messenger.core.database import Database, Transaction, UniqueViolation
+from messenger.core.database.connection import UniqueViolation
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.messages.model import (
     ConversationRow,
     Creation,

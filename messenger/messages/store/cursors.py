@@ -5,7 +5,8 @@ A cursor is how far a device has stored a conversation; the table has been calle
 
 from collections.abc import Sequence
 
-from messenger.core.database import Database, Row
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
 from messenger.messages.model import Ack, Head, Mark, Members, Membership, Risen
 
 # A device's cursor starts at what the conversation had come to when the device was made or its user joined,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from messenger.core.database import Database, Row
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
 from messenger.messages.model import Draft, Head, Outcome, StoredChange, StoredMessage
 
 _COMMIT = """

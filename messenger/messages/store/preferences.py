@@ -1,6 +1,6 @@
 """Users' wishes in PostgreSQL."""
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.wire.preferences import Groups
 
 

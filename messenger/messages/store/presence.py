@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.messages.model import Seen
 
 # Whom a user's presence is shown to: the peers of direct conversations in which it has written, no block.

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.identity import Identity
 
 MAX_TICKET = 512

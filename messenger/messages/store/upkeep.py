@@ -1,6 +1,6 @@
 """The removal, in PostgreSQL, of expired contents and of what deleted users and removed devices have left."""
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.messages.model import Amendment, ConversationState, HeadsEvent, Unchanged
 from messenger.messages.store.conversations import ConversationStore
 
