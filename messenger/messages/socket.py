@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from messenger.core.http.call import Call
-from messenger.core.http.router import parse_query
+from messenger.core.http.parameters import parse_query
 from messenger.core.http.writing import write_now
 from messenger.core.identity import Identity
 from messenger.messages.dispatch import FrameDispatcher, Parts

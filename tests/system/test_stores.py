@@ -70,7 +70,7 @@ class TestAuthStores(AuthStoreSuite, FactorStoreSuite):
         self.admin = AdminStore(database, "test")
 
     def add_invite(self, invite_hash: bytes) -> None:
-        run(self.admin.add_invite(invite_hash, 1, 100.0))
+        run(self.admin.invites.add(invite_hash, 1, 100.0))
 
     def disable(self, user_id: str) -> None:
         run(self.admin.disable(user_id))
