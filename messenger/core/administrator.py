@@ -13,7 +13,7 @@ import psycopg2
 import psycopg2.extensions
 
 from messenger.core.database.blocking import connect
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
 
@@ -78,9 +78,9 @@ class Administrator:
         try:
             yield
         except (psycopg2.errors.LockNotAvailable, psycopg2.extensions.QueryCanceledError) as error:
-            raise Busy(f"{self._where}: {telling_line(error)}") from None
+            raise Busy(f"{self._where}: {error_line(error)}") from None
         except psycopg2.Error as error:
-            raise StartError(f"{self._where}: {telling_line(error)}{advice}") from None
+            raise StartError(f"{self._where}: {error_line(error)}{advice}") from None
 
     @contextmanager
     def transaction(self, *, snapshot: bool = False) -> Iterator[None]:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from messenger.admin.check import accounts, files, messages
 from messenger.admin.check.blobs import BlobCheck
-from messenger.admin.check.looking import Report, run_check
 from messenger.admin.check.outboxes import check_outboxes
+from messenger.admin.check.walk import Report, run_check
 from messenger.admin.progress import Progress
 from messenger.admin.running import note, run_reactor
 from messenger.core.administrator import Administrator

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from messenger.core.database.connection import Connection
 from messenger.core.database.leases import Leases
 from messenger.core.database.primary import FAILURES, History, Hosts, Older, Unreachable, history_of
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 from messenger.core.hosts import Host
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
@@ -230,7 +230,7 @@ class Connections:
                 connection.history = history
                 self._take_history(connection)
         except FAILURES as error:
-            log.debug("a connection to PostgreSQL is ended: {reason}", reason=telling_line(error))
+            log.debug("a connection to PostgreSQL is ended: {reason}", reason=error_line(error))
             connection.end()
         finally:
             self.leases.give_back(connection)

@@ -7,7 +7,7 @@ from messenger.core.database.pool import Database
 from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
-from messenger.keys.model import StandingList
+from messenger.keys.model import CurrentList
 from messenger.wire.codec import Binary, Uuid
 from messenger.wire.events import DeviceChanged
 from messenger.wire.keys import DeviceIdentity, DeviceList, Identities, ListedDevice, PendingDevice
@@ -21,7 +21,7 @@ class DeviceListStore:
         self._database = database
 
     async def replace(
-        self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+        self, user_id: str, given: DeviceList, rule: Callable[[CurrentList], None]
     ) -> list[Outgoing] | None:
         """Put the list in the place of the one that stands. Where one does, `rule` gets it and raises Problem
         to refuse. None where there is no such user."""
@@ -100,7 +100,7 @@ async def _published(tx: Transaction, user_id: str) -> set[str]:
 
 
 async def _put(
-    tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+    tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[CurrentList], None]
 ) -> bytes | None:
     """Store the list without its devices.
 
@@ -119,7 +119,7 @@ async def _put(
     row = await tx.row("select account_key, version from key.lists where user_id = %s for update", (user_id,))
     if row is None:
         return None
-    rule(StandingList(row[0], row[1]))
+    rule(CurrentList(row[0], row[1]))
     await tx.write(
         "update key.lists set account_key = %s, version = %s, signature = %s, created_at = now()"
         " where user_id = %s",

@@ -57,7 +57,7 @@ class Provisional:
             del self.notes[blob_key]
 
 
-class Arriving:
+class Incoming:
     """The bytes of `content`, in pieces of any size. `error` is what ended them early, one of `breaks`."""
 
     def __init__(self, content: AsyncIterator[bytes], breaks: tuple[type[Exception], ...]) -> None:
@@ -97,9 +97,9 @@ class Segment:
     """The body of one blob: `size` bytes, `taken` of them from what arrives. Where that breaks off zeros fill
     the rest, for S3 was told the size and would keep nothing otherwise; nobody ever reads them."""
 
-    def __init__(self, arriving: Arriving, size: int, keep: Keep) -> None:
+    def __init__(self, incoming: Incoming, size: int, keep: Keep) -> None:
         self.taken = 0
-        self._arriving = arriving
+        self._incoming = incoming
         self._left = size
         self._keep = keep
 
@@ -110,14 +110,14 @@ class Segment:
         if not self._left:
             raise StopAsyncIteration
         await self._keep()
-        chunk = await self._arriving.take(self._left)
+        chunk = await self._incoming.take(self._left)
         self.taken += len(chunk)
         chunk = chunk or FILLING[: self._left]
         self._left -= len(chunk)
         return chunk
 
 
-class Joined:
+class JoinedSegments:
     """The bytes of `pieces`, one after the other, hashed as they go by. To be taken whole or closed.
 
     Raises Missing.
@@ -130,7 +130,7 @@ class Joined:
         self._current: Chunks | None = None
         self._hash = hashlib.sha256()
 
-    def __aiter__(self) -> "Joined":
+    def __aiter__(self) -> "JoinedSegments":
         return self
 
     async def __anext__(self) -> bytes:
@@ -161,10 +161,10 @@ class Joined:
             self._current.close()
 
 
-class Nothing:
+class NoBytes:
     """No bytes, as an async iterator of chunks."""
 
-    def __aiter__(self) -> "Nothing":
+    def __aiter__(self) -> "NoBytes":
         return self
 
     async def __anext__(self) -> bytes:

@@ -5,8 +5,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from messenger.files.model import Reserved
-from messenger.files.resumable.arriving import Arriving, Joined, Nothing, Provisional, Segment
 from messenger.files.resumable.model import Piece, Upload
+from messenger.files.resumable.segments import Incoming, JoinedSegments, NoBytes, Provisional, Segment
 from messenger.wire.errors import Code, Problem
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Barred(Exception):
     """A block has been set in the upload's conversation: it will be no file."""
 
 
-class Taking:
+class Append:
     """One request's bytes, `length` of them unless that is None, on their way into an upload."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Taking:
         blobs: "Blobs",
         new_key: Callable[[], str],
         upload: Upload,
-        arriving: Arriving,
+        incoming: Incoming,
         provisional: Provisional,
         length: int | None,
         checksum: bytes | None,
@@ -43,7 +43,7 @@ class Taking:
         self._blobs = blobs
         self._new_key = new_key
         self._upload = upload
-        self._arriving = arriving
+        self._incoming = incoming
         self._stated = upload.length - upload.offset if length is None else length
         self._provisional = provisional
         self._checksum = checksum
@@ -54,16 +54,16 @@ class Taking:
     async def run(self) -> None:
         """Take everything; Problems as `Uploads.append` has them, Moved, Missing."""
         size = FIRST
-        while await self._arriving.more():
+        while await self._incoming.more():
             if self._at == self._upload.length:
                 raise beyond(self._upload)
             await self._take_segment(size)
             size = min(size * 2, MOST)
             if self._checksum is None and self._at < self._upload.length:
                 await self._advance()
-        if self._checksum is not None and self._arriving.error is not None:
+        if self._checksum is not None and self._incoming.error is not None:
             return  # what can't be checked does not count
-        if self._checksum is not None and self._arriving.digest() != self._checksum:
+        if self._checksum is not None and self._incoming.digest() != self._checksum:
             raise Problem(Code.checksum_mismatch)
         if self._at == self._upload.length:
             await self._complete()
@@ -77,7 +77,7 @@ class Taking:
         self._at += segment.taken
 
     async def _put(self, size: int) -> tuple[str, Segment]:
-        segment = Segment(self._arriving, size, self._provisional.keep)
+        segment = Segment(self._incoming, size, self._provisional.keep)
         return await self._store_blob(segment, size), segment
 
     async def _store_blob(self, chunks: AsyncIterator[bytes], size: int) -> str:
@@ -97,8 +97,8 @@ class Taking:
     async def _complete(self) -> None:
         if self._moved_to == 0 and len(self._waiting) <= 1:
             # All of it came at once and is one blob already, or is nothing at all.
-            digest = self._arriving.digest() if self._waiting else sha256().digest()
-            blob_key = self._waiting[0].blob_key if self._waiting else await self._store_blob(Nothing(), 0)
+            digest = self._incoming.digest() if self._waiting else sha256().digest()
+            blob_key = self._waiting[0].blob_key if self._waiting else await self._store_blob(NoBytes(), 0)
         else:
             blob_key, digest = await self._join()
         noted = self._provisional.notes[blob_key]
@@ -118,7 +118,7 @@ class Taking:
             at += piece.size
         if at != self._upload.length:
             raise Moved()
-        joined = Joined(self._blobs, pieces, self._provisional.keep)
+        joined = JoinedSegments(self._blobs, pieces, self._provisional.keep)
         try:
             blob_key = await self._store_blob(joined, self._upload.length)
         finally:

@@ -18,7 +18,7 @@ TRY_SECONDS = 0.5
 Mend = Callable[[Administrator, Row], str]
 
 
-class Left(Exception):
+class NotMended(Exception):
     """Why something is not mended after all."""
 
 
@@ -43,7 +43,7 @@ class Check:
 
     `walk` gives pages of ids (none: there is but one question), `find` the rows that are wrong among the ids
     `%(ids)s`, `say` what is wrong with one. `mend` mends a row in a transaction and gives what it did, or
-    nothing where all was well by then, or raises Left; `left` is why nothing is done where there is no
+    nothing where all was well by then, or raises NotMended; `left` is why nothing is done where there is no
     `mend`. With `twice` only what is wrong at a second look counts.
     """
 
@@ -136,7 +136,7 @@ def _judge(check: Check, row: Row, database: Administrator, report: Report, *, r
         return
     try:
         mended = mend(check.mend, row, database)
-    except Left as why:
+    except NotMended as why:
         report.found(what, "", str(why))
         return
     except Busy:

@@ -34,8 +34,8 @@ class NoAnswer(Exception):
     """A process did not answer; the text says why in a few words."""
 
 
-class Asking:
-    """An Ask."""
+class HttpAsker:
+    """Asks processes, as an `Ask`."""
 
     def __init__(self, reactor: Any, settings: Settings) -> None:
         self._reactor = reactor

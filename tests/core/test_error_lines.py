@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 
 REFUSED = (
     'connection to server at "localhost" (::1), port 5432 failed: Connection refused\n'
@@ -26,4 +26,4 @@ REFUSED = (
     ],
 )
 def test_the_fatal_line_is_quoted(text: str, line: str) -> None:
-    assert telling_line(psycopg2.OperationalError(text)) == line
+    assert error_line(psycopg2.OperationalError(text)) == line

@@ -15,7 +15,7 @@ from messenger.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """A directory that has been looked at. `secrets` is the text to put there before its engines begin, None
     where they are there or are to be new; `settings` are those that say which secrets hold."""
 
@@ -39,8 +39,8 @@ class Place:
 
 def look_at(
     data: Path, secrets: Path | None, config: str | None, environ: Mapping[str, str], manifest: Manifest
-) -> Place:
-    """The place of a restore into `data`, with the old server's `secrets` where they are given; StartError
+) -> Destination:
+    """The destination of a restore into `data`, with the old server's `secrets` where they are given; StartError
     where it can't be one. Makes nothing."""
     from messenger.standalone.engines.credentials import read_secrets
     from messenger.standalone.engines.wheels import find_programs
@@ -61,7 +61,7 @@ def look_at(
         over = {
             "auth": {"signing_secret": read_secrets(text, secrets if new and secrets else there).token_secret}
         }
-    return Place(data, given if new else None, load(config, environ, over))
+    return Destination(data, given if new else None, load(config, environ, over))
 
 
 def _look_at_new(data: Path, manifest: Manifest) -> None:

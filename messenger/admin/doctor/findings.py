@@ -6,7 +6,7 @@ from typing import TextIO
 
 
 @dataclass
-class Telling:
+class Findings:
     """Writes the lines as they come; `wrong` and `warned` count them."""
 
     out: TextIO | None = None

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from messenger.admin.doctor.telling import Telling
+from messenger.admin.doctor.findings import Findings
 from messenger.core.administrator import Administrator
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings
@@ -15,12 +15,12 @@ from pg_stat_replication where state = 'streaming' order by 1
 _ADVICE = "see docs/operations.md, `When a standby takes over`"
 
 
-def look_at_hosts(settings: Settings, telling: Telling) -> None:
+def look_at_hosts(settings: Settings, findings: Findings) -> None:
     """Each host of `[database] host`: exactly one is the primary."""
     hosts = settings.database.hosts
     if len(hosts) == 1:
         words = f"{hosts[0]} alone"
-        telling.warn(
+        findings.warn(
             "[database] host", words, "fine for a pooler's or a cloud's address that moves; else name all"
         )
         return
@@ -31,40 +31,40 @@ def look_at_hosts(settings: Settings, telling: Telling) -> None:
             with Administrator(only, statement=5.0, any_state=True) as database:
                 standby = bool(database.value("select pg_is_in_recovery()"))
         except StartError as error:
-            telling.warn(f"PostgreSQL at {host}", f"does not let us in ({error})", "it can't take over")
+            findings.warn(f"PostgreSQL at {host}", f"does not let us in ({error})", "it can't take over")
             continue
-        telling.ok(f"PostgreSQL at {host}", "is a standby" if standby else "is the primary")
+        findings.ok(f"PostgreSQL at {host}", "is a standby" if standby else "is the primary")
         if not standby:
             primaries.append(host)
     if len(primaries) > 1:
         names = ", ".join(map(str, primaries))
-        telling.bad(
+        findings.bad(
             "PostgreSQL", f"{names} all take writes", "stop all but the one with the newest timeline at once"
         )
 
 
-def look_at_standbys(database: Administrator, telling: Telling) -> None:
+def look_at_standbys(database: Administrator, findings: Findings) -> None:
     """Who would take over, and whether it has all that was acknowledged."""
     found = database.rows(_STANDBYS)
     if not found:
-        telling.warn(
+        findings.warn(
             "PostgreSQL standby", "there is none", f"one machine lost is the service lost; {_ADVICE}"
         )
         return
     wanted = str(database.value("show synchronous_standby_names"))
     for name, state, lag in found:
         if state in ("sync", "quorum"):
-            telling.ok(f"standby {name}", f"has all that is acknowledged ({state})")
+            findings.ok(f"standby {name}", f"has all that is acknowledged ({state})")
         else:
             words = f"is asynchronous, {lag:.1f} s behind"
             why = "the last seconds come back from clients only" if not wanted else "others are waited for"
-            telling.warn(f"standby {name}", words, f"{why}; {_ADVICE}")
+            findings.warn(f"standby {name}", words, f"{why}; {_ADVICE}")
 
 
-def look_at_nats(settings: Settings, telling: Telling) -> None:
+def look_at_nats(settings: Settings, findings: Findings) -> None:
     """Whether one NATS may be lost."""
     if settings.nats.replicas < 3:
-        telling.warn(
+        findings.warn(
             "[nats] replicas",
             f"is {settings.nats.replicas}: one node holds each stream",
             "without it nothing is lost, and others' messages take seconds; three nodes and 3 do better",
