@@ -40,8 +40,8 @@ class Destination:
 def look_at(
     data: Path, secrets: Path | None, config: str | None, environ: Mapping[str, str], manifest: Manifest
 ) -> Destination:
-    """The destination of a restore into `data`, with the old server's `secrets` where they are given; StartError
-    where it can't be one. Makes nothing."""
+    """The destination of a restore into `data`, with the old server's `secrets` where they are given;
+    StartError where it can't be one. Makes nothing."""
     from messenger.standalone.engines.credentials import read_secrets
     from messenger.standalone.engines.wheels import find_programs
 
