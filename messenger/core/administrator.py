@@ -84,8 +84,8 @@ class Administrator:
 
     @contextmanager
     def transaction(self, *, snapshot: bool = False) -> Iterator[None]:
-        """What is done within is committed together, or not at all. With `snapshot` all of it reads one
-        state of the database, and changes nothing."""
+        """A transaction: what is done within is committed together, or not at all. With `snapshot` all of it
+        reads one state of the database, and changes nothing."""
         assert not self._open
         self._open = True
         self._connection.set_session(

@@ -29,7 +29,7 @@ log = Logger(namespace="messenger.gateway")
 
 
 def problem_of(error: UpstreamError) -> Problem:
-    """What a client is told of an upstream that did not answer."""
+    """Give the problem that a client is told where an upstream did not answer."""
     if error.why is Why.slow:
         return Problem(Code.gateway_timeout)
     if error.why is Why.busy:

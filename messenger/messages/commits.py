@@ -102,7 +102,7 @@ class Commits:
         return len(self._pending)
 
     async def append(self, draft: Draft) -> Outcome:
-        """What became of the draft, once that is committed. Problem `unavailable` when too many wait."""
+        """The outcome of the draft, once it is committed. Problem `unavailable` when too many wait."""
         key = (draft.conversation_id, draft.device_id, draft.client_id)
         waiting = self._pending.get(key)
         if waiting is None:

@@ -231,7 +231,7 @@ class FrameDispatcher:
             self._say_no(ref, Problem(Code.internal))
 
     def _refuse(self, raw: bytes, problem: Problem) -> None:
-        """What came is no frame: it is charged for its size, and answered by `problem`."""
+        """Charge what is no frame for its size, and answer by `problem`."""
         ref = frames.ref_of(raw)
         if self._charge(ref, len(raw)):
             self._say_no(ref, problem)

@@ -199,7 +199,7 @@ class MessageEndpoints:
         errors=(Code.not_found,),
     )
     async def changes(self, call: Call, query: conversations.ChangesQuery) -> Page[conversations.Change]:
-        """What happened to a conversation besides messages."""
+        """A conversation's changes: its history besides messages."""
         found, cursor = await self._messages.changes(_sender(call), call.params["conversation_id"], query)
         return Page([change_item(happened) for happened in found], cursor)
 
@@ -227,14 +227,14 @@ class BlockEndpoints:
 
 
 class PreferenceEndpoints:
-    """What the asker wishes of the server."""
+    """The asker's preferences."""
 
     def __init__(self, preferences: Preferences) -> None:
         self._preferences = preferences
 
     @route("GET", "/preferences", answer=Wishes)
     async def preferences(self, call: Call) -> Wishes:
-        """What the asker wishes: who may add it to groups."""
+        """The asker's preferences: who may add it to groups."""
         return await self._preferences.of(call.identity.user_id)
 
     @route("PUT", "/preferences", body=Wishes)

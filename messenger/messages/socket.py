@@ -148,7 +148,7 @@ class Socket(FastTextProtocol):
 
 
 def text_head(size: int) -> bytes:
-    """What stands before a server's unfragmented text of `size` bytes (RFC 6455 section 5.2)."""
+    """The head of a server's unfragmented text of `size` bytes (RFC 6455 section 5.2)."""
     if size < 126:
         return bytes((0x81, size))
     if size < 65_536:

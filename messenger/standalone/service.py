@@ -70,7 +70,7 @@ class Options(ServiceOptions):
 
     @property
     def over(self) -> dict[str, dict[str, Any]]:
-        """What the settings say where neither the file nor the environment does."""
+        """Settings that hold where neither the file nor the environment says otherwise."""
         return {section: dict(keys) for section, keys in endpoints(int(self["port"])).items()}
 
 
@@ -108,7 +108,7 @@ class Standalone(Ordered):
 
 
 def embedded_settings(addresses: EngineAddresses, secrets: EngineSecrets) -> dict[str, dict[str, Any]]:
-    """What the settings say where the file and the environment say nothing: the embedded engines."""
+    """Settings that hold where the file and the environment say nothing: the embedded engines."""
     redis = addresses.redis_url.rpartition("@")[2]
     over: dict[str, dict[str, Any]] = {
         "database": {

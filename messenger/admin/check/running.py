@@ -43,7 +43,7 @@ def check(settings: Settings, *, repair: bool) -> int:
 async def _beyond(
     reactor: Any, settings: Settings, database: Administrator, report: Report, *, repair: bool
 ) -> None:
-    """What needs S3 and NATS."""
+    """Run the checks that need S3 and NATS."""
     await _outboxes(reactor, settings, database, report, repair=repair)
     threads = Threads(reactor, "s3", 1, 8)
     blobs = Blobs(reactor, settings.s3, threads)

@@ -147,7 +147,7 @@ def _judge(check: Check, row: Row, database: Administrator, report: Report, *, r
 
 
 def mend(how: Mend, row: Row, database: Administrator) -> str:
-    """What was done, in a transaction that is tried again where others hold the row; Busy."""
+    """Mend, and say what was done, in a transaction that is tried again where others hold the row; Busy."""
     for number in range(TRIES):
         try:
             with database.transaction():

@@ -22,7 +22,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def look_at_settings(settings: Settings, findings: Findings) -> None:
-    """What needs no engine."""
+    """Check the settings, as far as that takes no engine."""
     for schema in SCHEMAS:
         given = bool(getattr(settings, schema).database_password)
         findings.judge(

@@ -1,4 +1,4 @@
-"""What the doctor says: `ok`, `warn` (it works, and is not as it should be) or `WRONG`, and what to do."""
+"""The doctor's findings: `ok`, `warn` (it works, and is not as it should be) or `WRONG`, and what to do."""
 
 import sys
 from dataclasses import dataclass

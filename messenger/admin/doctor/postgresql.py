@@ -73,7 +73,7 @@ def _room(database: Administrator, findings: Findings) -> None:
 
 
 class _TakenBack(Exception):
-    """What was stored was stored to see whether it can be."""
+    """Raised to take back what was stored to see whether it can be."""
 
 
 def _server(database: Administrator, findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""What one lost machine of PostgreSQL or NATS costs: single points, and standbys that may be behind."""
+"""The cost of one lost machine of PostgreSQL or NATS: single points, and standbys that may be behind."""
 
 from msgspec.structs import replace
 

@@ -80,7 +80,7 @@ class _Always:
         self._endpoint = endpoint
 
     def endpointForURI(self, uri: object) -> IStreamClientEndpoint:
-        """What IAgentEndpointFactory wants."""
+        """See IAgentEndpointFactory."""
         return self._endpoint
 
 
@@ -89,12 +89,12 @@ class _AnyCertificate:
     """For a process of this machine, which says by its instance who it is."""
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> "_AnyConnection":
-        """What IPolicyForHTTPS wants."""
+        """See IPolicyForHTTPS."""
         return _AnyConnection()
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _AnyConnection:
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
-        """What IOpenSSLClientConnectionCreator wants."""
+        """See IOpenSSLClientConnectionCreator."""
         return Connection(CertificateOptions().getContext(), None)

@@ -232,7 +232,7 @@ class Bus:
                 listener()
 
     def doubt(self) -> None:
-        """What was heard may not hold any more: its hearers look into PostgreSQL, as after a gap."""
+        """Say that what was heard may not hold any more: its hearers look into PostgreSQL, as after a gap."""
         self.gaps += 1
         for listener in self._gaps:
             listener()

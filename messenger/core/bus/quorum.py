@@ -153,4 +153,4 @@ class Quorum:
 
 
 async def _ignore(_error: Exception) -> None:
-    """What became of a question is told by its answer."""
+    """Ignore it: the answer tells."""

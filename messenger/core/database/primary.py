@@ -114,7 +114,7 @@ class Hosts:
         self._recent = recent
 
     async def connect(self, attempt: Attempt) -> Connection:
-        """What `attempt` gives for the first host that it gives something for; Unreachable.
+        """Give what `attempt` does for the first host that it gives something for; Unreachable.
 
         `attempt` raises one of FAILURES, and lets go of everything when it is cancelled.
         """

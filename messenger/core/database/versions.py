@@ -50,7 +50,7 @@ def versions(settings: DatabaseSettings, schemas: Sequence[str]) -> dict[str, st
 
 
 def error_line(error: BaseException) -> str:
-    """What an error of PostgreSQL's says, in one line: the server's own last word, where there is one.
+    """An error of PostgreSQL's in one line: the server's own last word, where there is one.
 
     libpq tells of each address of a name that it has tried; a refused connection to one of them stands before
     what the server said at the other.

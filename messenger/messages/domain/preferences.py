@@ -1,4 +1,4 @@
-"""What a user wishes of the server."""
+"""A user's preferences."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ class Preferences:
         self._store = store
 
     async def of(self, user_id: str) -> Wishes:
-        """What the user has said, or what holds for who has said nothing."""
+        """The user's preferences, or the defaults for who has said nothing."""
         return Wishes(groups=await self._store.groups(user_id) or "anyone")
 
     async def put(self, user_id: str, wishes: Wishes) -> None:

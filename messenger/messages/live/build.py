@@ -27,7 +27,7 @@ from messenger.messages.store.messages import MessageStore
 
 @dataclass(frozen=True)
 class Live:
-    """What the rest of the service needs of live delivery. `parts` are in the order in which they start."""
+    """Live delivery as the rest of the service sees it. `parts` are in the order in which they start."""
 
     hub: Hub
     backlog: Backlog

@@ -1,4 +1,4 @@
-"""What instances tell each other of conversations: messages and changes.
+"""Events of conversations between instances: messages and changes.
 
 What this instance commits is offered to its own sockets at once and published for the others, contents
 included (of a large batch only how far each conversation has come, and they read it). Messages go to those

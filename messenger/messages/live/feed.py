@@ -67,7 +67,7 @@ class Feed:
         return Head(seq, change), self.head
 
     def given(self, page: Page, now: int) -> list[tuple[StoredMessage, int]]:
-        """What live followers lack has come; gives to how many sockets each message of it went."""
+        """Show live followers what they lacked; gives to how many sockets each message of it went."""
         frames = Frames(now)
         sockets: dict[int, int] = {}
         for follower in self.followers:

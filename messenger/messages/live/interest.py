@@ -1,4 +1,4 @@
-"""What this instance hears of the others: what concerns the shards of users who have sockets here.
+"""This instance's interest in others' events: those of the shards of users who have sockets here.
 
 A shard is wanted from its first socket on, and until the last has been gone for LINGER_SECONDS. What a new
 socket follows is read once the others know (`known`), so that nothing falls in between.

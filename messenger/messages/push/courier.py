@@ -31,7 +31,7 @@ log = Logger()
 
 
 class Result(StrEnum):
-    """What became of a try."""
+    """The outcome of a try."""
 
     sent = "sent"
     gone = "gone"  # there is no such endpoint any more

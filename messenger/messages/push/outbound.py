@@ -81,7 +81,7 @@ class _Checked:
         self._tls = tls
 
     def connect(self, factory: Any) -> Any:
-        """What IStreamClientEndpoint wants."""
+        """See IStreamClientEndpoint."""
         return ensureDeferred(self._connect(_BoundedFactory(factory)))
 
     async def _connect(self, factory: Any) -> Any:
@@ -105,7 +105,7 @@ class _Always:
         self._endpoint = endpoint
 
     def endpointForURI(self, uri: object) -> _Checked:
-        """What IAgentEndpointFactory wants."""
+        """See IAgentEndpointFactory."""
         return self._endpoint
 
 

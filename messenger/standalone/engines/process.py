@@ -41,7 +41,7 @@ LOG_BYTES = 1 << 20  # a longer log is put aside, as NAME.log.1, before the engi
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `argv` is for everyone to see; what is secret goes in `input`, its standard input.
+    """A program to run. `argv` is for everyone to see; what is secret goes in `input`, its standard input.
 
     `death` is the signal it gets when this process ends unforeseen. `nice` is by how much its priority is
     lower than this process's, from 0 to 19.

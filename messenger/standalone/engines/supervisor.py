@@ -27,7 +27,7 @@ log = Logger()
 
 
 class Engine(Protocol):
-    """What is particular to one engine. `title` is its name to people; `traces` is where it leaves some."""
+    """One engine, to a supervisor. `title` is its name to people; `traces` is where it leaves some."""
 
     title: str
     traces: Traces
