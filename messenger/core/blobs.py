@@ -167,9 +167,9 @@ class Blobs:
         except StoresNothing as problem:
             self.room.lost(problem.reason, sure=False)
         except Problem as problem:
-            log.debug("S3 was asked for room in vain: {detail}", detail=problem.detail)
+            log.debug("it could not be found out whether S3 has room again: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("S3 was asked for room in vain")
+            log.failure("it could not be found out whether S3 has room again; that is tried again")
         finally:
             self._trying = False
 

@@ -75,7 +75,7 @@ class Passage(Exchange):
         return await self._upstream.connection(fresh=fresh)
 
     def _unexpected(self, failure: Failure) -> None:
-        log.failure("{upstream} could not be asked", failure, upstream=self._upstream.name)
+        log.failure("a request to {upstream} failed", failure, upstream=self._upstream.name)
         if self._connection is not None:
             self._connection.abort()
         self._request.refuse(INTERNAL)

@@ -78,7 +78,9 @@ class Presence:
         bus.on(events.PRESENCE, self._hear, own=True)
 
     async def start(self) -> None:
-        self._renewing.start(RENEW_SECONDS).addErrback(lambda why: log.failure("renewing ended", why))
+        self._renewing.start(RENEW_SECONDS).addErrback(
+            lambda why: log.failure("presence is no longer renewed; restart this instance", why)
+        )
 
     async def stop(self) -> None:
         """The instance stops: its users are offline, unless they are seen elsewhere."""
@@ -90,7 +92,10 @@ class Presence:
         try:
             await self._tell(await self._store.leave(self._instance_id))
         except Problem as problem:
-            log.warn("presence could not be taken back: {detail}", detail=problem.detail)
+            log.warn(
+                "users could not be set offline: {detail}; another instance does so within a minute",
+                detail=problem.detail,
+            )
 
     # what happens here
 
@@ -158,9 +163,9 @@ class Presence:
                 self._told_gone(left)
             await self._tell(sorted(set(owners.values())))
         except Problem as problem:
-            log.warn("presence has to wait: {detail}", detail=problem.detail)
+            log.warn("presence can't be stored, and is tried again: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("presence has to wait")
+            log.failure("presence can't be stored, and is tried again")
         if not written:
             delay = RETRY_SECONDS
             self._changed = {**changed, **self._changed}
@@ -180,10 +185,10 @@ class Presence:
                 self._told_gone(buried)
             await self._tell(buried)
         except Problem as problem:
-            log.warn("presence can't be renewed: {detail}", detail=problem.detail)
+            log.warn("this instance can't renew its presence: {detail}", detail=problem.detail)
         except Exception:
             # The renewing must go on: the instance would be taken for dead.
-            log.failure("presence can't be renewed")
+            log.failure("this instance can't renew its presence")
 
     # telling
 
@@ -192,7 +197,7 @@ class Presence:
         try:
             found = await self._seen_by.load(connection.user_id)
         except Problem as problem:
-            log.warn("a socket does not hear who is online: {detail}", detail=problem.detail)
+            log.warn("a socket was not told who is online: {detail}", detail=problem.detail)
             return
         for user_id, status in found:
             connection.say(self._frame(user_id, status))

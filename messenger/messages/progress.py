@@ -106,7 +106,7 @@ class Progress:
         try:
             await self._write()
         except Problem as problem:
-            log.warn("acknowledgements have to wait: {detail}", detail=problem.detail)
+            log.warn("acknowledgements can't be stored, and are tried again: {detail}", detail=problem.detail)
         except Exception:
             # A socket that opens waits for this, and must not wait for ever.
             log.failure("acknowledgements were not written")

@@ -292,7 +292,7 @@ class Bus:
             try:
                 await within(self._reactor, STOP_SECONDS, from_asyncio(self._leave(link)))
             except TimeoutError:
-                log.warn("NATS did not let go in time")
+                log.warn("the connection to NATS did not close in time")
 
     async def _leave(self, link: Link) -> None:
         await self._numbering.say_last(link)

@@ -235,7 +235,9 @@ class Database:
         except Problem as problem:
             log.debug("PostgreSQL still has no room: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("PostgreSQL was asked for room in vain")
+            log.failure(
+                "it could not be found out whether PostgreSQL's disk has room again; that is tried again"
+            )
 
     async def _roll_back(self, connection: Connection) -> None:
         if connection.ended:

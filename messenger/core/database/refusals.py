@@ -46,7 +46,10 @@ def refused(room: Room, error: psycopg2.OperationalError) -> Exception:
     if code == psycopg2.errorcodes.DISK_FULL or NO_SPACE in str(error):
         return room.lost(error_line(error))
     if code.startswith(("53", "58")):
-        log.error("PostgreSQL can't: {reason}", reason=error_line(error))
+        log.error(
+            "PostgreSQL refuses statements: {reason}; clients are told to come back until that is mended",
+            reason=error_line(error),
+        )
         return unavailable("The database can't serve this at the moment.")
     return error
 

@@ -91,7 +91,10 @@ class Delivery:
                 try:
                     found = await self._read(feed.conversation_id, *gap)
                 except Problem as problem:
-                    log.warn("a conversation has to wait: {detail}", detail=problem.detail)
+                    log.warn(
+                        "a conversation's messages can't be read, and are tried again: {detail}",
+                        detail=problem.detail,
+                    )
                     await pause(self._reactor, RETRY_SECONDS)
                 except Exception:
                     log.failure("a conversation can't be read")

@@ -60,7 +60,7 @@ class DeviceEvents:
         try:
             names = await self._cursors.conversations_of(event.user_id)
         except Problem as problem:
-            log.warn("a device's change stays untold: {detail}", detail=problem.detail)
+            log.warn("a device's change is not told to its peers: {detail}", detail=problem.detail)
             return
         reached = set(self._hub.sockets_of(event.user_id))
         for name in names:

@@ -74,7 +74,9 @@ class Healing:
         self._phase = self._reactor.callLater(random.uniform(0, TICK_SECONDS), self._begin)  # noqa: S311
 
     def _begin(self) -> None:
-        self._ticking.start(TICK_SECONDS).addErrback(lambda why: log.failure("looking at heads ended", why))
+        self._ticking.start(TICK_SECONDS).addErrback(
+            lambda why: log.failure("missed events are no longer looked for; restart this instance", why)
+        )
 
     async def stop(self) -> None:
         if self._phase is not None and self._phase.active():
@@ -130,11 +132,11 @@ class Healing:
                 await self._find_joined()
             await self._read_heads(names)
         except Problem as problem:
-            log.warn("heads can't be read: {detail}", detail=problem.detail)
+            log.warn("missed events can't be looked for: {detail}", detail=problem.detail)
             wait = RETRY_SECONDS
         except Exception:
             # Whatever it was, it is tried again: healing must not end.
-            log.failure("heads can't be read")
+            log.failure("missed events can't be looked for")
             wait = BROKEN_SECONDS
         else:
             return

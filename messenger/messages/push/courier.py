@@ -76,13 +76,18 @@ class Courier:
         try:
             status, answered = await self._outbound.post(wake.endpoint, server, headers, sealed(wake))
         except NotPermitted as error:
-            log.warn("no wake-up goes there: {why}", event="push_forbidden", why=str(error))
+            log.warn("a push endpoint is not permitted: {why}", event="push_forbidden", why=str(error))
             return Answer(Result.forbidden)
         except (OSError, ConnectError, ConnectionClosed, ResponseFailed, SSL.Error, Problem) as error:
             log.debug("{host} can't be reached: {why}", host=server.host, why=repr(error))
             return Answer(Result.later)
         except ValueError as error:
-            log.warn("{host} is no name: {why}", event="push_refused", host=server.host, why=str(error))
+            log.warn(
+                "the push service {host} can't be resolved: {why}",
+                event="push_refused",
+                host=server.host,
+                why=str(error),
+            )
             return Answer(Result.refused)
         return _judged(server, status, answered.get("retry-after", ""))
 
