@@ -4,10 +4,8 @@ Each change is written together with a row in `auth.audit` that says who did it,
 tell the services. A method that changes something gives None or False where there was nothing to change.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from messenger.auth.model import EndReason
 from messenger.auth.store.audit import Audit
@@ -25,12 +23,10 @@ from messenger.auth.store.transactions import (
 )
 from messenger.core.database.connection import Row
 from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf
-
-T = TypeVar("T")
 
 _USER = """
     select u.user_id, u.username, u.created_at,
@@ -92,76 +88,69 @@ class AdminStore:
         )
         return read_kdf(rows[0][0]) if rows else None
 
-    async def create(self, user_id: str, username: str, password_hash: str, kdf: Kdf) -> bool:
+    @in_transaction
+    async def create(
+        self, tx: Transaction, user_id: str, username: str, password_hash: str, kdf: Kdf
+    ) -> bool:
         """Make an account without a device; False where the name was given out before."""
+        added = await add_user(tx, user_id, username, password_hash, kdf)
+        return await self.audit.noted(tx, "users create", user_id, added is not None)
 
-        async def body(tx: Transaction) -> bool:
-            added = await add_user(tx, user_id, username, password_hash, kdf)
-            return await self.audit.noted(tx, "users create", user_id, added is not None)
-
-        return await self._database.transaction(body)
-
-    async def reset_password(self, user_id: str, password_hash: str, kdf: Kdf) -> list[Outgoing] | None:
+    @in_transaction
+    async def reset_password(
+        self, tx: Transaction, user_id: str, password_hash: str, kdf: Kdf
+    ) -> list[Outgoing] | None:
         """Set a password that the user did not choose, and end all sessions and logins under way."""
+        if not await _lock(tx, user_id):
+            return None
+        await tx.write(
+            "update auth.users set password_hash = %s, kdf = %s where user_id = %s",
+            (password_hash, kdf_text(kdf), user_id),
+        )
+        await remove_challenges(tx, user_id)
+        return await self._end(tx, user_id, EndReason.password, "users reset-password")
 
-        async def body(tx: Transaction) -> list[Outgoing]:
-            await tx.write(
-                "update auth.users set password_hash = %s, kdf = %s where user_id = %s",
-                (password_hash, kdf_text(kdf), user_id),
-            )
-            await remove_challenges(tx, user_id)
-            return await self._end(tx, user_id, EndReason.password, "users reset-password")
-
-        return await self._change(user_id, body)
-
-    async def disable(self, user_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def disable(self, tx: Transaction, user_id: str) -> list[Outgoing] | None:
         """Let the user in no more, and end all sessions."""
+        if not await _lock(tx, user_id):
+            return None
+        if not await tx.write(
+            "update auth.users set disabled_at = now() where user_id = %s and disabled_at is null",
+            (user_id,),
+        ):
+            return None
+        return await self._end(tx, user_id, EndReason.disabled, "users disable")
 
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            if not await tx.write(
-                "update auth.users set disabled_at = now() where user_id = %s and disabled_at is null",
-                (user_id,),
-            ):
-                return None
-            return await self._end(tx, user_id, EndReason.disabled, "users disable")
-
-        return await self._change(user_id, body)
-
-    async def enable(self, user_id: str) -> bool:
+    @in_transaction
+    async def enable(self, tx: Transaction, user_id: str) -> bool:
         """Let the user in again."""
+        if not await _lock(tx, user_id):
+            return False
+        found = await tx.write(
+            "update auth.users set disabled_at = null where user_id = %s and disabled_at is not null",
+            (user_id,),
+        )
+        return await self.audit.noted(tx, "users enable", user_id, bool(found))
 
-        async def body(tx: Transaction) -> bool:
-            found = await tx.write(
-                "update auth.users set disabled_at = null where user_id = %s and disabled_at is not null",
-                (user_id,),
-            )
-            return await self.audit.noted(tx, "users enable", user_id, bool(found))
-
-        return await self._change(user_id, body) or False
-
-    async def delete(self, user_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def delete(self, tx: Transaction, user_id: str) -> list[Outgoing] | None:
         """Delete the account, as its user could; the name stays taken."""
+        if not await _lock(tx, user_id):
+            return None
+        await tx.write(
+            "update auth.users set password_hash = null, kdf = null, deleted_at = now() where user_id = %s",
+            (user_id,),
+        )
+        await self.audit.note(tx, "users delete", user_id)
+        return await remove_account(tx, user_id)
 
-        async def body(tx: Transaction) -> list[Outgoing]:
-            await tx.write(
-                "update auth.users set password_hash = null, kdf = null, deleted_at = now()"
-                " where user_id = %s",
-                (user_id,),
-            )
-            await self.audit.note(tx, "users delete", user_id)
-            return await remove_account(tx, user_id)
-
-        return await self._change(user_id, body)
-
-    async def reset_factor(self, user_id: str) -> bool:
+    @in_transaction
+    async def reset_factor(self, tx: Transaction, user_id: str) -> bool:
         """Remove the second factor of a user who has lost it."""
-
-        async def body(tx: Transaction) -> bool:
-            return await self.audit.noted(
-                tx, "users reset-factor", user_id, await remove_factors(tx, user_id)
-            )
-
-        return await self._change(user_id, body) or False
+        if not await _lock(tx, user_id):
+            return False
+        return await self.audit.noted(tx, "users reset-factor", user_id, await remove_factors(tx, user_id))
 
     # devices and sessions
 
@@ -181,39 +170,31 @@ class AdminStore:
             (user_id,),
         )
 
-    async def end_session(self, session_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def end_session(self, tx: Transaction, session_id: str) -> list[Outgoing] | None:
         """End a session; its device stays."""
+        ended = await end_session(tx, EndReason.admin, session_id)
+        if not ended:
+            return None
+        await self.audit.note(tx, "sessions end", session_id)
+        return await record(tx, ended)
 
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            ended = await end_session(tx, EndReason.admin, session_id)
-            if not ended:
-                return None
-            await self.audit.note(tx, "sessions end", session_id)
-            return await record(tx, ended)
-
-        return await self._database.transaction(body)
-
-    async def end_sessions(self, user_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def end_sessions(self, tx: Transaction, user_id: str) -> list[Outgoing] | None:
         """End all sessions of a user."""
-
-        async def body(tx: Transaction) -> list[Outgoing]:
-            return await self._end(tx, user_id, EndReason.admin, "sessions end --user")
-
-        return await self._change(user_id, body)
-
-    async def _change(self, user_id: str, body: Callable[[Transaction], Awaitable[T]]) -> T | None:
-        """Run `body` under the user's lock; None where the user is not there, or deleted."""
-
-        async def locked(tx: Transaction) -> T | None:
-            found = await tx.rows(
-                "select 1 from auth.users where user_id = %s and deleted_at is null for no key update",
-                (user_id,),
-            )
-            return await body(tx) if found else None
-
-        return await self._database.transaction(locked)
+        if not await _lock(tx, user_id):
+            return None
+        return await self._end(tx, user_id, EndReason.admin, "sessions end --user")
 
     async def _end(self, tx: Transaction, user_id: str, reason: EndReason, action: str) -> list[Outgoing]:
         ended = await end_user(tx, reason, user_id)
         await self.audit.note(tx, action, user_id)
         return await record(tx, ended)
+
+
+async def _lock(tx: Transaction, user_id: str) -> bool:
+    """Lock a user; False where it is not there, or deleted."""
+    found = await tx.rows(
+        "select 1 from auth.users where user_id = %s and deleted_at is null for no key update", (user_id,)
+    )
+    return bool(found)

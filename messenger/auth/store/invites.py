@@ -3,7 +3,7 @@
 from messenger.auth.store.audit import Audit
 from messenger.core.database.connection import Row
 from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction
+from messenger.core.database.transaction import Transaction, in_transaction
 
 # An invite is known by the first half of its hash: long enough to be one, and of no use to register.
 _INVITE_NAME = "left(encode(invite_hash, 'hex'), 16)"
@@ -16,20 +16,17 @@ class InviteStore:
         self._database = database
         self._audit = audit
 
-    async def add(self, invite_hash: bytes, uses: int, lifetime: float) -> str:
+    @in_transaction
+    async def add(self, tx: Transaction, invite_hash: bytes, uses: int, lifetime: float) -> str:
         """Store an invite; the id that it goes by from now on."""
-
-        async def body(tx: Transaction) -> str:
-            await tx.write(
-                "insert into auth.invites (invite_hash, uses_left, expires_at)"
-                " values (%s, %s, now() + %s * interval '1 second')",
-                (invite_hash, uses, lifetime),
-            )
-            name = invite_hash.hex()[:16]
-            await self._audit.note(tx, "invites make", name)
-            return name
-
-        return await self._database.transaction(body)
+        await tx.write(
+            "insert into auth.invites (invite_hash, uses_left, expires_at)"
+            " values (%s, %s, now() + %s * interval '1 second')",
+            (invite_hash, uses, lifetime),
+        )
+        name = invite_hash.hex()[:16]
+        await self._audit.note(tx, "invites make", name)
+        return name
 
     async def latest(self, limit: int) -> list[Row]:
         """Each invite's id, uses left, creation, expiry and state, latest first."""
@@ -40,11 +37,8 @@ class InviteStore:
             (limit,),
         )
 
-    async def revoke(self, name: str) -> bool:
+    @in_transaction
+    async def revoke(self, tx: Transaction, name: str) -> bool:
         """Whether there was such an invite."""
-
-        async def body(tx: Transaction) -> bool:
-            sql = f"delete from auth.invites where {_INVITE_NAME} = %s"  # noqa: S608 - our own words
-            return await self._audit.noted(tx, "invites revoke", name, bool(await tx.write(sql, (name,))))
-
-        return await self._database.transaction(body)
+        sql = f"delete from auth.invites where {_INVITE_NAME} = %s"  # noqa: S608 - our own words
+        return await self._audit.noted(tx, "invites revoke", name, bool(await tx.write(sql, (name,))))

@@ -26,29 +26,29 @@ from messenger.wire.times import rfc3339
 _NOTHING = Amendment()
 
 
-async def lock_pair(transaction: Transaction, pair: str) -> None:
+async def lock_pair(tx: Transaction, pair: str) -> None:
     """Let blocks of a pair, and the making of its direct conversation, come one after the other.
 
     Without it a block could miss a conversation that is being made, and the other way round: neither sees
     what the other has not committed yet.
     """
-    await transaction.rows("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (pair,))
+    await tx.rows("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (pair,))
 
 
-async def lock(transaction: Transaction, conversation_id: str) -> None:
+async def lock(tx: Transaction, conversation_id: str) -> None:
     """Lock a conversation's row, first and alone: what is read after it is all that was committed before."""
-    await transaction.rows(
+    await tx.rows(
         "select 1 from message.conversations where conversation_id = %s for no key update",
         (conversation_id,),
     )
 
 
-async def create(transaction: Transaction, creation: Creation) -> tuple[str, HeadsEvent]:
+async def create(tx: Transaction, creation: Creation) -> tuple[str, HeadsEvent]:
     """Make a conversation; UniqueViolation where it stands already."""
     conversation_id = new_id()
     if creation.pair is not None:
-        await lock_pair(transaction, creation.pair)
-    row = await transaction.row(
+        await lock_pair(tx, creation.pair)
+    row = await tx.row(
         "insert into message.conversations (conversation_id, type, pair, created_by, client_id, metadata,"
         "   created_at, updated_at, last_change, member_count, blocked)"
         " values (%(id)s, %(type)s, %(pair)s, %(by)s, %(client)s, %(metadata)s, now(), now(), 1, %(count)s,"
@@ -85,7 +85,7 @@ async def create(transaction: Transaction, creation: Creation) -> tuple[str, Hea
             "member_count": len(creation.roles),
         }
     }
-    await transaction.write(
+    await tx.write(
         "with joined as (insert into message.members (conversation_id, user_id, role, joined_at,"
         "   first_seq, first_change, delivered_seq, read_seq)"
         " select %(id)s, u.user_id, u.role, now(), 1, 1, 0, 0"
@@ -101,7 +101,7 @@ async def create(transaction: Transaction, creation: Creation) -> tuple[str, Hea
             "details": json.dumps(details),
         },
     )
-    (outgoing,) = await outbox.record(transaction, [heads])
+    (outgoing,) = await outbox.record(tx, [heads])
     return conversation_id, HeadsEvent(outgoing.event_id, heads)
 
 
@@ -126,11 +126,11 @@ where c.conversation_id = %(id)s
 
 
 async def amend(
-    transaction: Transaction, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
+    tx: Transaction, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
 ) -> HeadsEvent | Unchanged:
     """See ConversationStore.amend."""
-    await lock(transaction, conversation_id)
-    row = await transaction.row(_STATE, {"id": conversation_id, "actor": actor_id, "target": target_id})
+    await lock(tx, conversation_id)
+    row = await tx.row(_STATE, {"id": conversation_id, "actor": actor_id, "target": target_id})
     if row is None:
         return Unchanged.NOT_VISIBLE
     state = ConversationState(
@@ -150,21 +150,21 @@ async def amend(
     if amendment is None:
         return Unchanged.SAME
     event = await record(
-        transaction,
+        tx,
         conversation_id,
         actor_id,
         amendment.events,
         [amendment.add.user_id] if amendment.add else [],
         amendment,
     )
-    await _apply(transaction, conversation_id, amendment, event.heads.heads[0].change)
+    await _apply(tx, conversation_id, amendment, event.heads.heads[0].change)
     return event
 
 
-async def _apply(transaction: Transaction, conversation_id: str, amendment: Amendment, change: int) -> None:
+async def _apply(tx: Transaction, conversation_id: str, amendment: Amendment, change: int) -> None:
     name = {"id": conversation_id}
     if amendment.add is not None:
-        await transaction.write(
+        await tx.write(
             "insert into message.members as m (conversation_id, user_id, role, joined_at, first_seq,"
             "   first_change, delivered_seq, read_seq)"
             " select c.conversation_id, %(user)s, %(role)s, now(), c.last_seq + 1, %(change)s, c.last_seq,"
@@ -176,7 +176,7 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
             {**name, "user": amendment.add.user_id, "role": amendment.add.role, "change": change},
         )
         # CursorStore of an earlier membership would reach below the new one's sight.
-        await transaction.write(
+        await tx.write(
             "update message.places p set seq = greatest(p.seq, c.last_seq),"
             "   change = greatest(p.change, %(change)s - 1)"
             " from message.conversations c, auth.live_devices d"
@@ -188,14 +188,14 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
         # A member who goes sees the changes up to its own removal, and none that follows from it.
         named = [event for event, _ in amendment.events]
         change -= len(named) - 1 - named.index("member_removed")
-        await transaction.write(
+        await tx.write(
             "update message.members m set left_seq = c.last_seq, left_change = %(change)s"
             " from message.conversations c where c.conversation_id = m.conversation_id"
             " and m.conversation_id = %(id)s and m.user_id = %(user)s",
             {**name, "user": amendment.remove, "change": change},
         )
     for user_id, role in amendment.roles.items():
-        await transaction.write(
+        await tx.write(
             "update message.members set role = %(role)s"
             " where conversation_id = %(id)s and user_id = %(user)s",
             {**name, "user": user_id, "role": role},
@@ -203,7 +203,7 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
 
 
 async def record(
-    transaction: Transaction,
+    tx: Transaction,
     conversation_id: str,
     actor_id: str,
     happened: list[tuple[str, dict[str, Any]]],
@@ -211,7 +211,7 @@ async def record(
     amendment: Amendment = _NOTHING,
 ) -> HeadsEvent:
     """Number and store what happened, move the conversation's head, and note it in the outbox."""
-    row = await transaction.row(
+    row = await tx.row(
         "update message.conversations set last_change = last_change + %(count)s, updated_at = now(),"
         "   metadata = case when %(update)s then %(metadata)s else metadata end,"
         "   message_ttl = case when %(update)s then %(ttl)s else message_ttl end,"
@@ -247,7 +247,7 @@ async def record(
     }
     for number, (event, details) in enumerate(happened, last_change - len(happened) + 1):
         told = {**details, "conversation": shared} if event == "updated" else details
-        await transaction.write(
+        await tx.write(
             "insert into message.changes"
             " (conversation_id, change, at_seq, created_at, actor_id, event, details)"
             " values (%s, %s, %s, now(), %s, %s, %s)",
@@ -257,5 +257,5 @@ async def record(
         heads=[events.ConversationHead(conversation_id=conversation_id, seq=seq, change=last_change)],
         users=newcomers,
     )
-    (outgoing,) = await outbox.record(transaction, [heads])
+    (outgoing,) = await outbox.record(tx, [heads])
     return HeadsEvent(outgoing.event_id, heads)
