@@ -14,13 +14,13 @@ import msgspec
 from messenger import __version__, gateway
 from messenger.admin.openapi_examples import illustrate
 from messenger.admin.openapi_texts import DESCRIPTIONS
-from messenger.auth.http import Endpoints as AuthEndpoints
+from messenger.auth.http import AuthEndpoints
 from messenger.core.http.openapi import Group, document
 from messenger.core.http.routing import routes_of
 from messenger.files.http import FileEndpoints
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.gateway.endpoints import GatewayEndpoints
-from messenger.keys.http import Endpoints as KeyEndpoints
+from messenger.keys.http import KeyEndpoints
 from messenger.keys.vault.http import VaultEndpoints
 from messenger.messages.http import (
     BlockEndpoints,

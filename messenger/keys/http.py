@@ -20,7 +20,7 @@ from messenger.wire.keys import (
 from messenger.wire.paging import Items
 
 
-class Endpoints:
+class KeyEndpoints:
     """One method for each call; the rules are the domain's."""
 
     def __init__(self, keys: Keys) -> None:
