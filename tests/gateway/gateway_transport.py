@@ -1,6 +1,5 @@
 """A gateway between an in-memory client and upstreams that record what crossed."""
 
-from http_wire import Connection, Pipe
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import (
@@ -17,6 +16,7 @@ from messenger.gateway.app import Gateway
 from messenger.gateway.cors import Origins
 from messenger.gateway.upstream import Upstream
 from messenger.wire.system import Info
+from tests.core.http.http_transport import Connection, Pipe
 
 INFO = Info(version="1", protocols=["messenger.v1"], registration="open", limits={"devices": 10}, features=[])
 
