@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from messenger import __version__, gateway
-from messenger.admin.openapi_examples import illustrate
+from messenger.admin.openapi_examples import MissingExample, illustrate
 from messenger.admin.openapi_texts import DESCRIPTIONS
 from messenger.auth.http import AuthEndpoints
 from messenger.core.http.openapi import Group, document
@@ -107,7 +107,10 @@ def described() -> dict[str, Any]:
     )
     for item in made["paths"].values():
         for operation in item.values():
-            operation["description"] = DESCRIPTIONS[operation["operationId"]]
+            name = operation["operationId"]
+            if name not in DESCRIPTIONS:
+                raise MissingExample(f"{name} has no description: see openapi_texts.py")
+            operation["description"] = DESCRIPTIONS[name]
     illustrate(made)
     return made
 
