@@ -21,6 +21,7 @@ from messenger.core.database.pool import Database
 from messenger.core.database.transaction import Transaction
 from messenger.core.ids import new_id
 from messenger.core.outgoing import Outgoing
+from messenger.core.problems import log_problem
 from messenger.wire.codec import encode
 from messenger.wire.errors import Problem
 from messenger.wire.events import Event
@@ -162,12 +163,9 @@ class Outbox:
             while self._done:
                 done, self._done = self._done, []
                 await self._database.write(self._delete, (done,))
-        except Problem as problem:
+        except Exception as error:
             self._leave()
-            log.warn("published events stay in the outbox: {detail}", detail=problem.detail)
-        except Exception:
-            self._leave()
-            log.failure("published events stay in the outbox")
+            log_problem(log, "published events stay in the outbox", error)
         finally:
             self._deleting = False
             self._tell_idle()

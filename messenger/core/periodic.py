@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from messenger.wire.errors import Problem
+from messenger.core.problems import log_problem
 
 log = Logger()
 
@@ -69,7 +69,5 @@ class Periodic:
     async def _once(self) -> None:
         try:
             await self._work()
-        except Problem as problem:
-            log.warn("{name} failed, and is tried again: {detail}", name=self._name, detail=problem.detail)
-        except Exception:
-            log.failure("{name} failed", name=self._name)
+        except Exception as error:
+            log_problem(log, "{name} failed, and is tried again", error, name=self._name)

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from messenger.core.bus.connection import Bus, BusAway
 from messenger.core.bus.jobs import Job
 from messenger.core.periodic import Periodic
+from messenger.core.problems import log_problem
 from messenger.core.waits import pause
 from messenger.wire.codec import Decoder
 from messenger.wire.errors import Problem
@@ -134,11 +135,8 @@ class Work(Generic[T]):
             return
         try:
             await self._do(piece)
-        except Problem as problem:
-            log.warn("{name} failed, and is tried again: {detail}", name=self._name, detail=problem.detail)
-            await job.again(_delay(job.tries))
-        except Exception:
-            log.failure("{name} failed, and is tried again", name=self._name)
+        except Exception as error:
+            log_problem(log, "{name} failed, and is tried again", error, name=self._name)
             await job.again(_delay(job.tries))
         else:
             await job.done()

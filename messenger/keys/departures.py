@@ -11,9 +11,9 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.bus.connection import Bus
+from messenger.core.problems import log_problem
 from messenger.wire import events
 from messenger.wire.codec import Decoder
-from messenger.wire.errors import Problem
 
 MOST_PENDING = 10_000
 
@@ -47,9 +47,7 @@ class Departures:
                 devices = sorted(self._devices)
                 self._devices.clear()
                 await self._forget(devices)
-        except Problem as problem:
-            log.warn("removed devices' keys wait for the sweep: {detail}", detail=problem.detail)
-        except Exception:
-            log.failure("removed devices' keys wait for the sweep")
+        except Exception as error:
+            log_problem(log, "removed devices' keys wait for the sweep", error)
         finally:
             self._working = False

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from messenger.core.bus.connection import Bus
 from messenger.core.clock import clock_of
 from messenger.core.ids import new_id
+from messenger.core.problems import log_problem
 from messenger.messages.batch_loader import BatchLoader
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub
@@ -162,10 +163,8 @@ class Presence:
             if left:
                 self._told_gone(left)
             await self._tell(sorted(set(owners.values())))
-        except Problem as problem:
-            log.warn("presence can't be stored, and is tried again: {detail}", detail=problem.detail)
-        except Exception:
-            log.failure("presence can't be stored, and is tried again")
+        except Exception as error:
+            log_problem(log, "presence can't be stored, and is tried again", error)
         if not written:
             delay = RETRY_SECONDS
             self._changed = {**changed, **self._changed}
@@ -184,11 +183,9 @@ class Presence:
             if buried:
                 self._told_gone(buried)
             await self._tell(buried)
-        except Problem as problem:
-            log.warn("this instance can't renew its presence: {detail}", detail=problem.detail)
-        except Exception:
+        except Exception as error:
             # The renewing must go on: the instance would be taken for dead.
-            log.failure("this instance can't renew its presence")
+            log_problem(log, "this instance can't renew its presence", error)
 
     # telling
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
+from messenger.core.problems import log_problem
 from messenger.messages.model import Ack, Mark, Risen
 from messenger.wire.errors import Problem
 
@@ -105,11 +106,9 @@ class Progress:
         self._flushing = True
         try:
             await self._write()
-        except Problem as problem:
-            log.warn("acknowledgements can't be stored, and are tried again: {detail}", detail=problem.detail)
-        except Exception:
+        except Exception as error:
             # A socket that opens waits for this, and must not wait for ever.
-            log.failure("acknowledgements were not written")
+            log_problem(log, "acknowledgements can't be stored, and are tried again", error)
         finally:
             self._flushing = False
             waiters, self._waiters = self._waiters, []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.wire.errors import Problem
+from messenger.core.problems import log_problem
 from messenger.wire.shards import ALL, shards_of
 
 if TYPE_CHECKING:
@@ -84,11 +84,8 @@ class Audience:
                     self._wanted.pop(name, None)
                 for name in list(islice(self._kept, max(0, len(self._kept) - KEPT))):
                     del self._kept[name]
-        except Problem as problem:
+        except Exception as error:
             self._wanted.clear()  # they are asked for again
-            log.warn("members can't be read, and all instances are told: {detail}", detail=problem.detail)
-        except Exception:
-            self._wanted.clear()
-            log.failure("members can't be read, and all instances are told")
+            log_problem(log, "members can't be read, and all instances are told", error)
         finally:
             self._reading = False

@@ -12,6 +12,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.clock import clock_of
+from messenger.core.problems import log_problem
 from messenger.core.turns import Turns
 from messenger.core.waits import pause
 from messenger.messages.live.backlog import Backlog
@@ -90,15 +91,10 @@ class Delivery:
             while (gap := feed.gap()) is not None:
                 try:
                     found = await self._read(feed.conversation_id, *gap)
-                except Problem as problem:
-                    log.warn(
-                        "a conversation's messages can't be read, and are tried again: {detail}",
-                        detail=problem.detail,
-                    )
-                    await pause(self._reactor, RETRY_SECONDS)
-                except Exception:
-                    log.failure("a conversation can't be read")
-                    await pause(self._reactor, BROKEN_SECONDS)
+                except Exception as error:
+                    log_problem(log, "a conversation's messages can't be read, and are tried again", error)
+                    expected = isinstance(error, Problem)
+                    await pause(self._reactor, RETRY_SECONDS if expected else BROKEN_SECONDS)
                 else:
                     self._give(feed, found)
         finally:

@@ -18,6 +18,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from messenger.core.problems import log_problem
 from messenger.core.waits import pause
 from messenger.messages.live.delivery import Delivery
 from messenger.messages.live.hub import Hub
@@ -131,13 +132,10 @@ class Healing:
             if joinings:
                 await self._find_joined()
             await self._read_heads(names)
-        except Problem as problem:
-            log.warn("missed events can't be looked for: {detail}", detail=problem.detail)
-            wait = RETRY_SECONDS
-        except Exception:
+        except Exception as error:
             # Whatever it was, it is tried again: healing must not end.
-            log.failure("missed events can't be looked for")
-            wait = BROKEN_SECONDS
+            log_problem(log, "missed events can't be looked for", error)
+            wait = RETRY_SECONDS if isinstance(error, Problem) else BROKEN_SECONDS
         else:
             return
         self._joinings = self._joinings or joinings

@@ -24,11 +24,11 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.periodic import Periodic
+from messenger.core.problems import log_problem
 from messenger.messages.domain.push import SILENT, push_server
 from messenger.messages.model import Draft, Outcome
 from messenger.messages.push.courier import Answer, Courier, Result
 from messenger.messages.store.push import PushStore, Wake
-from messenger.wire.errors import Problem
 
 GATHER_SECONDS = 1.0
 SHARE = 10.0  # a statement that takes long is followed by a pause of so many times that
@@ -144,10 +144,8 @@ class Wakes:
                     marked += await self._store.mark_users(users, self._window)
                 if marked:
                     self._send_soon()
-        except Problem as problem:
-            log.warn("wake-ups wait for the next look: {detail}", detail=problem.detail)
-        except Exception:
-            log.failure("wake-ups wait for the next look")
+        except Exception as error:
+            log_problem(log, "wake-ups wait for the next look", error)
         finally:
             self._marking = False
             if self._conversations or self._users:
@@ -201,11 +199,9 @@ class Wakes:
                 await self._later(wake, BUSY_SECONDS, counts=False)
             else:
                 await self._settle(wake, await self._try(wake))
-        except Problem as problem:
+        except Exception as error:
             # The lease ends, and somebody sends it again: twice is harmless, never is not.
-            log.warn("a wake-up's outcome could not be stored: {detail}", detail=problem.detail)
-        except Exception:
-            log.failure("a wake-up's outcome could not be stored")
+            log_problem(log, "a wake-up's outcome could not be stored", error)
         finally:
             self._hosts[host] -= 1
             if not self._hosts[host]:
