@@ -167,9 +167,9 @@ class Blobs:
         except StoresNothing as problem:
             self.room.lost(problem.reason, sure=False)
         except Problem as problem:
-            log.debug("it could not be found out whether S3 has room again: {detail}", detail=problem.detail)
+            log.debug("S3 could not be tried for room: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("it could not be found out whether S3 has room again; that is tried again")
+            log.failure("S3 could not be tried for room")
         finally:
             self._trying = False
 

@@ -83,9 +83,5 @@ class Systemd:
                 out.sendto(message.encode(), address)
         except OSError as error:
             if not self._failed:
-                log.error(
-                    "systemd is not notified: {why}; the unit wants NotifyAccess=main",
-                    event="notify_failed",
-                    why=str(error),
-                )
+                log.error("systemd can't be notified: {why}", event="notify_failed", why=str(error))
             self._failed = True

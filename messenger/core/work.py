@@ -87,8 +87,7 @@ class Work(Generic[T]):
             except Exception:
                 # The piece comes again by itself; but who takes no more pieces leaves them all to others.
                 log.failure(
-                    "{name}: a job's outcome could not be told to NATS, which hands it out again",
-                    name=self._name,
+                    "{name}: NATS hands a job out again: it was not told of its outcome", name=self._name
                 )
 
     async def _next(self) -> Job | None:
@@ -100,9 +99,7 @@ class Work(Generic[T]):
         except CancelledError:
             log.debug("{name} waits for NATS: it was broken off", name=self._name)
         except Exception:
-            log.failure(
-                "{name}: the next job could not be fetched from NATS; that is tried again", name=self._name
-            )
+            log.failure("{name}: the next job could not be fetched", name=self._name)
         if not self._stopping:
             await self._unless_stopped(pause(self._reactor, AWAY_SECONDS))
         return None
@@ -126,11 +123,7 @@ class Work(Generic[T]):
         try:
             piece = self._decoder.decode(job.payload)
         except Problem as problem:
-            log.error(
-                "{name}: a job that does not decode was dropped: {detail}",
-                name=self._name,
-                detail=problem.detail,
-            )
+            log.error("{name}: a job was dropped: {detail}", name=self._name, detail=problem.detail)
             await job.done()
             return
         try:

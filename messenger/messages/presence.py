@@ -93,10 +93,7 @@ class Presence:
         try:
             await self._tell(await self._store.leave(self._instance_id))
         except Problem as problem:
-            log.warn(
-                "users could not be set offline: {detail}; another instance does so within a minute",
-                detail=problem.detail,
-            )
+            log.warn("users show as online for a minute: {detail}", detail=problem.detail)
 
     # what happens here
 

@@ -121,13 +121,10 @@ class Connections:
         for connection in self.leases.all:
             if connection.asked is not None and connection.asked < oldest:
                 where = self._settings.where
-                log.warn(
-                    "PostgreSQL at {where} does not answer a statement; the connection is replaced",
-                    where=where,
-                )
+                log.warn("PostgreSQL at {where} does not answer; reconnecting", where=where)
                 connection.end()
         for connection in self.leases.stuck(oldest):
-            log.error("a connection to PostgreSQL was not returned in time, which is a bug; it is closed")
+            log.error("a bug: a connection to PostgreSQL was not returned in time")
             connection.end()
 
     # making and replacing

@@ -82,9 +82,7 @@ class Leases:
         if connection.ended:
             return
         if not connection.at_rest:
-            log.error(
-                "a connection to PostgreSQL was returned inside a transaction, which is a bug; it is closed"
-            )
+            log.error("a bug: a connection to PostgreSQL was returned inside a transaction")
             connection.end()
             return
         self.add(connection)

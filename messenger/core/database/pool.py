@@ -235,9 +235,7 @@ class Database:
         except Problem as problem:
             log.debug("PostgreSQL still has no room: {detail}", detail=problem.detail)
         except Exception:
-            log.failure(
-                "it could not be found out whether PostgreSQL's disk has room again; that is tried again"
-            )
+            log.failure("PostgreSQL's disk could not be tried for room")
 
     async def _roll_back(self, connection: Connection) -> None:
         if connection.ended:

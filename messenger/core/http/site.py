@@ -155,11 +155,7 @@ class Site(ServerFactory):
         try:
             self.app.dispatch(request)
         except Exception:
-            log.failure(
-                "a request could not be dispatched",
-                request_id=request.request_id,
-                trace_id=request.trace.trace_id,
-            )
+            log.failure("a request failed", request_id=request.request_id, trace_id=request.trace.trace_id)
             request.refuse(INTERNAL)
 
     def trace_of(self, headers: Headers) -> Trace:

@@ -79,10 +79,7 @@ class Backlog:
                 try:
                     rows = await self._page(connection, rows)
                 except Problem as problem:
-                    log.warn(
-                        "a socket's missed messages can't be read, and are tried again: {detail}",
-                        detail=problem.detail,
-                    )
+                    log.warn("missed messages can't be read yet: {detail}", detail=problem.detail)
                     await pause(self._reactor, RETRY_SECONDS)
                 if connection.synced:
                     await pause(self._reactor, AGAIN_SECONDS)

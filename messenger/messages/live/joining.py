@@ -77,10 +77,7 @@ class Joining:
                     connection.apart |= frozenset(await self._lookups.apart(connection.user_id))
                 found = await self._lookups.memberships(connection.user_id, connection.device_id, only)
             except Problem as problem:
-                log.warn(
-                    "a socket's conversations can't be read, and are tried again: {detail}",
-                    detail=problem.detail,
-                )
+                log.warn("a socket's conversations can't be read yet: {detail}", detail=problem.detail)
                 await pause(self._reactor, RETRY_SECONDS)
             except Exception:
                 log.failure("a socket's conversations can't be read")

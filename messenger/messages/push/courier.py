@@ -83,10 +83,7 @@ class Courier:
             return Answer(Result.later)
         except ValueError as error:
             log.warn(
-                "the push service {host} can't be resolved: {why}",
-                event="push_refused",
-                host=server.host,
-                why=str(error),
+                "{host} can't be resolved: {why}", event="push_refused", host=server.host, why=str(error)
             )
             return Answer(Result.refused)
         return _judged(server, status, answered.get("retry-after", ""))
