@@ -13,18 +13,14 @@ from messenger.auth.store.transactions import (
     remove_account,
     user_of,
 )
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf, KdfAnswer, User
 
 
-class AccountStore:
+class AccountStore(Store):
     """Each method is atomic; events come back once they are committed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def invite_good(self, invite_hash: bytes) -> bool:
         """Whether the invite of this hash may be spent."""

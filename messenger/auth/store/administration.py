@@ -23,7 +23,7 @@ from messenger.auth.store.transactions import (
 )
 from messenger.core.database.connection import Row
 from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf
@@ -54,12 +54,12 @@ class KnownUser:
     second_factor: bool
 
 
-class AdminStore:
+class AdminStore(Store):
     """Users, their devices and sessions, as an administrator changes them; beside it what else one changes.
     `actor` is who acts, as the audit log has it."""
 
     def __init__(self, database: Database, actor: str) -> None:
-        self._database = database
+        super().__init__(database)
         self.audit = Audit(database, actor)
         self.signing_keys = SigningKeyStore(database)
         self.invites = InviteStore(database, self.audit)

@@ -2,14 +2,14 @@
 
 from messenger.core.database.connection import Row
 from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction
+from messenger.core.database.transaction import Store, Transaction
 
 
-class Audit:
+class Audit(Store):
     """The log in `auth.audit`, as `actor` writes it."""
 
     def __init__(self, database: Database, actor: str) -> None:
-        self._database = database
+        super().__init__(database)
         self._actor = actor
 
     async def latest(self, limit: int) -> list[Row]:

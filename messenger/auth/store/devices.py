@@ -2,8 +2,7 @@
 
 from messenger.auth.model import EndReason
 from messenger.auth.store.transactions import end_device, end_sessions, lock_user, removed
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Device
@@ -12,11 +11,8 @@ from messenger.wire.times import moment_text
 SWEEP_BATCH = 200
 
 
-class DeviceStore:
+class DeviceStore(Store):
     """Each method is atomic; events come back once they are committed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def of(self, user_id: str, current: str) -> list[Device]:
         """The user's devices, oldest first; `current` is marked."""

@@ -26,8 +26,7 @@ from messenger.auth.store.transactions import (
     user_of,
 )
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.ids import new_id
 
 _CHALLENGE = """
@@ -37,11 +36,8 @@ _CHALLENGE = """
 """
 
 
-class FactorStore:
+class FactorStore(Store):
     """Factors, recovery codes and challenges, each method atomic."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @in_transaction
     async def enrol_totp(self, tx: Transaction, user_id: str, sealed: bytes) -> bool:

@@ -3,17 +3,17 @@
 from messenger.auth.store.audit import Audit
 from messenger.core.database.connection import Row
 from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 
 # An invite is known by the first half of its hash: long enough to be one, and of no use to register.
 _INVITE_NAME = "left(encode(invite_hash, 'hex'), 16)"
 
 
-class InviteStore:
+class InviteStore(Store):
     """Each change is noted in `audit`."""
 
     def __init__(self, database: Database, audit: Audit) -> None:
-        self._database = database
+        super().__init__(database)
         self._audit = audit
 
     @in_transaction

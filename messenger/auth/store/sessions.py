@@ -17,18 +17,14 @@ from messenger.auth.model import (
     Spending,
 )
 from messenger.auth.store.transactions import end_session, login_state, open_session, see_device, user_of
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.identity import Identity
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 
 
-class SessionStore:
+class SessionStore(Store):
     """Each method is atomic; events come back once they are committed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @in_transaction
     async def open(

@@ -5,8 +5,7 @@ from datetime import datetime
 from messenger.auth.model import NewKey
 from messenger.auth.store.audit import Audit
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.wire.auth import VerificationKey
 from messenger.wire.codec import base64url_text
 
@@ -15,11 +14,8 @@ SALTS = "salts"
 _ROTATION_LOCK = 0x617574686B  # "authk": any number that nobody else takes
 
 
-class SigningKeyStore:
+class SigningKeyStore(Store):
     """Signing keys, the key of refresh tokens, and that of salts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @in_transaction
     async def add_first(self, tx: Transaction, key: NewKey, refresh_secret: bytes, salt_key: bytes) -> None:

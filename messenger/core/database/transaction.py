@@ -1,10 +1,13 @@
-"""Statements that are committed together, and methods of stores that are one transaction each."""
+"""Statements that are committed together, and stores: whose methods are a statement or a transaction each."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from messenger.core.database.connection import Connection, Parameters, Row
+
+if TYPE_CHECKING:
+    from messenger.core.database.pool import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,15 +37,24 @@ class Transaction:
         return (await self._connection.run(sql, parameters))[1]
 
 
+class Store:
+    """Statements of one service on its database."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+
+
+S = TypeVar("S", bound=Store)
+
+
 def in_transaction(
-    method: Callable[Concatenate[Any, Transaction, P], Awaitable[T]],
-) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
-    """Make a store's method one transaction of its `_database` (see `Database.transaction`), which it is
-    handed first: its callers give the other arguments only."""
+    method: Callable[Concatenate[S, Transaction, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Make a store's method one transaction (see `Database.transaction`), which it is handed first: its
+    callers give the other arguments only."""
 
     @wraps(method)
-    async def run(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        result: T = await self._database.transaction(lambda tx: method(self, tx, *args, **kwargs))
-        return result
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._database.transaction(lambda tx: method(self, tx, *args, **kwargs))
 
     return run

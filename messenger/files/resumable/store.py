@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.files.model import Bounds, Reserved
 from messenger.files.resumable.model import Piece, Upload
 from messenger.files.store.files import BLOCKED
@@ -29,11 +30,11 @@ _TAKE_BACK = """
 """
 
 
-class UploadStore:
+class UploadStore(Store):
     """Rows of resumable uploads, where they are not as those of all files (store/files.py)."""
 
     def __init__(self, database: Database, bounds: Bounds) -> None:
-        self._database = database
+        super().__init__(database)
         self._abandoned = bounds.abandoned
         self._ahead = bounds.ahead
 

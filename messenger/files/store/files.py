@@ -8,6 +8,7 @@ auth's.
 """
 
 from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.files.model import Bounds, Draft, Found, Reserved, Shared
 
 # Whether an upload's conversation is barred by a block: one may have been set while the bytes came.
@@ -18,11 +19,11 @@ BLOCKED = """exists (
 ) as blocked"""
 
 
-class FileStore:
+class FileStore(Store):
     """Rows of files and uploads. Each call is one transaction."""
 
     def __init__(self, database: Database, bounds: Bounds, most_conversations: int) -> None:
-        self._database = database
+        super().__init__(database)
         self._bounds = bounds
         self._most = most_conversations
 

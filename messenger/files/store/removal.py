@@ -6,14 +6,15 @@ How statements lock is said in files.py.
 from typing import Any
 
 from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.files.model import Bounds, Removal
 
 
-class RemovalStore:
+class RemovalStore(Store):
     """Each call is one transaction."""
 
     def __init__(self, database: Database, bounds: Bounds) -> None:
-        self._database = database
+        super().__init__(database)
         self._bounds = bounds
 
     async def drop(self, file_id: str) -> Removal | None:

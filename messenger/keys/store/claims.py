@@ -2,7 +2,7 @@
 schema/0004_device_lists.py): one round trip, and no two claims of one device run at the same time."""
 
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import Claimed, ClaimRequest
 from messenger.wire.events import PrekeysLow
@@ -11,11 +11,8 @@ from messenger.wire.keys import Bundle, BundleKemPrekey, BundleOneTimePrekey, Bu
 SWEEP_BATCH = 20_000
 
 
-class ClaimStore:
+class ClaimStore(Store):
     """Each method is atomic; events come back once they are committed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def claim(self, asking: ClaimRequest) -> Claimed:
         """A bundle of each published device that is asked for, but the asking one, and a one-time prekey of

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import CurrentList
@@ -14,11 +13,8 @@ from messenger.wire.keys import DeviceIdentity, DeviceList, Identities, ListedDe
 from messenger.wire.times import moment_text
 
 
-class DeviceListStore:
+class DeviceListStore(Store):
     """Each method is atomic; events come back once they are committed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @in_transaction
     async def replace(

@@ -7,8 +7,7 @@ ids where there are several. A rule is judged on what is read after the lock is 
 from collections.abc import Callable, Sequence
 
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import Change, DeviceKeys
@@ -28,11 +27,8 @@ _DEVICE = """
 """
 
 
-class KeyStore:
+class KeyStore(Store):
     """Each method is atomic; events come back once they are committed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def device(self, device_id: str) -> DeviceKeys | None:
         """The keys that the device has published, None if it has published nothing."""

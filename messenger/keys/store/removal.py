@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.wire.events import UserRemoval
 
 SWEEP_BATCH = 1_000
 
 
-class RemovalStore:
+class RemovalStore(Store):
     """Each statement says by auth's views who is gone, whatever was asked for."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def forget_devices(self, device_ids: Sequence[str]) -> None:
         """Delete the keys of those of these devices that auth no longer knows."""

@@ -6,16 +6,12 @@ again has none that it had.
 
 from collections.abc import Callable
 
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.wire.vault import VaultItem, VaultName
 
 
-class VaultStore:
+class VaultStore(Store):
     """Sealed things, each method atomic."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def names(self, user_id: str) -> list[VaultName]:
         """The user's names, in order."""

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.messages.model import pair_of
 from messenger.messages.store import changing
 
 
-class BlockStore:
+class BlockStore(Store):
     """Statements about blocks."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def of(self, user_id: str) -> list[str]:
         """Whom the user blocks, the earliest first."""

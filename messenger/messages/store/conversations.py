@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from messenger.core.database.connection import UniqueViolation
-from messenger.core.database.pool import Database
-from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.core.database.transaction import Store, Transaction, in_transaction
 from messenger.messages.model import (
     ConversationRow,
     Creation,
@@ -45,11 +44,8 @@ where not exists (
 """
 
 
-class ConversationStore:
+class ConversationStore(Store):
     """Statements about conversations."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def create(self, creation: Creation) -> tuple[str, HeadsEvent | None]:
         """The new conversation's id and its event; or the id of the one that stands, and None."""

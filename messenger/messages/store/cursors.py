@@ -6,7 +6,7 @@ A cursor is how far a device has stored a conversation; the table has been calle
 from collections.abc import Sequence
 
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.messages.model import Ack, Head, Mark, Members, Membership, Risen
 
 # A device's cursor starts at what the conversation had come to when the device was made or its user joined,
@@ -88,11 +88,8 @@ returning m.conversation_id, m.user_id, r.device_id, m.read_seq, r.member_count
 """
 
 
-class CursorStore:
+class CursorStore(Store):
     """Statements about cursors and progress."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def memberships(
         self, user_id: str, device_id: str, conversation_id: str | None = None

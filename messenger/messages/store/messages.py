@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from messenger.core.database.connection import Row
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.messages.model import Draft, Head, Outcome, StoredChange, StoredMessage
 
 _COMMIT = """
@@ -99,11 +99,8 @@ order by w.n, h.change
 """
 
 
-class MessageStore:
+class MessageStore(Store):
     """Statements about messages and changes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def commit(self, event_id: str, drafts: Sequence[Draft], *, wait: bool) -> list[Outcome]:
         """Commit all drafts that may be committed, in one transaction; the outcomes are in their order.

@@ -1,14 +1,11 @@
 """Users' wishes in PostgreSQL."""
 
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.wire.preferences import Groups
 
 
-class PreferenceStore:
+class PreferenceStore(Store):
     """Statements about preferences."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def groups(self, user_id: str) -> Groups | None:
         """Who may add the user to groups, where it has said so."""

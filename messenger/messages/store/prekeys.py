@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 
 
-class PrekeyStore:
+class PrekeyStore(Store):
     """Statements about prekeys."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def exhausted(self, device_ids: Sequence[str]) -> dict[str, bool]:
         """Whether each of the devices has published one-time prekeys and none is left."""

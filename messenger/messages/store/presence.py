@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.messages.model import Seen
 
 # Whom a user's presence is shown to: the peers of direct conversations in which it has written, no block.
@@ -27,11 +27,8 @@ group by m.user_id, o.user_id
 """
 
 
-class PresenceStore:
+class PresenceStore(Store):
     """Statements about presence. `online` sorts above `away`, so a user is as present as its best device."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def renew(self, instance_id: str, seconds: float) -> bool:
         """Say that the instance lives for another `seconds`; False where it was taken for dead."""

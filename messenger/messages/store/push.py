@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.messages.domain.push import SILENT, Subscriber
 from messenger.wire.push import PushTarget
 
@@ -84,11 +84,8 @@ class Wake(NamedTuple):
     late: float
 
 
-class PushStore:
+class PushStore(Store):
     """Statements about subscriptions and wake-ups."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def put(self, subscriber: Subscriber, target: PushTarget, most: int) -> bool:
         """Let the device be woken there; False where `most` devices of the user are already.

@@ -2,17 +2,14 @@
 
 from hashlib import sha256
 
-from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.core.identity import Identity
 
 MAX_TICKET = 512
 
 
-class TicketStore:
+class TicketStore(Store):
     """Statements about tickets."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def redeem(self, ticket: str) -> Identity | None:
         """The identity that asked for the ticket, once; None where it is spent, expired or none of ours."""

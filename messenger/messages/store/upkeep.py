@@ -1,6 +1,7 @@
 """The removal, in PostgreSQL, of expired contents and of what deleted users and removed devices have left."""
 
 from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Store
 from messenger.messages.model import Amendment, ConversationState, HeadsEvent, Unchanged
 from messenger.messages.store.conversations import ConversationStore
 
@@ -9,11 +10,11 @@ STRETCH = 10_000
 NOBODY = "00000000-0000-0000-0000-000000000000"  # who made what a deleted user had made
 
 
-class UpkeepStore:
+class UpkeepStore(Store):
     """Statements of the upkeep; each is short and may be run by several instances at once."""
 
     def __init__(self, database: Database, conversations: ConversationStore) -> None:
-        self._database = database
+        super().__init__(database)
         self._conversations = conversations
 
     async def expire(self) -> int:
