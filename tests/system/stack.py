@@ -171,6 +171,8 @@ class Stack(EngineFaults):
         line = until(lambda: _json_line(process), READY_SECONDS)
         self.engines = line["addresses"]
         secrets = json.loads(Path(line["secrets"]).read_text())
+        if OTHER_S3:
+            self._use_other_s3()
         shared = {
             "MESSENGER_DATABASE__HOST": self.engines["postgres_host"],
             "MESSENGER_DATABASE__PORT": str(self.engines["postgres_port"]),
@@ -185,16 +187,8 @@ class Stack(EngineFaults):
             "MESSENGER_S3__REGION": self.engines["s3_region"],
             "MESSENGER_S3__ACCESS_KEY": self.engines["s3_access_key"],
             "MESSENGER_S3__SECRET_KEY": self.engines["s3_secret_key"],
+            "MESSENGER_S3__BUCKET": self.bucket,
         }
-        if OTHER_S3:
-            self._use_other_s3()
-            shared |= {
-                "MESSENGER_S3__ENDPOINT": self.engines["s3_endpoint"],
-                "MESSENGER_S3__REGION": self.engines["s3_region"],
-                "MESSENGER_S3__ACCESS_KEY": self.engines["s3_access_key"],
-                "MESSENGER_S3__SECRET_KEY": self.engines["s3_secret_key"],
-                "MESSENGER_S3__BUCKET": self.bucket,
-            }
         self.admin_environment = {
             **self._environment,
             **shared,
