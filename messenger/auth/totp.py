@@ -79,8 +79,8 @@ def step_of(secret: bytes, code: str, now: int, last_step: int) -> int | None:
 
 def new_recovery_codes() -> list[str]:
     """Ten fresh recovery codes."""
-    texts = [b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode("ascii") for _ in range(RECOVERY_CODES)]
-    return ["-".join(text.lower()[start : start + 4] for start in range(0, 16, 4)) for text in texts]
+    codes = [b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode("ascii") for _ in range(RECOVERY_CODES)]
+    return ["-".join(text.lower()[start : start + 4] for start in range(0, 16, 4)) for text in codes]
 
 
 def recovery_hash(user_id: str, code: str) -> bytes | None:

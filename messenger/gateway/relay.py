@@ -170,15 +170,15 @@ class ClientSide(Side):
         super().__init__(ended)
         self._reactor = reactor
         self._pace = ReadPace()
-        self._held = False
+        self._full = False
         self._resting = False
 
     def pauseProducing(self) -> None:
-        self._held = True
+        self._full = True
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
-        self._held = False
+        self._full = False
         if not self._resting:
             super().resumeProducing()
 
@@ -191,7 +191,7 @@ class ClientSide(Side):
 
     def _rested(self) -> None:
         self._resting = False
-        if not self._held:
+        if not self._full:
             super().resumeProducing()
 
 

@@ -65,11 +65,11 @@ class FrameDispatcher:
     __slots__ = (
         "_channel",
         "_expiry",
-        "_held",
         "_judged",
         "_judging",
         "_left",
         "_parts",
+        "_reading_paused",
         "_rested",
         "_unanswered",
         "_waiting",
@@ -80,7 +80,7 @@ class FrameDispatcher:
         self._parts = parts
         self._channel = channel
         self._waiting = _NOTHING
-        self._held = False  # whether nothing is read from the client for now
+        self._reading_paused = False  # whether nothing is read from the client for now
         self._judging = False
         self._left = SLICE  # frames, until others have their turn
         self._judged: Deferred[None] | None = None
@@ -202,8 +202,8 @@ class FrameDispatcher:
     def _hold(self) -> None:
         """Read from the client only while nothing of it waits, and the socket does not rest."""
         hold = bool(self._waiting) or self._rested is not None
-        if hold != self._held and not self.connection.closed:
-            self._held = hold
+        if hold != self._reading_paused and not self.connection.closed:
+            self._reading_paused = hold
             (self._channel.pause_reading if hold else self._channel.resume_reading)()
 
     async def _judge(self, one: Incoming) -> None:

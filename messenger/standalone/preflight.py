@@ -50,8 +50,8 @@ def in_the_way(listens: Mapping[tuple[str, str], str | Sequence[str]], data: str
     `how` says how other ports are chosen.
     """
     for section, key, _, what in LISTENERS:
-        texts = listens[section, key]
-        for text in [texts] if isinstance(texts, str) else texts:
+        addresses = listens[section, key]
+        for text in [addresses] if isinstance(addresses, str) else addresses:
             where, why = _taken(text)
             if not why:
                 continue

@@ -183,9 +183,9 @@ class _Form:
         }
         return cls(asset.media, body, tag, {} if coding == PLAIN else {"Content-Encoding": coding}, headers)
 
-    def answer(self, held: str | None) -> Answer:
-        """The file, or that the client has it: `held` is its If-None-Match."""
-        if judge(self.tag, None, held, safe=True) is Verdict.not_modified:
+    def answer(self, known: str | None) -> Answer:
+        """The file, or that the client has it: `known` is its If-None-Match."""
+        if judge(self.tag, None, known, safe=True) is Verdict.not_modified:
             return Answer(304, None, self.headers)
         return Answer(200, self.body, {**self.headers, **self.coding}, self.media)
 

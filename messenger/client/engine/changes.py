@@ -38,20 +38,20 @@ def _take_member(store: Store, conversation_id: str, change: Change) -> None:
     own = user_id == store.user_id
     if change.event == "member_removed":
         what = "left" if change.actor_id == user_id else "removed"
-        news = user_id in known
+        changed = user_id in known
         store.conversations.drop_member(conversation_id, user_id)
         if own:
             store.conversations.set(conversation_id, ended=LEFT)
             store.tell(events.ConversationEnded(conversation_id=conversation_id))
     else:
         what = "added" if change.event == "member_added" else "role_changed"
-        news = known.get(user_id) != (role or "member")
+        changed = known.get(user_id) != (role or "member")
         store.conversations.put_member(conversation_id, user_id, role or "member", change.created_at)
         if own:
             store.conversations.set(conversation_id, role=role or "member")
             if what == "added" and _come_back(store, conversation_id, change):
-                news = True  # the server must not pass places over in silence
-    if news:
+                changed = True  # the server must not pass places over in silence
+    if changed:
         store.tell(
             events.MembershipChanged(
                 conversation_id=conversation_id,

@@ -75,7 +75,7 @@ class Connection:
         self._spread = spread
         self._draw = draw
         self._clock = clock
-        self._held = False  # whether the last connection did
+        self._lasted = False  # whether the last connection did
         self._sleep = sleep
         self._opener = opener
         self.socket: Socket | None = None
@@ -107,7 +107,7 @@ class Connection:
             except (ServerUnreachable, ServerRefused, BadFrame) as error:
                 detail = str(error)
             # One that sends away soon after each greeting is backed off from as well.
-            seconds = spread if spread is not None and self._held else self._backoff.next(spread or wait)
+            seconds = spread if spread is not None and self._lasted else self._backoff.next(spread or wait)
             self._tell("offline", detail, seconds)
             await self._sleep(seconds)
 
@@ -153,8 +153,8 @@ class Connection:
                     await self._serve(socket, await socket.receive())
             finally:
                 renewing.cancel()
-                self._held = self._clock() - since >= STEADY
-                if self._held:
+                self._lasted = self._clock() - since >= STEADY
+                if self._lasted:
                     self._backoff.reset()
                 self.socket = None
                 self._down()

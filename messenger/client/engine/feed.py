@@ -20,7 +20,7 @@ class Feed:
         self._closed = False
         self._position = 0  # of what was handled last
         self._taken = False
-        vault.on_news = self._something.set
+        vault.on_events = self._something.set
 
     def tell(self, event: Event) -> None:
         """An ephemeral event; when the queue is full the oldest one goes."""

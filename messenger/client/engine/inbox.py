@@ -236,14 +236,14 @@ class Inbox:
 
     async def _take_receipt(self, frame: frames.Receipt) -> None:
         def put(store: Store) -> tuple[bool, str]:
-            news = store.conversations.receipt(frame.conversation_id, frame.user_id, frame.kind, frame.seq)
+            changed = store.conversations.receipt(frame.conversation_id, frame.user_id, frame.kind, frame.seq)
             row = store.conversations.get(frame.conversation_id)
             if row is not None and frame.kind == "read" and frame.user_id == store.user_id:
                 store.conversations.set(frame.conversation_id, read_seq=max(row.read_seq, frame.seq))
-            return news, store.conversations.name(frame.user_id)
+            return changed, store.conversations.name(frame.user_id)
 
-        news, name = await self._vault.run(put)
-        if news:
+        changed, name = await self._vault.run(put)
+        if changed:
             self._tell(
                 events.ReceiptReceived(
                     conversation_id=frame.conversation_id,

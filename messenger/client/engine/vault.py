@@ -130,7 +130,7 @@ class Vault:
         self._worker = worker
         self._closed = False
         # Called on the event loop, after durable events, and for own messages that are through or refused.
-        self.on_news: Callable[[], None] = lambda: None
+        self.on_events: Callable[[], None] = lambda: None
         self.on_settled: Callable[[Settled], None] = lambda _: None
 
     @property
@@ -176,11 +176,11 @@ class Vault:
         loop = asyncio.get_running_loop()
         # Shielded: a caller that is cancelled must not leave half of it behind, and what was begun is done.
         done = loop.run_in_executor(self._worker, self._transact, work)
-        result, news, settled = await asyncio.shield(done)
+        result, has_events, settled = await asyncio.shield(done)
         for one in settled:
             self.on_settled(one)
-        if news:
-            self.on_news()
+        if has_events:
+            self.on_events()
         return result
 
     def _transact(self, work: Callable[[Store], T]) -> tuple[T, bool, list["Settled"]]:

@@ -71,7 +71,7 @@ async def _run(self: Vault, work: Callable[[Store], T]) -> T:
     for one in settled:
         self.on_settled(one)
     if news:
-        self.on_news()
+        self.on_events()
     return result
 
 
