@@ -171,7 +171,7 @@ class Account:
         await asyncio.to_thread(change_passphrase, self.profile, old, new)
 
     async def _stated(self, password: str) -> str:
-        """What is sent where the server asks for the password once more. KdfRefused."""
+        """Derive what is sent where the server asks for the password once more. KdfRefused."""
         known = await self.engine.vault.run(known_kdf)
         # Without one this session began by a bare password, and a change elsewhere would have ended it.
         kdf = await asked_kdf(self.engine.http, self.username, known, allow_bare=known is None)

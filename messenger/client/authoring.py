@@ -1,4 +1,4 @@
-"""What the user says in a conversation, and says of it later: texts, files, edits, deletions, timers."""
+"""Authoring, by the user, in a conversation and later: texts, files, edits, deletions, timers."""
 
 import time
 from collections.abc import Callable

@@ -109,7 +109,7 @@ class Client(Account, Devices):
         return self.engine.device_id
 
     def events(self, after: int | None = None) -> AsyncIterator[Event]:
-        """What happens, from where this application was, or from behind a position of its own."""
+        """Events, from where this application was, or from behind a position of its own."""
         return self.engine.feed.events(after)
 
     async def handled(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong for an application, each thing under its own name.
+"""Errors for applications, each thing that can go wrong under its own name.
 
 All are `ClientError`; the text is one line for the user, `code` a stable word for programs. What a hostile
 server does to messages is no error of a call: it comes as an event (events.py).
@@ -221,7 +221,7 @@ class BadLink(ClientError):
 
 
 class WrongSafetyNumber(ClientError):
-    """What was compared is not what this device sees; nothing was marked."""
+    """The number compared is not the one that this device sees; nothing was marked."""
 
     code = "wrong_safety_number"
 

@@ -1,4 +1,4 @@
-"""What happens, as an application hears of it.
+"""Events, as an application hears of them.
 
 Durable events bear a `position`: they are written together with what they tell of, and wait in the store
 until the application has taken them, across restarts. Ephemeral ones have position 0 and wait in a bounded

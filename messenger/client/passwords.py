@@ -1,4 +1,4 @@
-"""What is sent as the password: asked for, judged and derived, in a thread of its own.
+"""The text that is sent as the password: asked for, judged and derived, in a thread of its own.
 
 A profile keeps how its account's password was derived last (`account` table, `kdf`). It asks again each time,
 since the password may have been changed elsewhere, and takes nothing weaker. A profile without one is from
@@ -55,7 +55,7 @@ async def asked_kdf(http: Http, username: str, known: Kdf | None, allow_bare: bo
 
 
 async def sent_as(password: str, kdf: Kdf | None) -> str:
-    """What is sent as the password; it is worked out in a thread. WeakPassword for what is no Unicode."""
+    """Work out, in a thread, what is sent as the password. WeakPassword for what is no Unicode."""
     return password if kdf is None else await asyncio.to_thread(_login_half, password, kdf)
 
 

@@ -1,4 +1,4 @@
-"""What an application reads: messages, people, members, devices. Snapshots, all of them."""
+"""Records for applications: messages, people, members, devices. Snapshots, all of them."""
 
 from typing import Literal
 

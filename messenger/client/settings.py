@@ -1,4 +1,4 @@
-"""What an application may set. Times are in seconds."""
+"""Settings of an application. Times are in seconds."""
 
 from typing import Literal
 

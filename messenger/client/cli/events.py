@@ -45,7 +45,7 @@ def message_words(message: Message, title: str = "") -> str:
 
 
 def remarks(message: Message) -> list[str]:
-    """What has become of a message since it was written."""
+    """Remarks on a message: that it was edited, that the server has it no more."""
     if message.state == "deleted":
         return []
     found = (("edited", message.edited), ("no longer on the server", message.gone))

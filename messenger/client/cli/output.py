@@ -1,4 +1,4 @@
-"""What the command line shows: words for people, or with `--json` one JSON object a line for programs.
+"""Output of the command line: words for people, or with `--json` one JSON object a line for programs.
 
 Results go to standard output, everything else to standard error. Colours and progress bars only where a
 terminal shows them. What other people chose (texts, names) is shown without control characters, which
@@ -64,7 +64,7 @@ class Output:
 
 
 def fields(conversation: Conversation) -> dict[str, object]:
-    """What a conversation is, for JSON."""
+    """A conversation as JSON."""
     return {name: getattr(conversation, name) for name in _FIELDS}
 
 

@@ -1,4 +1,4 @@
-"""What can be said to `messenger`, with help that teaches."""
+"""The arguments of `messenger`, with help that teaches."""
 
 import argparse
 import os

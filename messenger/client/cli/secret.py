@@ -49,7 +49,7 @@ def password(chosen: argparse.Namespace) -> str:
 
 
 def unlock(chosen: argparse.Namespace, account_password: str | None = None) -> Unlock:
-    """What opens the profile; `account_password` where it is known already."""
+    """The passphrase or keyring that opens the profile; `account_password` where it is known already."""
     if chosen.keyring or (Client.exists(chosen.profile) and Client.unlock_kind(chosen.profile) == "keyring"):
         return SystemKeyring()
     given = _given(chosen.passphrase_file, "MESSENGER_PASSPHRASE")

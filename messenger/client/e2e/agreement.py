@@ -40,7 +40,7 @@ _UNUSABLE = (ValueError, XEdDSAException, x3dh.KeyAgreementException)
 
 
 class Agreed(NamedTuple):
-    """What a handshake comes to, the same on both sides."""
+    """The outcome of a handshake, the same on both sides."""
 
     session_id: bytes
     secret: bytes

@@ -1,4 +1,4 @@
-"""What a payload can say: JSON objects told apart by `type`. Bytes are base64.
+"""Bodies of payloads: JSON objects told apart by `type`. Bytes are base64.
 
 An application passes over a type that it doesn't know (`Unknown`), so that newer clients can say more.
 """
@@ -65,7 +65,7 @@ class FileBody(Struct, frozen=True, kw_only=True, tag="file", omit_defaults=True
 
 
 class Reaction(Struct, frozen=True, kw_only=True, tag="reaction"):
-    """What the author thinks of a message; an empty `emoji` takes it back."""
+    """A reaction to a message; an empty `emoji` takes it back."""
 
     message: MessageReference
     emoji: Emoji
@@ -205,7 +205,7 @@ class Pin(Struct, frozen=True, kw_only=True, tag="pin"):
 
 
 class Note(Struct, frozen=True, kw_only=True, tag="note"):
-    """What the user has written down about a conversation; an empty `text` takes it away."""
+    """The user's own note about a conversation; an empty `text` takes it away."""
 
     conversation_id: str
     text: Annotated[str, Meta(max_length=16_384)]

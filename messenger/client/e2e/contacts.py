@@ -25,7 +25,7 @@ _USERNAME = re.compile(r"[a-z][a-z0-9._-]{2,31}", re.ASCII)
 
 
 class ContactCode(Struct, frozen=True, kw_only=True):
-    """What a contact link says."""
+    """The contents of a contact link."""
 
     server: str
     username: str
@@ -49,7 +49,7 @@ def contact_link(server: str, username: str, user_id: str, account_key: bytes) -
 
 
 def read_contact_link(text: str) -> ContactCode:
-    """What a link says. BadContactCode where it is none, or one of a newer client."""
+    """Read a link. BadContactCode where it is none, or one of a newer client."""
     server, found, fragment = text.strip().partition(_FRAGMENT)
     if not found or not server:
         raise BadContactCode("A contact link looks like https://SERVER/#contact=LETTERS.")

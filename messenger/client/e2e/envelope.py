@@ -32,7 +32,7 @@ _GROUP = struct.Struct(">16sI")
 
 
 class Handshake(NamedTuple):
-    """What the peer needs to work out the session's secret."""
+    """The header from which the peer works out the session's secret."""
 
     identity_key: bytes
     ephemeral_key: bytes
@@ -96,7 +96,7 @@ def first_envelope(handshake: bytes, message: RatchetMessage) -> bytes:
 
 
 def group_head(chain_id: bytes, iteration: int) -> bytes:
-    """What stands before the ciphertext of group content."""
+    """The header before the ciphertext of group content."""
     return bytes((VERSION, GROUP)) + _GROUP.pack(chain_id, iteration)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with encrypted messages, each thing under its own name.
+"""Errors of encrypted messages, each thing that can go wrong under its own name.
 
 The server is assumed hostile, so most of these name something that it (or a peer) did. `asks_resend` says
 whether it makes sense to ask the sender for the message again over a new session. The text is one line, fit

@@ -133,7 +133,7 @@ class SendingChain:
         return [one for one in devices if one not in state.holders and one != state.device_id]
 
     def distribution(self, next_number: int) -> SenderKey:
-        """What a device is given: the chain from here on. `next_number` is what the next message will
+        """The distribution for a device: the chain from here on. `next_number` is what the next message will
         bear."""
         state = self._state
         return SenderKey(

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class FileMetadata(Struct, frozen=True, kw_only=True):
-    """What the uploader sees of a file without the message that it was sent in."""
+    """A file's metadata for its uploader, without the message that it was sent in."""
 
     name: str
     media_type: str
@@ -37,7 +37,7 @@ class FileMetadata(Struct, frozen=True, kw_only=True):
 
 
 class ConversationMetadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a group is called."""
+    """A group's name."""
 
     name: str
     description: str = ""

@@ -1,4 +1,5 @@
-"""What is encrypted: a JSON object that repeats what the server says about the message, and the body.
+"""The payload that is encrypted: a JSON object that repeats what the server says about the message, and the
+body.
 
 The server files a message under a conversation, a sender, a client_id and a kind. The sender says the same
 inside, where the server can't change it; `open_payload` compares, and names what differs.
@@ -70,7 +71,7 @@ class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
-    """What the server says about a message. A sender whose account is deleted has no `sender_id` any more."""
+    """The server's word about a message. A sender whose account is deleted has no `sender_id` any more."""
 
     conversation_id: str
     sender_id: str | None
@@ -83,7 +84,7 @@ _decoder = msgspec.json.Decoder(Payload)
 
 
 def claimed(message: Message) -> Claimed:
-    """What the server says about a message."""
+    """The server's word about a message."""
     return Claimed(
         conversation_id=message.conversation_id,
         sender_id=message.sender_id,

@@ -72,7 +72,7 @@ def seal_once(key: bytes, info: bytes, plaintext: bytes, associated: bytes) -> b
 
 
 def open_once(key: bytes, info: bytes, ciphertext: bytes, associated: bytes) -> bytes:
-    """What `seal_once` sealed; AuthenticationFailed where it did not."""
+    """Open what `seal_once` sealed; AuthenticationFailed where it did not."""
     material = hkdf(key, info, 44)
     if len(ciphertext) < TAG_BYTES:
         raise AuthenticationFailed("The message is shorter than any ciphertext.")

@@ -54,13 +54,13 @@ class Progress:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Progress":
-        """What `to_bytes` wrote; BadState for anything else."""
+        """Decode what `to_bytes` wrote; BadState for anything else."""
         made = cls()
         made._state = load(raw, _State)
         return made
 
     def to_bytes(self) -> bytes:
-        """What was seen."""
+        """The numbers seen."""
         return dump(self._state)
 
     @property

@@ -95,7 +95,7 @@ def match_code(text: str, user_id: str, waiting: Iterable[PendingDevice]) -> Pen
 
 
 def grant(account: AccountKey, text: str, user_id: str, device: PendingDevice) -> AccountGrant:
-    """What the matched device is sent, through a session with it alone."""
+    """The grant for the matched device, sent through a session with it alone."""
     secret, _ = _decoded(text)
     proof = _proof(secret, account.public, user_id, device.device_id, device.identity_key)
     return AccountGrant(seed=account.seed, proof=proof)

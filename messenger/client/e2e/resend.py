@@ -48,7 +48,7 @@ class SentMessage(Stored, kw_only=True):
 
     @classmethod
     def of(cls, payload: Payload, devices: Iterable[str]) -> "SentMessage":
-        """What to remember of a payload that was sent to these devices."""
+        """A record of a payload that was sent to these devices."""
         return cls(
             client_id=payload.client_id,
             conversation_id=payload.conversation_id,
@@ -57,7 +57,7 @@ class SentMessage(Stored, kw_only=True):
         )
 
     def body(self) -> Body:
-        """What it says. Malformed."""
+        """Decode the payload. Malformed."""
         return body_of(decode_payload(self.payload))
 
     def again(self, device_id: str, conversation_id: str) -> Resent:
@@ -87,20 +87,20 @@ class _State(Struct):
 
 
 class ResendRequests:
-    """What this device has asked for and not got yet."""
+    """This device's requests that are not answered yet."""
 
     def __init__(self) -> None:
         self._state = _State()
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "ResendRequests":
-        """What `to_bytes` wrote; BadState for anything else."""
+        """Decode what `to_bytes` wrote; BadState for anything else."""
         made = cls()
         made._state = load(raw, _State)
         return made
 
     def to_bytes(self) -> bytes:
-        """What is open."""
+        """The open requests."""
         return dump(self._state)
 
     @property

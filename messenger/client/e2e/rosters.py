@@ -75,7 +75,7 @@ class Rosters:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Rosters":
-        """What `to_bytes` wrote; BadState for anything else."""
+        """Decode what `to_bytes` wrote; BadState for anything else."""
         made = cls("")
         made._state = load(raw, _State)
         return made

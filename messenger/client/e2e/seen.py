@@ -1,4 +1,4 @@
-"""What a sender holds at a conversation's last places, as a digest that a receiver compares with its own.
+"""A sender's view of a conversation's last places, as a digest that a receiver compares with its own.
 
     digest = SHA-256("messenger-seen-1" 0x00 conversation_id
                      then of each place: seq (8) sender_device_id client_id)

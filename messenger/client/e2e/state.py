@@ -53,7 +53,7 @@ class Stored(Struct):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """What `to_bytes` wrote; BadState for anything else."""
+        """Decode what `to_bytes` wrote; BadState for anything else."""
         return load(raw, cls)
 
     def to_bytes(self) -> bytes:

@@ -1,4 +1,5 @@
-"""What is known of a user: the account key that was first seen, and the devices that its signed list names.
+"""All that is known of a user: the account key that was first seen, and the devices that its signed list
+names.
 
 The server hands out keys, and is not trusted with them. The first account key of a user is pinned (trust on
 first use); comparing safety numbers makes it verified. From then on only devices that this key's list names
@@ -33,7 +34,7 @@ MAX_DEVICES = 100  # of a user, removed ones included; those that are removed ar
 
 
 class Policy(Enum):
-    """What is done when the account key of a user who was not verified has changed."""
+    """The policy for a changed account key of a user who was not verified."""
 
     WARN = "warn"  # tell the user and go on
     REFUSE = "refuse"  # nothing is sent or read until the user accepts the new key
@@ -132,7 +133,7 @@ class KnownUser:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "KnownUser":
-        """What `to_bytes` wrote; BadState for anything else."""
+        """Decode what `to_bytes` wrote; BadState for anything else."""
         state = load(raw, _State)
         made = cls(state.user_id)
         made.account_key, made.verified = state.account_key, state.verified

@@ -1,4 +1,4 @@
-"""What has to be asked of the server before the rules can judge: names, keys, members, conversations."""
+"""Questions to the server before the rules can judge: names, keys, members, conversations."""
 
 import time
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""What becomes of some work in the store besides what is stored."""
+"""Effects of some work in the store besides what is stored."""
 
 import time
 from dataclasses import dataclass, field

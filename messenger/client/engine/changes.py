@@ -1,4 +1,4 @@
-"""What the server says has happened to a conversation besides messages: written down, and told once."""
+"""Changes of a conversation, by the server's word: written down, and told once."""
 
 from messenger.client import events
 from messenger.client.engine import order

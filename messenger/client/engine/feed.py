@@ -11,7 +11,7 @@ PAGE = 100
 
 
 class Feed:
-    """What one application iterates over, one iterator at a time."""
+    """Events for one application to iterate over, one iterator at a time."""
 
     def __init__(self, vault: Vault, bound: int) -> None:
         self._vault = vault

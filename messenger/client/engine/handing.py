@@ -1,4 +1,4 @@
-"""What an approved device hands to a new one of its user's: rosters and names of groups."""
+"""Handing over from an approved device to a new one of its user's: rosters and names of groups."""
 
 from messenger.client.e2e import MetadataKey
 from messenger.client.engine import rosters

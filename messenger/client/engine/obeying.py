@@ -1,4 +1,4 @@
-"""What a message asks of this device besides being shown: sender keys, resends, rosters, grants, names' keys,
+"""Obeying what a message asks besides being shown: sender keys, resends, rosters, grants, names' keys,
 marks, and what authors say of their messages later."""
 
 from messenger.client import events

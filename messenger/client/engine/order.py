@@ -136,7 +136,7 @@ def question_ended(
 
 
 def seen(store: Store, row: Row) -> Seen | None:
-    """What this device holds at the last places of a conversation."""
+    """A digest of what this device holds at the last places of a conversation."""
     if row.place is None:
         return None
     places = store.conversations.places(row.conversation_id, row.place - MOST + 1, row.place)

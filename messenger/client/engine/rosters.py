@@ -46,7 +46,7 @@ def current(store: Store, conversation_id: str) -> Roster | None:
 
 
 def mark(store: Store, row: Row) -> RosterMark | None:
-    """What a payload says of the roster."""
+    """The mark of the roster that stands, for a payload; None outside of groups."""
     return of(store, row.conversation_id).mark if row.type == "group" else None
 
 

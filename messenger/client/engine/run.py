@@ -17,7 +17,7 @@ Durable = frames.SentFrame | frames.MessageFrame | frames.ChangeFrame | Message
 
 @dataclass(slots=True)
 class Asked:
-    """What was asked of the server for a run, and is not asked again: what is lacking by then stays so."""
+    """Answers of the server for a run, not asked for again: what is lacking by then stays so."""
 
     conversations: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
@@ -28,7 +28,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Lacks:
-    """What has to be asked of the server before a run can be judged."""
+    """Questions to the server before a run can be judged."""
 
     conversations: list[str]
     users: list[str]
@@ -38,8 +38,8 @@ class Lacks:
 
 @dataclass(slots=True)
 class Taken:
-    """What was stored: the frames, and how far the changes of each conversation have come. `rest` is judged
-    anew: in between this device was approved."""
+    """The outcome of storing: the frames, and how far the changes of each conversation have come. `rest` is
+    judged anew: in between this device was approved."""
 
     frames: list[Durable]
     changes: dict[str, int]

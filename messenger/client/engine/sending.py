@@ -1,4 +1,4 @@
-"""What waits in the outbox goes to the server, conversation by conversation, one message of each at a time.
+"""Sending what waits in the outbox, conversation by conversation, one message of each at a time.
 
 Only the server's answer ends a message: until then the same draft goes out again, under the same client_id,
 over as many connections as it takes. `devices_changed` has the devices and their keys read again and the

@@ -50,7 +50,7 @@ def settle(store: Store, batch: Batch, queued: Queued, seq: int, created_at: str
 
 
 def _done(store: Store, batch: Batch, queued: Queued, seq: int) -> None:
-    """What a message of devices among themselves has come to, now that it has its place."""
+    """Settle a message of devices among themselves, now that it has its place."""
     conversation_id = queued.conversation_id
     body = decode_body(queued.body) if queued.kind == "control" else None
     if isinstance(body, RosterChange):

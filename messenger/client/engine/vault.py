@@ -103,7 +103,7 @@ class Store:
                 self._forget_answers(other)
 
     def _forget_answers(self, client_id: str) -> None:
-        """What is on its way to who has asked for a message; sealed, it goes out as it is."""
+        """Forget what is on its way to who has asked for a message; sealed, it goes out as it is."""
         for other, raw, sealed in self.outbox.bodies():
             body = decode_body(raw)
             if not isinstance(body, Resent) or decode_payload(body.payload).client_id != client_id:

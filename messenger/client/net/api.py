@@ -26,7 +26,7 @@ class Open:
         self._http = http
 
     async def info(self) -> Info:
-        """What the server says of itself."""
+        """The server's version, protocols and limits."""
         return await self._http.call("GET", "/info", Info)
 
     async def kdf(self, username: str) -> Kdf | None:

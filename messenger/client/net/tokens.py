@@ -15,7 +15,7 @@ EARLY = 60.0  # seconds before its end that a token is renewed
 
 
 class Tokens(Struct, frozen=True, kw_only=True):
-    """What a session leaves a client with; `expires_at` in seconds since 1970, by this device's clock."""
+    """A session's tokens; `expires_at` in seconds since 1970, by this device's clock."""
 
     access_token: str
     refresh_token: str

@@ -1,4 +1,4 @@
-"""What is kept for the case that the server's database fails over: own messages that were answered for a
+"""History for the case that the server's database fails over: own messages that were answered for a
 short while ago, and places whose messages may stand elsewhere by now.
 
 `answered` has what left the outbox, as it went out: no plaintext. `doubted` has who wrote at places that were
@@ -46,7 +46,7 @@ class History:
         )
 
     def answered(self) -> list[tuple[str, str]]:
-        """What is kept, in the order in which it was written: client_id and kind."""
+        """All that is kept, as client_id and kind, in the order in which it was written."""
         rows = self._database.all("select client_id, kind from answered order by position")
         return [(row[0], row[1]) for row in rows]
 

@@ -1,4 +1,4 @@
-"""What waits to be sent: in order for each conversation, with its ciphertext once that was made.
+"""The queue of what is to be sent: in order for each conversation, with its ciphertext once that was made.
 
 A row's `draft` is written together with the ratchet states that made it, before it goes to the server, and is
 sent again as it is until the server has answered. `targets` are the devices of a message for some only (JSON;
@@ -89,7 +89,7 @@ class Outbox:
         return None if row is None else _queued(row)
 
     def waiting(self, conversation_id: str) -> list[str]:
-        """What waits in a conversation for some devices only, by client_id."""
+        """Messages in a conversation that wait for some devices only, by client_id."""
         rows = self._database.all(
             "select client_id from outbox where conversation_id = ? and targets is not null"
             " order by position",
@@ -125,7 +125,7 @@ class Outbox:
         self._database.run("update outbox set draft = null, devices = null where client_id = ?", client_id)
 
     def bodies(self) -> list[tuple[str, bytes, bool]]:
-        """What devices say to some others: client_id, body, and whether it was sealed."""
+        """Messages between devices: client_id, body, and whether it was sealed."""
         rows = self._database.all(
             "select client_id, body, draft is not null from outbox"
             " where kind = 'control' and targets is not null"
