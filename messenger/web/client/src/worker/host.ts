@@ -3,6 +3,7 @@
 import * as account from "../engine/account.ts";
 import { Authoring } from "../engine/authoring.ts";
 import type { Engine } from "../engine/core.ts";
+import { deviceCode } from "../engine/devices.ts";
 import { ProfileMismatch } from "../engine/errors.ts";
 import type { Event } from "../engine/events.ts";
 import { direct, markRead } from "../engine/talks.ts";
@@ -98,6 +99,16 @@ export class Host {
         this.#tell({ ...this.#status, connection: "session_ended", code: "", retryAt: null });
         return this.#status;
       }),
+    forget: () =>
+      this.#inTurn(async () => {
+        const before = this.#engine;
+        this.#engine = undefined;
+        await before?.close();
+        await account.removeProfile(this.#given.profile);
+        this.#tell({ ...OPENING, profile: "none" });
+        return this.#status;
+      }),
+    deviceCode: () => deviceCode(this.#opened()),
     connect: () => {
       const engine = this.#opened();
       // A device that was taken over goes on only where the user says so.

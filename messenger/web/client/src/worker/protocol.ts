@@ -64,6 +64,10 @@ export interface Calls {
   login: { asked: Credentials & { readonly secondFactor?: string }; answer: Status };
   unlock: { asked: { readonly password: string }; answer: Status };
   logout: { asked: null; answer: Status };
+  /** Take away what this browser has of the account. */
+  forget: { asked: null; answer: Status };
+  /** On a device that is not approved: the code to give to one that is. */
+  deviceCode: { asked: null; answer: string };
   /** Connect now: the user will not wait, the page was woken up, or this device shall take over again. */
   connect: { asked: null; answer: null };
   conversations: { asked: null; answer: readonly ShownConversation[] };

@@ -4,11 +4,13 @@ import { useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 
 import { HOME } from "../state/routes.ts";
+import { status } from "../state/engine.ts";
 import { back, route, under } from "../state/router.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import { Warnings } from "../parts/warning.tsx";
 import { words } from "../words/index.ts";
 import { Connection } from "./connection.tsx";
+import { Waiting } from "./entry/waiting.tsx";
 import { slotOf, titleOf, viewOf } from "./index.tsx";
 import { Talks } from "./talks.tsx";
 
@@ -17,11 +19,12 @@ export function Frame(): JSX.Element {
   const isSheet = slotOf(here) === "sheet";
   const ground = isSheet ? (under.value ?? HOME) : here;
   const said = words.value;
+  const isWaiting = status.value.connection === "waiting_for_approval";
   useSignalEffect(() => {
     document.title = `${titleOf(route.value, words.value)} · ${words.value.common.product}`;
   });
   return (
-    <div class="frame" data-shows={slotOf(ground)}>
+    <div class="frame" data-shows={isWaiting ? "main" : slotOf(ground)}>
       <div class="banners">
         <Connection />
         <Warnings conversation={null} />
@@ -29,7 +32,9 @@ export function Frame(): JSX.Element {
       <nav class="side" aria-label={said.talks.title}>
         <Talks />
       </nav>
-      <main class="main">{slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}</main>
+      <main class="main">
+        {isWaiting ? <Waiting /> : slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}
+      </main>
       {isSheet ? (
         <Sheet key={here.screen} title={titleOf(here, said)} onClose={back}>
           {viewOf(here)}

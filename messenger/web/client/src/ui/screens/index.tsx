@@ -7,6 +7,7 @@ import type { JSX } from "preact";
 
 import type { Route, ScreenName, Screens } from "../state/routes.ts";
 import type { Words } from "../words/index.ts";
+import { Again } from "./entry/again.tsx";
 import { Settings } from "./settings.tsx";
 import { Start } from "./start.tsx";
 import { Talk } from "./talk.tsx";
@@ -29,6 +30,7 @@ const SCREENS: { readonly [K in ScreenName]: Screen<K> } = {
     view: ({ conversation }) => <Talk key={conversation} conversation={conversation} />,
   },
   start: { slot: "sheet", title: (words) => words.start.title, view: () => <Start /> },
+  again: { slot: "sheet", title: (words) => words.entry.login, view: () => <Again /> },
   settings: { slot: "sheet", title: (words) => words.settings.title, view: () => <Settings /> },
 };
 

@@ -13,6 +13,8 @@ export interface Screens {
   /** Write to somebody new. */
   start: null;
   settings: null;
+  /** Log in again. */
+  again: null;
 }
 
 export type ScreenName = keyof Screens;
@@ -32,6 +34,7 @@ const READ: { readonly [K in ScreenName]: Kept<K> } = {
     typeof conversation === "string" && conversation !== "" ? { conversation } : undefined,
   start: nothing,
   settings: nothing,
+  again: nothing,
 };
 
 /** What stands in the address. */

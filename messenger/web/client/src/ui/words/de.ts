@@ -46,15 +46,11 @@ export const de: Words = {
     again: (seconds) =>
       count(seconds, { one: "Nächster Versuch in # Sekunde.", other: "Nächster Versuch in # Sekunden." }),
     now: "Jetzt versuchen",
-    waiting_for_approval: {
-      happened: "Dieser Browser wartet auf deine Freigabe.",
-      means: "Du hast dieses Konto schon woanders benutzt.",
-      todo: "Gib diesen Browser dort frei, dann geht es hier mit deinen Unterhaltungen weiter.",
-    },
     session_ended: {
       happened: "Du bist abgemeldet.",
       means: "Was hier ist, bleibt und kann gelesen werden.",
       todo: "Melde dich wieder an, um weiterzumachen.",
+      remedy: "Wieder anmelden",
     },
     taken_over: {
       happened: "Ein anderes Programm ist als genau dieses Gerät verbunden.",
@@ -67,6 +63,7 @@ export const de: Words = {
       means:
         "Das hat eines deiner anderen Geräte getan. Was hier ist, bleibt und kann gelesen werden; Neues kommt nicht mehr.",
       todo: "Wenn du das nicht warst, ändere dein Passwort auf einem Gerät, dem du vertraust.",
+      remedy: "Hier neu beginnen",
     },
   },
   blocked: {
@@ -144,8 +141,106 @@ export const de: Words = {
     },
   },
   entry: {
-    none: "In diesem Browser gibt es noch kein Konto.",
-    locked: "Das Konto in diesem Browser ist gesperrt: Es öffnet sich mit deinem Passwort.",
+    tagline: "Nur du und die, denen du schreibst, können mitlesen.",
+    locked: "Dieser Browser ist gesperrt. Dein Passwort öffnet ihn.",
+    way: "Wie möchtest du anfangen?",
+    isNew: "Ich bin neu hier",
+    isKnown: "Ich habe ein Konto",
+    closed: "Dieser Server nimmt keine neuen Konten an. Wer ihn betreibt, kann eines für dich anlegen.",
+    name: "Name",
+    nameHint: "Unter ihm finden dich andere. Kleine Buchstaben, Ziffern, Punkte und Striche.",
+    password: "Passwort",
+    passwordHint: "Mindestens 10 Zeichen. Niemand kann es dir zurückgeben.",
+    show: "Zeigen",
+    hide: "Verbergen",
+    invite: "Einladung",
+    inviteHint: "Dieser Server möchte eine. Du bekommst sie von der Person, die ihn betreibt.",
+    badInvite: "Diese Einladung gilt nicht oder nicht mehr. Bitte um eine andere.",
+    code: "Code",
+    codeHint: "Aus deiner Authenticator-App, oder einer deiner Wiederherstellungscodes.",
+    badCode: "Dieser Code stimmt nicht oder nicht mehr. Warte auf den nächsten, und versuch es noch einmal.",
+    lock: "Diesen Browser mit dem Passwort sperren",
+    lockHint: "Bei jedem Start wird dann danach gefragt. Gut, wenn auch andere diesen Rechner benutzen.",
+    create: "Konto anlegen",
+    creating: "Deine Schlüssel entstehen …",
+    login: "Anmelden",
+    loggingIn: "Wird angemeldet …",
+    open: "Öffnen",
+    opening: "Wird geöffnet …",
+    again: "Du wurdest abgemeldet. Was hier ist, bleibt, und nach dem Anmelden geht es weiter.",
+    cantOpen: "Ich weiß es nicht mehr",
+    deviceName: "Webbrowser",
+    forget: "Löschen, was hier aufbewahrt wird",
+    forgotten: {
+      title: "In diesem Browser neu beginnen",
+      lines: [
+        "Ohne dein Passwort kann niemand die Nachrichten dieses Browsers öffnen, und niemand kann es dir sagen.",
+        "Du kannst löschen, was hier aufbewahrt wird, und dich neu anmelden, oder ein anderes Konto benutzen. Nachrichten, die sonst nirgends aufbewahrt werden, sind dann weg.",
+      ],
+    },
+    removed: {
+      title: "In diesem Browser neu beginnen",
+      lines: [
+        "Dieser Browser gehört nicht mehr zu deinem Konto. Um ihn wieder zu benutzen, wird zuerst gelöscht, was hier aufbewahrt wird; dann melde dich an, und gib ihn auf einem anderen Gerät frei.",
+        "Nachrichten, die auf keinem deiner anderen Geräte aufbewahrt werden, sind dann weg.",
+      ],
+    },
+  },
+  waiting: {
+    title: "Noch ein Schritt",
+    why: "Du benutzt dieses Konto auf einem anderen Gerät. Damit sonst niemand deine Nachrichten lesen kann, muss jenes Gerät diesen Browser hereinlassen.",
+    steps: [
+      "Öffne Secure Messenger auf dem anderen Gerät.",
+      "Such dort deine Geräte, und wähle aus, dass du ein neues freigibst.",
+      "Tippe dort diesen Code ein:",
+    ],
+    code: "Der Code dieses Browsers",
+    hint: "Diese Seite geht von selbst weiter. Der Code ändert sich alle paar Minuten.",
+  },
+  faults: {
+    name_wanted: "Such dir einen Namen aus.",
+    name_bad:
+      "Ein Name beginnt mit einem Buchstaben und hat 3 bis 32 Buchstaben von a bis z, Ziffern, Punkte oder Striche.",
+    password_wanted: "Gib ein Passwort ein.",
+    password_short: "Das ist zu kurz: Nimm mindestens 10 Zeichen. Vier Wörter hintereinander sind ein gutes.",
+    password_long: "Das ist zu lang.",
+    invite_wanted: "Gib deine Einladung ein.",
+    code_wanted: "Gib den Code ein.",
+  },
+  errors: {
+    unknown: "Das hat nicht geklappt. Versuch es noch einmal; wenn es wieder passiert, lade die Seite neu.",
+    again: "Das wurde unterbrochen. Versuch es noch einmal.",
+    away: "Der Server antwortet nicht. Prüf deine Verbindung, und versuch es gleich noch einmal.",
+    busy: "Das war zu oft in kurzer Zeit. Warte eine Minute, und versuch es noch einmal.",
+    refused: "Der Server nimmt das nicht an. Prüf, was du eingegeben hast.",
+    forbidden: "Das darfst du hier nicht.",
+    wrong_login: "Name und Passwort passen nicht zusammen. Prüf beides, und versuch es noch einmal.",
+    wrong_password: "Das ist nicht das Passwort.",
+    code_wanted: "Dieses Konto möchte außer dem Passwort einen Code.",
+    weak_password:
+      "Dieses Passwort würden andere als Erstes raten. Nimm ein längeres: zum Beispiel vier Wörter hintereinander.",
+    name_taken: "Diesen Namen hat schon jemand. Such dir einen anderen aus.",
+    other_account: "Dieser Browser hat schon ein anderes Konto.",
+    device_limit:
+      "Du hast so viele Geräte, wie dieser Server erlaubt. Entferne auf einem anderen Gerät eines, das du nicht benutzt.",
+    kdf_refused:
+      "Der Server fragt auf eine Art nach deinem Passwort, die es verraten würde, darum wurde es nicht gesendet. Sag es der Person, die den Server betreibt.",
+    no_user: "Diesen Namen hat hier niemand. Prüf, wie er geschrieben wird.",
+    yourself: "Das bist du. Gib den Namen von jemand anderem ein.",
+    blocked: "Das geht nicht: Jemand von euch beiden hat den anderen blockiert.",
+    no_devices:
+      "Diese Person hat noch kein Gerät, das Nachrichten lesen kann. Versuch es wieder, wenn sie sich angemeldet hat.",
+    not_approved: "Dieser Browser muss zuerst auf einem anderen Gerät von dir freigegeben werden.",
+    contact_refused:
+      "Der Server gibt diesen Namen jemand anderem als bisher. Es wurde nichts gesendet. Frag die Person auf einem anderen Weg, ob sie ein neues Konto hat.",
+    identity_refused:
+      "Die Schlüssel dieser Person haben sich geändert, und bis du das annimmst, geht nichts an sie.",
+    conversation_ended: "Diese Unterhaltung ist zu Ende. Was gesagt wurde, bleibt hier.",
+    too_long: "Das ist zu lang für eine Nachricht. Teil es auf.",
+    queue_full: "Zu viele Nachrichten warten darauf, gesendet zu werden. Warte, bis es eine Verbindung gibt.",
+    store_full:
+      "Der Browser gibt dieser Seite keinen Platz mehr. Schaff welchen auf diesem Gerät, und versuch es noch einmal. Es ging nichts verloren.",
+    session_ended: "Du bist abgemeldet. Melde dich zuerst wieder an.",
   },
   talks: {
     title: "Unterhaltungen",
