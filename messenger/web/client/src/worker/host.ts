@@ -8,6 +8,7 @@ import { ProfileMismatch } from "../engine/errors.ts";
 import type { Event } from "../engine/events.ts";
 import { direct, markRead } from "../engine/talks.ts";
 import { StoreError } from "../store/errors.ts";
+import { named, shownConversations } from "./listing.ts";
 import {
   type Ask,
   type Calls,
@@ -117,21 +118,12 @@ export class Host {
       else engine.start();
       return Promise.resolve(null);
     },
-    conversations: () =>
-      this.#opened().vault.run(async (shelf) => {
-        const rows = await shelf.conversations.shown();
-        const named = rows.map(async (row) => ({
-          ...row,
-          peer: row.peer_id === null ? null : await shelf.people.name(row.peer_id),
-        }));
-        return Promise.all(named);
-      }),
+    conversations: () => shownConversations(this.#opened()),
     direct: ({ username }) => direct(this.#opened(), username),
     history: ({ conversationId, limit, before }) =>
       this.#opened().vault.run(async (shelf) => {
         const found = await shelf.messages.history(conversationId, limit, before);
-        const named = found.map(async (one) => ({ ...one, sender: await shelf.people.name(one.sender_id) }));
-        return Promise.all(named);
+        return Promise.all(found.map((one) => named(shelf, one)));
       }),
     send: ({ conversationId, clientId, text }) =>
       new Authoring(this.#opened(), conversationId).enqueue(text, undefined, clientId),

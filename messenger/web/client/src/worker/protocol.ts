@@ -15,8 +15,10 @@
  */
 
 import type { ConnectionState, Event } from "../engine/events.ts";
-import type { Conversation } from "../store/conversations.ts";
 import type { Message } from "../store/messages.ts";
+import type { ShownConversation, ShownMessage } from "./listing.ts";
+
+export type { ShownConversation, ShownMessage } from "./listing.ts";
 
 /** The channel of all tabs. */
 export const CHANNEL = "messenger";
@@ -52,11 +54,6 @@ export interface Credentials {
   /** Whether the password opens the store, too. */
   readonly lock?: boolean;
 }
-
-/** A conversation, and the name of whom a direct one is with. */
-export type ShownConversation = Conversation & { readonly peer: string | null };
-/** A message, and its sender's name. */
-export type ShownMessage = Message & { readonly sender: string };
 
 /** What can be asked, and what is answered. Each may be asked twice: of a leader that died, and of the next one. */
 export interface Calls {

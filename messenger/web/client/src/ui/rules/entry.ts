@@ -16,6 +16,8 @@ export type Faults = Partial<
   Record<
     keyof Form,
     | "name_wanted"
+    | "yourself"
+    | "nobody"
     | "name_bad"
     | "password_wanted"
     | "password_short"

@@ -10,7 +10,7 @@ import type { Words } from "../words/index.ts";
 import { Again } from "./entry/again.tsx";
 import { Settings } from "./settings.tsx";
 import { Start } from "./start.tsx";
-import { Talk } from "./talk.tsx";
+import { Talk } from "./talk/talk.tsx";
 
 /** In the main pane, or in a sheet over it; `side` is the list, which stands beside the main pane where there is room. */
 export type Slot = "side" | "main" | "sheet";

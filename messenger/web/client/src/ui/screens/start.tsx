@@ -1,7 +1,40 @@
-/** Write to somebody new. */
+/** Write to somebody new, by name. */
 
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+import { Field } from "../parts/field.tsx";
+import { isName, nameOf } from "../rules/entry.ts";
+import { call, status } from "../state/engine.ts";
+import { go, routeTo } from "../state/router.ts";
+import { refresh } from "../state/talks.ts";
+import { words } from "../words/index.ts";
+import { FormOf, bound, useFilled } from "./entry/form.tsx";
 
 export function Start(): JSX.Element {
-  return <div class="stack" />;
+  const said = words.value.start;
+  const filled = useFilled();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  const { username: own } = status.value;
+  return (
+    <FormOf
+      filled={filled}
+      judge={({ username }) => {
+        if (nameOf(username) === "") return { username: "name_wanted" };
+        if (nameOf(username) === own) return { username: "yourself" };
+        // No name of this form is anybody's.
+        return isName(username) ? {} : { username: "nobody" };
+      }}
+      send={async ({ username }) => {
+        const conversation = await call("direct", { username: nameOf(username) });
+        refresh();
+        go(routeTo("talk", { conversation }), { replace: true });
+      }}
+      button={said.go}
+      busy={said.looking}
+    >
+      <Field {...bound(filled, "username")} label={said.name} hint={said.hint} field={field} />
+    </FormOf>
+  );
 }

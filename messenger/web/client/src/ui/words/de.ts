@@ -141,7 +141,7 @@ export const de: Words = {
     },
   },
   entry: {
-    tagline: "Nur du und die, denen du schreibst, können mitlesen.",
+    tagline: "Private Nachrichten, auf deinem Gerät verschlüsselt.",
     locked: "Dieser Browser ist gesperrt. Dein Passwort öffnet ihn.",
     way: "Wie möchtest du anfangen?",
     isNew: "Ich bin neu hier",
@@ -199,6 +199,8 @@ export const de: Words = {
   },
   faults: {
     name_wanted: "Such dir einen Namen aus.",
+    yourself: "Das bist du. Gib den Namen von jemand anderem ein.",
+    nobody: "Diesen Namen hat hier niemand. Prüf, wie er geschrieben wird.",
     name_bad:
       "Ein Name beginnt mit einem Buchstaben und hat 3 bis 32 Buchstaben von a bis z, Ziffern, Punkte oder Striche.",
     password_wanted: "Gib ein Passwort ein.",
@@ -226,7 +228,6 @@ export const de: Words = {
     kdf_refused:
       "Der Server fragt auf eine Art nach deinem Passwort, die es verraten würde, darum wurde es nicht gesendet. Sag es der Person, die den Server betreibt.",
     no_user: "Diesen Namen hat hier niemand. Prüf, wie er geschrieben wird.",
-    yourself: "Das bist du. Gib den Namen von jemand anderem ein.",
     blocked: "Das geht nicht: Jemand von euch beiden hat den anderen blockiert.",
     no_devices:
       "Diese Person hat noch kein Gerät, das Nachrichten lesen kann. Versuch es wieder, wenn sie sich angemeldet hat.",
@@ -246,12 +247,47 @@ export const de: Words = {
     title: "Unterhaltungen",
     choose: "Wähle eine Unterhaltung aus, oder schreib jemandem.",
     none: "Noch keine Unterhaltungen",
-    noneYet:
-      "Schreib jemandem unter dem Namen, den er oder sie hier hat. Alles, was du schreibst, wird in diesem Browser verschlüsselt.",
+    noneYet: "Schreib jemandem unter dem Namen, den er oder sie hier hat.",
+    nothing: "Noch wurde nichts gesagt",
+    warned: "Es gibt eine Warnung",
     unread: (messages) =>
       count(messages, { one: "# ungelesene Nachricht", other: "# ungelesene Nachrichten" }),
   },
   start: {
     title: "Jemandem schreiben",
+    name: "Name der Person",
+    hint: "Der Name, den sie sich hier ausgesucht hat. Frag sie danach.",
+    go: "Schreiben",
+    looking: "Wird gesucht …",
+  },
+  talk: {
+    untitled: "Eine Gruppe",
+    gone: "Diese Unterhaltung gibt es hier nicht mehr.",
+    messages: (name) => `Nachrichten mit ${name}`,
+    beginning: "Sag hallo: Was du hier schreibst, könnt nur ihr beide lesen.",
+    ended: "Diese Unterhaltung ist zu Ende. Was gesagt wurde, bleibt hier.",
+    write: "Nachricht schreiben",
+    writeTo: (name) => `Nachricht an ${name}`,
+    send: "Senden",
+    toEnd: "Zur neuesten",
+    fresh: (messages) => count(messages, { one: "# neue Nachricht", other: "# neue Nachrichten" }),
+    newMark: "Neu",
+    you: "Du",
+    nobody: "Jemand, der nicht mehr da ist",
+    from: (who) => `${who}:`,
+    heard: (who, text) => `${who}: ${text}`,
+    edited: "bearbeitet",
+    deleted: "Diese Nachricht wurde zurückgenommen.",
+    failed: "Diese Nachricht wurde nicht gesendet.",
+    unopened: "Eine Nachricht, die noch nicht geöffnet werden kann",
+    unopenedWhy:
+      "Das andere Gerät wurde gebeten, sie noch einmal zu senden. Sie erscheint von selbst, sobald es verbunden ist.",
+    ticks: {
+      queued: "Wartet darauf, gesendet zu werden",
+      sent: "Gesendet",
+      delivered: "Zugestellt",
+      read: "Gelesen",
+      failed: "Nicht gesendet",
+    },
   },
 };
