@@ -51,7 +51,7 @@ await build({
     .filter(
       (name) =>
         (name.endsWith(".test.ts") && !name.startsWith("browser")) ||
-        ["agent.ts", "live.ts", "speed.ts", "tabs_live.ts"].includes(name),
+        ["agent.ts", "live.ts", "screens_live.ts", "speed.ts", "tabs_live.ts"].includes(name),
     )
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
