@@ -22,7 +22,7 @@ export async function register(person: Person, lock = false): Promise<Page> {
 
 /** Log in to an account that is there. */
 export async function logIn(page: Page, name: string, password = PASSWORD): Promise<void> {
-  await page.getByText("I have an account").click();
+  await page.getByRole("radio", { name: "I have an account" }).check();
   await page.getByLabel("Name", { exact: true }).fill(name);
   await page.getByLabel("Password", { exact: true }).fill(password);
   await page.getByRole("button", { name: "Log in" }).click();

@@ -53,7 +53,7 @@ export async function keyboard(): Promise<object> {
     assert.ok(entry.includes(part), `${part} is not in ${entry}`);
   }
   // The first field has the focus; arrows choose between new and known.
-  assert.equal(await focused(page), "Name");
+  await until(async () => (await focused(page)) === "Name", "the name has the focus");
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("ArrowRight");
   await page.getByRole("button", { name: "Log in" }).waitFor();

@@ -18,7 +18,8 @@ export async function states(): Promise<object> {
   await wrongEntries();
   await lockedAndLoggedOut();
   await waitingAndRemoved();
-  await awayAndFull();
+  await away();
+  await full();
   await whatStopsThePage();
   return {};
 }
@@ -108,8 +109,8 @@ async function waitingAndRemoved(): Promise<void> {
   await ann.browser.close();
 }
 
-/** The server is away, and the disk is full. */
-async function awayAndFull(): Promise<void> {
+/** The server is away: what is here can be read, and what is written goes out later. */
+async function away(): Promise<void> {
   const cable = new Cable(url);
   await cable.plug();
   const ben = await someone("ben");
@@ -131,19 +132,65 @@ async function awayAndFull(): Promise<void> {
   await button(page, "Try now").click();
   await comes(page, "Meanwhile", "Sent");
   await page.getByText("The server doesn't answer.").waitFor({ state: "hidden" });
-  // No room: it is told, and what was written stays to be sent.
-  const devtools = await page.context().newCDPSession(page);
-  const origin = new URL(cable.url).origin;
-  await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });
-  await write(page, "Too much ".repeat(400));
-  await page.getByText("The browser gives this page no more room.").waitFor();
-  assert.match(await composer(page).inputValue(), /^Too much/);
-  await devtools.send("Storage.overrideQuotaForOrigin", { origin });
-  await composer(page).press("Enter");
-  await sees(page, "Too much");
   await open(page, ben);
   ann.browser.forgive(AWAY);
   await ann.browser.close();
+}
+
+/** There is no room on the disk: it is told, and what was written stays to be sent. */
+async function full(): Promise<void> {
+  const ben = await someone("benno");
+  const ann = await person("full");
+  const blank = await ann.open("/about");
+  const devtools = await blank.context().newCDPSession(blank);
+  // First of all: the browser remembers for a while how much there was.
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(url).origin, quotaSize: 6 << 20 });
+  await blank.goto(url);
+  const page = await register(ann);
+  await start(page, ben);
+  await write(page, "Before");
+  await comes(page, "Before", "Sent");
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await page.evaluate(fill);
+  await write(page, "Too much ".repeat(2_000));
+  await page.getByText("The browser gives this page no more room.").waitFor();
+  assert.match(await composer(page).inputValue(), /^Too much/);
+  await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        indexedDB.deleteDatabase("junk").onsuccess = resolve;
+      }),
+  );
+  await composer(page).press("Enter");
+  await sees(page, "Too much");
+  await ann.browser.close();
+}
+
+/** In the page: take all room that is left. */
+async function fill(): Promise<void> {
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const opening = indexedDB.open("junk");
+    opening.onupgradeneeded = () => opening.result.createObjectStore("junk", { autoIncrement: true });
+    opening.onsuccess = () => {
+      resolve(opening.result);
+    };
+  });
+  for (let size = 1 << 20; size >= 1 << 10;) {
+    const isDone = await new Promise<boolean>((resolve) => {
+      const work = database.transaction("junk", "readwrite", { durability: "strict" });
+      work.oncomplete = () => {
+        resolve(true);
+      };
+      work.onabort = () => {
+        resolve(false);
+      };
+      const junk = new Uint8Array(size);
+      for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(junk.subarray(at, at + 65_536));
+      work.objectStore("junk").put(junk);
+    });
+    if (!isDone) size >>= 1;
+  }
+  database.close();
 }
 
 /** What stops the page: told by the worker or by another tab, as if that had happened. */

@@ -1,6 +1,6 @@
 /** Fields of a form: a label, what is typed, a hint, and what is wrong with it. */
 
-import type { JSX, Ref } from "preact";
+import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 
 import { words } from "../words/index.ts";
@@ -16,7 +16,8 @@ export interface FieldProps {
   readonly inputMode?: "numeric" | "text";
   readonly isSecret?: boolean;
   readonly disabled?: boolean;
-  readonly field?: Ref<HTMLInputElement>;
+  /** Whether a sheet begins with it. */
+  readonly isFirst?: boolean;
 }
 
 export function Field(props: FieldProps): JSX.Element {
@@ -31,7 +32,7 @@ export function Field(props: FieldProps): JSX.Element {
       <label for={id}>{label}</label>
       <div class="field-row">
         <input
-          ref={props.field ?? null}
+          autofocus={props.isFirst === true}
           id={id}
           name={name}
           {...(isSecret && !isShown ? { type: "password" as const } : { type: "text" as const })}

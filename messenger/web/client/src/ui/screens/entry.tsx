@@ -17,7 +17,7 @@ export function Entry({ isLocked }: { readonly isLocked: boolean }): JSX.Element
   const place = useRef<HTMLElement>(null);
   useEffect(() => {
     // Where there is a keyboard on the screen, it would cover the rest.
-    if (matchMedia("(pointer: fine)").matches)
+    if (!matchMedia("(pointer: coarse)").matches)
       place.current?.querySelector("form")?.querySelector("input")?.focus();
   }, []);
   return (

@@ -1,7 +1,6 @@
 /** Write to somebody new, by name. */
 
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 
 import { Field } from "../parts/field.tsx";
 import { isName, nameOf } from "../rules/entry.ts";
@@ -14,8 +13,6 @@ import { FormOf, bound, useFilled } from "./entry/form.tsx";
 export function Start(): JSX.Element {
   const said = words.value.start;
   const filled = useFilled();
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
   const { username: own } = status.value;
   return (
     <FormOf
@@ -34,7 +31,7 @@ export function Start(): JSX.Element {
       button={said.go}
       busy={said.looking}
     >
-      <Field {...bound(filled, "username")} label={said.name} hint={said.hint} field={field} />
+      <Field {...bound(filled, "username")} label={said.name} hint={said.hint} isFirst />
     </FormOf>
   );
 }

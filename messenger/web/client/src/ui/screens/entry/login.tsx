@@ -40,7 +40,13 @@ export function Login({ as, onDone }: { readonly as?: string; readonly onDone?: 
       {as === undefined ? (
         <Field {...bound(filled, "username")} label={said.name} autocomplete="username" />
       ) : null}
-      <Field {...bound(filled, "password")} label={said.password} autocomplete="current-password" isSecret />
+      <Field
+        {...bound(filled, "password")}
+        label={said.password}
+        autocomplete="current-password"
+        isFirst={as !== undefined}
+        isSecret
+      />
       {withCode ? (
         <Field
           {...bound(filled, "code")}

@@ -28,7 +28,7 @@ export function Composer({
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     // Where there is a keyboard on the screen, it would cover what was said.
-    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+    if (!matchMedia("(pointer: coarse)").matches) field.current?.focus();
   }, []);
   useLayoutEffect(() => {
     const { current } = field;
