@@ -67,6 +67,24 @@ export class UnknownConversation extends ClientError {
   }
 }
 
+/** There is no such message here. */
+export class UnknownMessage extends ClientError {
+  override name = "UnknownMessage";
+
+  constructor() {
+    super("There is no such message here.", "unknown_message");
+  }
+}
+
+/** What a warning tells of is to be decided first. */
+export class StillStands extends ClientError {
+  override name = "StillStands";
+
+  constructor(text: string) {
+    super(text, "still_stands");
+  }
+}
+
 /** The conversation has ended; its history stays. */
 export class ConversationHasEnded extends ClientError {
   override name = "ConversationHasEnded";

@@ -188,6 +188,11 @@ export class Messages {
     return this.#change(id, { state: "deleted", text: "", file: null, reply_to: null, expires_at: null });
   }
 
+  /** Have nothing of one that never had a place. */
+  drop(id: number): void {
+    this.#table.remove(id);
+  }
+
   /** Take away what has expired by this moment (RFC 3339, UTC, milliseconds); the places stay. The own ones of it. */
   async expire(moment: string): Promise<Message[]> {
     if (moment < this.#calmUntil) return [];

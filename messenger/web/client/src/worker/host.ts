@@ -1,27 +1,24 @@
 /** What the leader's worker does: it has the engine, answers calls, and tells what happens. */
 
 import * as account from "../engine/account.ts";
-import { Authoring } from "../engine/authoring.ts";
 import type { Engine } from "../engine/core.ts";
-import { deviceCode } from "../engine/devices.ts";
 import { ProfileMismatch } from "../engine/errors.ts";
 import type { Event } from "../engine/events.ts";
-import { direct, markRead } from "../engine/talks.ts";
 import { StoreError } from "../store/errors.ts";
-import { named, shownConversations } from "./listing.ts";
-import {
-  type Ask,
-  type Calls,
-  type Credentials,
-  type FromWorker,
-  type Method,
-  OPENING,
-  type Outcome,
-  type Status,
-  saidError,
-} from "./protocol.ts";
+import type { AccountCalls, Credentials, Status } from "./calls/account.ts";
+import { ACCOUNT } from "./does/account.ts";
+import { DEVICES } from "./does/devices.ts";
+import { BadCall, type Does, read } from "./does/doing.ts";
+import { DRAFTS } from "./does/drafts.ts";
+import { GROUPS } from "./does/groups.ts";
+import { MESSAGES } from "./does/messages.ts";
+import { PEOPLE } from "./does/people.ts";
+import { TALKS } from "./does/talks.ts";
+import { WARNINGS } from "./does/warnings.ts";
+import { type Ask, type Calls, type FromWorker, OPENING, type Outcome, saidError } from "./protocol.ts";
 
-type Does = { readonly [M in Method]: (asked: Calls[M]["asked"]) => Promise<Calls[M]["answer"]> };
+/** What is done for each call, once what is asked was read. */
+type Work = (asked: unknown) => Promise<unknown>;
 
 export interface HostSettings {
   /** The profile's name in this browser. */
@@ -31,6 +28,29 @@ export interface HostSettings {
   /** What says `online`. */
   readonly network: EventTarget;
   readonly say: (said: FromWorker) => void;
+  /** How the server is spoken to, where not as a page does. */
+  readonly net?: Pick<account.Place, "http" | "webSocket" | "derive">;
+}
+
+interface Call {
+  readonly asked: unknown;
+  readonly answer: unknown;
+}
+type Answers<C extends Call> = (asked: C["asked"]) => Promise<C["answer"]>;
+
+/** The calls that an open engine answers. */
+const DOES: Does<Omit<Calls, keyof AccountCalls>> = {
+  ...TALKS,
+  ...GROUPS,
+  ...PEOPLE,
+  ...DEVICES,
+  ...MESSAGES,
+  ...WARNINGS,
+  ...DRAFTS,
+};
+
+function isIn<T extends object>(calls: T, method: string): method is keyof T & string {
+  return Object.hasOwn(calls, method);
 }
 
 /** The person has no account here, or it is not open. */
@@ -64,8 +84,7 @@ export class Host {
   async ask({ tab, call, method, asked }: Ask): Promise<void> {
     let outcome: Outcome;
     try {
-      const does = this.#does[method] as (asked: unknown) => Promise<unknown>;
-      outcome = { ok: await does(asked) };
+      outcome = { ok: await this.#work(method)(asked) };
     } catch (error) {
       outcome = { error: saidError(error) };
     }
@@ -77,7 +96,7 @@ export class Host {
     this.#tell({ ...this.#status, profile: "failed", code: saidError(error).code });
   }
 
-  readonly #does: Does = {
+  readonly #account: { readonly [M in keyof AccountCalls]: Answers<AccountCalls[M]> } = {
     register: ({ invite, ...said }) =>
       this.#enter(said, () =>
         account.register(this.#place(), { ...said, ...(invite === undefined ? {} : { invite }) }),
@@ -109,7 +128,6 @@ export class Host {
         this.#tell({ ...OPENING, profile: "none" });
         return this.#status;
       }),
-    deviceCode: () => deviceCode(this.#opened()),
     connect: () => {
       const engine = this.#opened();
       // A device that was taken over goes on only where the user says so.
@@ -118,24 +136,25 @@ export class Host {
       else engine.start();
       return Promise.resolve(null);
     },
-    conversations: () => shownConversations(this.#opened()),
-    direct: ({ username }) => direct(this.#opened(), username),
-    history: ({ conversationId, limit, before }) =>
-      this.#opened().vault.run(async (shelf) => {
-        const found = await shelf.messages.history(conversationId, limit, before);
-        return Promise.all(found.map((one) => named(shelf, one)));
-      }),
-    send: ({ conversationId, clientId, text }) =>
-      new Authoring(this.#opened(), conversationId).enqueue(text, undefined, clientId),
-    read: async ({ conversationId, upTo }) => {
-      await markRead(this.#opened(), conversationId, upTo);
-      return null;
-    },
   };
 
+  /** BadCall where there is no such call, or what is asked does not fit. */
+  #work(method: string): Work {
+    if (isIn(this.#account, method)) {
+      const [form, work] = [ACCOUNT[method], this.#account[method] as Work];
+      return (asked) => work(read<unknown>(form, asked));
+    }
+    if (!isIn(DOES, method)) throw new BadCall(`There is no call ${method}.`);
+    const { form, work } = DOES[method] as Does<{ any: { asked: unknown; answer: unknown } }>["any"];
+    return (asked) => {
+      const said = read(form, asked);
+      return work(this.#opened(), said);
+    };
+  }
+
   #place(): account.Place {
-    const { profile, server, network } = this.#given;
-    return { profile, server, network };
+    const { profile, server, network, net = {} } = this.#given;
+    return { profile, server, network, ...net };
   }
 
   #opened(): Engine {
