@@ -1,8 +1,9 @@
-"""What a page asks its worker for, on a real server: groups, people, devices, messages.
+"""What a page asks its worker for, on a real server: groups, people, devices, messages, files.
 
 The worker's host runs in Node; the others are people of the Python client.
 """
 
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,11 +11,18 @@ from uuid import uuid4
 import pytest
 
 from messenger.client import ClientError, MessageDeleted, MessageEdited, PresenceChanged, TypingChanged
+from messenger.web.client.node import build
 from tests.system.people import PASSWORD, unique
 from tests.system.stack import Stack
-from tests.system.web_scene import Scene, told
+from tests.system.web_scene import NODE, Scene, told
 
 pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was built."""
+    return build(NODE, tmp_path_factory.mktemp("web") / "out")
 
 
 class Page:
@@ -49,7 +57,7 @@ class Page:
         await self._scene.agent.do("connected", profile=self.profile, **{"as": state})
 
 
-def test_groups(one: Stack, tmp_path: Path) -> None:
+def test_groups(bundles: Path, one: Stack, tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         ann = await Page(scene, unique("ann")).begin()
         ben, cleo = await scene.people.register("ben"), await scene.people.register("cleo")
@@ -82,10 +90,10 @@ def test_groups(one: Stack, tmp_path: Path) -> None:
         row = next(row for row in await ann.call("conversations") if row["conversation_id"] == group)
         assert (row["ended"], row["left"]) == (True, True)
 
-    told(one, tmp_path, story)
+    told(one, tmp_path, story, bundles, quick=True)
 
 
-def test_people(one: Stack, tmp_path: Path) -> None:
+def test_people(bundles: Path, one: Stack, tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         ann = await Page(scene, unique("ann")).begin()
         ben = await scene.people.register("ben")
@@ -122,10 +130,10 @@ def test_people(one: Stack, tmp_path: Path) -> None:
         await ann.call("acceptIdentity", username=ben.name, digits=changed["digits"])
         assert not (await ann.call("contacts"))[0]["changed"]
 
-    told(one, tmp_path, story)
+    told(one, tmp_path, story, bundles, quick=True)
 
 
-def test_devices(one: Stack, tmp_path: Path) -> None:
+def test_devices(bundles: Path, one: Stack, tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         name = unique("ann")
         old = await Page(scene, name).begin()
@@ -149,10 +157,10 @@ def test_devices(one: Stack, tmp_path: Path) -> None:
         await old.call("removeDevice", deviceId=found["device_id"])
         assert len(await old.call("devices")) == 1
 
-    told(one, tmp_path, story)
+    told(one, tmp_path, story, bundles, quick=True)
 
 
-def test_messages(one: Stack, tmp_path: Path) -> None:
+def test_messages(bundles: Path, one: Stack, tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         ann = await Page(scene, unique("ann")).begin()
         ben = await scene.people.register("ben")
@@ -195,4 +203,80 @@ def test_messages(one: Stack, tmp_path: Path) -> None:
         assert (shown.count("may I?"), shown.count("never mind")) == (1, 0)
         assert ben.texts().count("may I?") == 1
 
-    told(one, tmp_path, story)
+    told(one, tmp_path, story, bundles, quick=True)
+
+
+def test_files(bundles: Path, one: Stack, tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        ann = await Page(scene, unique("ann")).begin()
+        ben = await scene.people.register("ben")
+        here = {"conversationId": await ann.call("direct", username=ben.name)}
+        picture = (
+            b"\x89PNG\r\n\x1a\n" + bytes([0, 0, 0, 13]) + b"IHDR" + bytes([0, 0, 2, 128, 0, 0, 1, 224, 8])
+        )
+        large = bytes(range(256)) * 4096 * 9
+        for name, content in (("view.png", picture), ("large.html", large), ("empty", b"")):
+            (tmp_path / name).write_bytes(content)
+        sides = {"view.png": (640, 480), "large.html": (0, 0), "empty": (0, 0)}
+        for name, expected in sides.items():
+            transfer = str(uuid4())
+            asked = {
+                **here,
+                "transfer": transfer,
+                "clientId": str(uuid4()),
+                "name": name,
+                "text": f"see {name}",
+            }
+            asked["path"] = str(tmp_path / name)
+            sent = await ann.call("sendFile", **asked)
+            # A leader that died may have done it.
+            assert (await ann.call("sendFile", **asked))["id"] == sent["id"]
+            assert (sent["width"], sent["height"]) == expected
+            progress = await ann.told("transfer_progressed", transfer=transfer)
+            assert 0 <= progress["done"] <= progress["all"]
+            got = (await ben.until_text(f"see {name}")).message
+            there = await ben.client.fetch_file(got, tmp_path / f"got-{name}")
+            assert there.read_bytes() == (tmp_path / name).read_bytes()
+            fetched = await ann.call("fetchFile", transfer=str(uuid4()), id=sent["id"])
+            # Only what is a picture by its bytes has a type that a browser opens.
+            assert fetched["type"] == ("image/png" if name == "view.png" else "application/octet-stream")
+            assert b64decode(fetched["content"]) == (tmp_path / name).read_bytes()
+            asked = {"transfer": str(uuid4()), "id": sent["id"], "most": 10}
+            if name != "empty":
+                assert await ann.refused("fetchFile", **asked) == "file_too_large"
+        talk = await ben.client.direct(ann.name)
+        await talk.send_file(tmp_path / "large.html")
+        theirs = (await ann.told("message_received", kind="file"))["message"]
+        fetched = await ann.call("fetchFile", transfer=str(uuid4()), id=theirs["id"])
+        assert b64decode(fetched["content"]) == large
+        await ann.call("cancel", transfer=str(uuid4()))
+        text = await ann.call("send", **here, clientId=str(uuid4()), text="no file")
+        assert await ann.refused("fetchFile", transfer=str(uuid4()), id=text["id"]) == "unknown_message"
+
+    told(one, tmp_path, story, bundles, quick=True)
+
+
+def test_warnings_and_drafts(bundles: Path, one: Stack, tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        ann = await Page(scene, unique("ann")).begin()
+        ben = await scene.people.register("ben")
+        here = {"conversationId": await ann.call("direct", username=ben.name)}
+        await ann.call("keepDraft", **here, text="hel")
+        assert await ann.call("draft", **here) == "hel"
+        assert [one["text"] for one in await ann.call("drafts")] == ["hel"]
+        assert await ann.refused("keepDraft", conversationId=str(uuid4()), text="x") == "unknown_conversation"
+        await ann.call("send", **here, clientId=str(uuid4()), text="hello")
+        await ben.until_text("hello")
+        assert await ann.call("draft", **here) == ""
+        assert await ann.call("warnings", conversationId=None) == []
+        await ann.call("addContact", link=await ben.client.contact_link())
+        await ben.client.reset_identity(PASSWORD)
+        changed = await ann.call("safetyNumber", username=ben.name)
+        await ann.told("warnings_changed")
+        (only,) = await ann.call("warnings", **here)
+        assert (only["event"], only["username"], only["refuses"]) == ("identity_changed", ben.name, True)
+        assert await ann.refused("settle", id=only["id"]) == "still_stands"
+        await ann.call("acceptIdentity", username=ben.name, digits=changed["digits"])
+        assert await ann.call("warnings", **here) == []
+
+    told(one, tmp_path, story, bundles, quick=True)

@@ -50,12 +50,14 @@ class Scene:
         return again
 
 
-def told(stack: Stack, folder: Path, story: Tell) -> None:
-    """Tell a story."""
-    bundles = build(NODE, folder / "out")
+def told(
+    stack: Stack, folder: Path, story: Tell, bundles: Path | None = None, *, quick: bool = False
+) -> None:
+    """Tell a story; `quick`: the web client's passwords are derived by one hash."""
+    bundles = bundles or build(NODE, folder / "out")
 
     async def tell() -> None:
-        async with crowd(folder, stack.url) as people, at_work(NODE, bundles, quick=False) as agent:
+        async with crowd(folder, stack.url) as people, at_work(NODE, bundles, quick=quick) as agent:
             await story(Scene(people, agent, stack.url))
 
     asyncio.run(tell())

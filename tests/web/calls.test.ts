@@ -64,6 +64,9 @@ const EXAMPLES: { readonly [M in Method]: Calls[M]["asked"] } = {
   settle: { id: 1 },
   drafts: null,
   draft: HERE,
+  sendFile: { ...HERE, transfer: OTHER, clientId: OTHER, file: new Blob(["a"]), name: "a.txt", text: "" },
+  fetchFile: { transfer: OTHER, id: 1, most: 1_000 },
+  cancel: { transfer: OTHER },
   keepDraft: { ...HERE, text: "hel" },
 };
 /** Members that may be left out. */
@@ -74,6 +77,7 @@ const OPTIONAL = new Set([
   "secondFactor",
   "before",
   "upTo",
+  "most",
   "addMember.role",
   "warnings.conversationId",
 ]);

@@ -1,5 +1,7 @@
 /** Commands to a worker's host, as a page gives them: what it is asked, and what it tells. */
 
+import { readFile } from "node:fs/promises";
+
 import { Host } from "../../../messenger/web/client/src/worker/host.ts";
 import {
   type Ask,
@@ -91,7 +93,13 @@ export const CALLS: Commands = {
     pages.set(text(said, "profile"), page);
     await page.host.begin();
   },
-  call: (said) => pageOf(said).call(text(said, "method"), said["asked"] ?? null),
+  call: async (said) => {
+    const { path, ...asked } = (said["asked"] ?? {}) as Said;
+    const given = typeof path === "string" ? { ...asked, file: new Blob([await readFile(path)]) } : said["asked"];
+    const answer = await pageOf(said).call(text(said, "method"), given ?? null);
+    if (!(answer instanceof Blob)) return answer;
+    return { type: answer.type, content: new Uint8Array(await answer.arrayBuffer()) };
+  },
   told: (said) => {
     const page = pageOf(said);
     return page.until(() => page.events.find((one) => fits(one, said["like"] as Said)));

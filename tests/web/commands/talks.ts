@@ -87,7 +87,7 @@ export const TALKS: Commands = {
         moved();
       },
     };
-    return client.sendFile(engineOf(said), text(said, "talk"), file);
+    return authoring(said).settled(await client.sendFile(engineOf(said), text(said, "talk"), file));
   },
   until_sent: async (said) => {
     while (sent < Number(said["bytes"])) await new Promise<void>((resolve) => (moved = resolve));

@@ -18,6 +18,7 @@ import {
   QueueFull,
   UnknownConversation,
 } from "./errors.ts";
+import { sidesOf } from "./pictures.ts";
 import { queue } from "./queueing.ts";
 import { leads } from "./rosters.ts";
 import { messageOf } from "./settling.ts";
@@ -233,6 +234,7 @@ export async function written(
     seq: null,
     text: body.text,
     file: body.type === "file" ? body.file : null,
+    ...sidesOf(body),
     reply_to: typeof reply_to === "string" ? reply_to : (reply_to?.client_id ?? null),
     outgoing: true,
     received_at: moment,
@@ -251,14 +253,16 @@ export async function written(
 /** What a message says, to be said once more. */
 async function bodyOf(
   shelf: Shelf,
-  { conversation_id, text, file, reply_to }: Message,
+  { conversation_id, text, file, width, height, reply_to }: Message,
 ): Promise<Text | FileBody> {
   const replied = reply_to === null ? undefined : await shelf.messages.replied(conversation_id, reply_to);
   const reply = replied === undefined ? {} : { reply_to: referenceTo(replied) };
-  return file === null ? { type: "text", text, ...reply } : { type: "file", file, text, ...reply };
+  if (file === null) return { type: "text", text, ...reply };
+  return { type: "file", file, text, ...(width > 0 ? { width, height } : {}), ...reply };
 }
 
-function checkLength(text: string): void {
+/** MessageTooLarge. */
+export function checkLength(text: string): void {
   if (utf8(text).length <= MAX_PAYLOAD - ROOM) return;
   throw new MessageTooLarge(`A message has at most ${String(MAX_PAYLOAD - ROOM)} bytes.`);
 }

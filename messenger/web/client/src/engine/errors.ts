@@ -203,6 +203,15 @@ export class SendingFailed extends ClientError {
   override name = "SendingFailed";
 }
 
+/** The file is larger than this client brings, or than was asked for. */
+export class FileTooLarge extends ClientError {
+  override name = "FileTooLarge";
+
+  constructor() {
+    super("The file is too large.", "file_too_large");
+  }
+}
+
 /** The file that the server gave out is not the one that was sent. */
 export class FileDamaged extends ClientError {
   override name = "FileDamaged";

@@ -133,6 +133,8 @@ export type Durable =
 export type Ephemeral =
   /** How far a member has come. */
   | Of<"receipt_received", In & Named & { kind: "delivered" | "read"; seq: number }>
+  /** How far a file has come, on its way up or down, in bytes. */
+  | Of<"transfer_progressed", { transfer: string; done: number; all: number }>
   /** Other warnings stand than before. */
   | Of<"warnings_changed">
   /** Something was written, changed or taken away here: in another tab, it may be. */

@@ -7,27 +7,31 @@ import { StillStands } from "./errors.ts";
 /** A warning that stands, with the name of whom it is about. */
 export interface ShownWarning extends Standing {
   readonly username: string | null;
+  /** The conversation where it matters: its own, or the direct one with that user; null where there is none. */
+  readonly talk: string | null;
   /** Whether nothing goes to that user before something is decided. */
   readonly refuses: boolean;
 }
 
-/** All that stand, the oldest first; of one conversation, where that is named: of it, or of whom it is with. */
+/** All that stand, the oldest first; with `conversationId` those that matter there, of its members too. */
 export function warnings({ vault }: Pick<Engine, "vault">, conversationId?: string): Promise<ShownWarning[]> {
   return vault.run(async (shelf) => {
-    const here = new Set<string>();
-    if (conversationId !== undefined) {
-      const peer = (await shelf.conversations.get(conversationId))?.peer_id ?? null;
-      if (peer !== null) here.add(peer);
-      for (const one of await shelf.conversations.members(conversationId)) here.add(one.user_id);
-    }
+    const here =
+      conversationId === undefined
+        ? undefined
+        : new Set((await shelf.conversations.members(conversationId)).map((one) => one.user_id));
+    const rows = await shelf.conversations.all();
     const found: ShownWarning[] = [];
     for (const one of await shelf.warnings.all()) {
-      const isOfThem = one.conversation_id === null && one.user_id !== null && here.has(one.user_id);
-      if (conversationId !== undefined && one.conversation_id !== conversationId && !isOfThem) continue;
-      const refuses =
-        one.event === "identity_changed" && one.user_id !== null && (await shelf.known(one.user_id)).refused;
-      const username = one.user_id === null ? null : await shelf.people.name(one.user_id);
-      found.push({ ...one, username, refuses });
+      const { user_id, conversation_id } = one;
+      const direct = rows.find((row) => row.type === "direct" && user_id !== null && row.peer_id === user_id);
+      const talk = conversation_id ?? direct?.conversation_id ?? null;
+      const isOfThem = conversation_id === null && user_id !== null && here?.has(user_id) === true;
+      if (conversationId !== undefined && talk !== conversationId && !isOfThem) continue;
+      const isChanged = one.event === "identity_changed" && user_id !== null;
+      const refuses = isChanged && (await shelf.known(user_id)).refused;
+      const username = user_id === null ? null : await shelf.people.name(user_id);
+      found.push({ ...one, username, talk, refuses });
     }
     return found;
   });

@@ -10,11 +10,13 @@ import { ACCOUNT } from "./does/account.ts";
 import { DEVICES } from "./does/devices.ts";
 import { BadCall, type Does, read } from "./does/doing.ts";
 import { DRAFTS } from "./does/drafts.ts";
+import { files } from "./does/files.ts";
 import { GROUPS } from "./does/groups.ts";
 import { MESSAGES } from "./does/messages.ts";
 import { PEOPLE } from "./does/people.ts";
 import { TALKS } from "./does/talks.ts";
 import { WARNINGS } from "./does/warnings.ts";
+import { Transfers } from "./transfers.ts";
 import { type Ask, type Calls, type FromWorker, OPENING, type Outcome, saidError } from "./protocol.ts";
 
 /** What is done for each call, once what is asked was read. */
@@ -47,6 +49,7 @@ const DOES: Does<Omit<Calls, keyof AccountCalls>> = {
   ...MESSAGES,
   ...WARNINGS,
   ...DRAFTS,
+  ...files(new Transfers()),
 };
 
 function isIn<T extends object>(calls: T, method: string): method is keyof T & string {

@@ -18,6 +18,7 @@ import type { Event } from "../engine/events.ts";
 import type { AccountCalls, Status } from "./calls/account.ts";
 import type { DeviceCalls } from "./calls/devices.ts";
 import type { DraftCalls } from "./calls/drafts.ts";
+import type { FileCalls } from "./calls/files.ts";
 import type { GroupCalls } from "./calls/groups.ts";
 import type { MessageCalls } from "./calls/messages.ts";
 import type { PeopleCalls } from "./calls/people.ts";
@@ -25,6 +26,7 @@ import type { TalkCalls } from "./calls/talks.ts";
 import type { WarningCalls } from "./calls/warnings.ts";
 
 export type { Credentials, Status } from "./calls/account.ts";
+export type { ShownWarning } from "../engine/standing.ts";
 export type { WaitingDevice } from "./calls/devices.ts";
 export type { ShownConversation, ShownMessage } from "./calls/talks.ts";
 
@@ -56,7 +58,8 @@ export interface Calls
     DeviceCalls,
     MessageCalls,
     WarningCalls,
-    DraftCalls {}
+    DraftCalls,
+    FileCalls {}
 
 export type Method = keyof Calls;
 /** A call: what is asked by which tab, under which number. */
