@@ -95,7 +95,8 @@ export const CALLS: Commands = {
   },
   call: async (said) => {
     const { path, ...asked } = (said["asked"] ?? {}) as Said;
-    const given = typeof path === "string" ? { ...asked, file: new Blob([await readFile(path)]) } : said["asked"];
+    const given =
+      typeof path === "string" ? { ...asked, file: new Blob([await readFile(path)]) } : said["asked"];
     const answer = await pageOf(said).call(text(said, "method"), given ?? null);
     if (!(answer instanceof Blob)) return answer;
     return { type: answer.type, content: new Uint8Array(await answer.arrayBuffer()) };

@@ -98,7 +98,16 @@ function message(id: number, said: Partial<ShownMessage> = {}): ShownMessage {
   const at = new Date(NOON + id * MINUTE).toISOString();
   return {
     ...{ id, conversation_id: "c", client_id: String(id), sender_id: "ann", sender_device_id: "d" },
-    ...{ seq: id, kind: "text", text: String(id), file: null, reply_to: null, outgoing: false },
+    ...{
+      seq: id,
+      kind: "text",
+      text: String(id),
+      file: null,
+      width: 0,
+      height: 0,
+      reply_to: null,
+      outgoing: false,
+    },
     ...{ sent_at: at, received_at: at, created_at: at, state: "received", late: false, gone: false },
     ...{ edited: 0, expires_at: null, expires_in: null, sender: "ann" },
     ...said,

@@ -2,10 +2,13 @@
 
 import { useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 
 import { HOME } from "../state/routes.ts";
 import { status } from "../state/engine.ts";
-import { back, route, under } from "../state/router.ts";
+import { offered } from "../state/offered.ts";
+import { back, go, route, routeTo, under } from "../state/router.ts";
+import { keepWarnings } from "../state/standing.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import { Warnings } from "../parts/warning.tsx";
 import { words } from "../words/index.ts";
@@ -22,6 +25,12 @@ export function Frame(): JSX.Element {
   const isWaiting = status.value.connection === "waiting_for_approval";
   useSignalEffect(() => {
     document.title = `${titleOf(route.value, words.value)} · ${words.value.common.product}`;
+  });
+  useEffect(keepWarnings, []);
+  useSignalEffect(() => {
+    if (offered.value !== null && route.peek().screen !== "contact") {
+      go(routeTo("contact", null), { sheet: true });
+    }
   });
   return (
     <div class="frame" data-shows={isWaiting ? "main" : slotOf(ground)}>

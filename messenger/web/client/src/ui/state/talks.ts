@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 
 import type { Event } from "../../engine/events.ts";
 import type { ShownConversation } from "../../worker/protocol.ts";
+import { loadDrafts } from "./drafts.ts";
 import { call, listen } from "./engine.ts";
 
 const all = signal<readonly ShownConversation[] | null>(null);
@@ -24,7 +25,13 @@ function activityOf({ activity, last, created_at }: ShownConversation): number {
   return Math.max(activity, Number.isNaN(said) ? 0 : said);
 }
 
-const NOTHING_NEW: readonly Event["event"][] = ["typing_changed", "presence_changed", "store_damaged"];
+const NOTHING_NEW: readonly Event["event"][] = [
+  "typing_changed",
+  "presence_changed",
+  "store_damaged",
+  "transfer_progressed",
+  "warnings_changed",
+];
 const APART = 60; // milliseconds between two askings
 let isDue = false;
 let isAsking = false;
@@ -53,6 +60,7 @@ async function ask(): Promise<void> {
 
 /** Keep the list as it is; until what this gives is called. */
 export function keepTalks(): () => void {
+  loadDrafts();
   refresh();
   const deaf = listen(({ event }) => {
     if (!NOTHING_NEW.includes(event)) refresh();

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { Button } from "../../parts/button.tsx";
+import { Qr } from "../../parts/qr.tsx";
 import { type Reason, reasonOf } from "../../rules/reasons.ts";
 import { call } from "../../state/engine.ts";
 import { words } from "../../words/index.ts";
@@ -47,6 +48,7 @@ export function Waiting(): JSX.Element {
         <p class="code" aria-label={said.code} role="status">
           {code.value ?? "…"}
         </p>
+        {code.value === null ? null : <Qr text={code.value} label={words.value.devices.codeLabel} />}
         {problem.value === null ? null : (
           <div role="alert" class="stack">
             <p class="problem">{words.value.errors[problem.value]}</p>

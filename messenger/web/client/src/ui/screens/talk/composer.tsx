@@ -11,6 +11,7 @@ import { isolated } from "../../rules/texts.ts";
 import { draftOf, keepDraft } from "../../state/drafts.ts";
 import type { OpenTalk } from "../../state/talk.ts";
 import { words } from "../../words/index.ts";
+import { Attach } from "../files/attach.tsx";
 
 export function Composer({
   talk,
@@ -72,6 +73,7 @@ export function Composer({
       <div role="alert" class="composer-problem">
         {problem.value === null ? null : <p class="problem">{words.value.errors[problem.value]}</p>}
       </div>
+      <Attach conversation={conversation} />
       <textarea
         ref={field}
         rows={1}

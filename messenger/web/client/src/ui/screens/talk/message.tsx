@@ -9,6 +9,7 @@ import { isolated, piecesOf } from "../../rules/texts.ts";
 import { type Row, momentOf, tickOf } from "../../rules/timeline.ts";
 import { dayNameOf, timeOf, wholeTimeOf } from "../../rules/times.ts";
 import { locale, words } from "../../words/index.ts";
+import { File } from "../files/file.tsx";
 
 export function Day({ at }: { readonly at: number }): JSX.Element {
   return (
@@ -80,17 +81,22 @@ export function Line({ row, come, isGroup }: LineProps): JSX.Element {
 function Body({ message }: { readonly message: LineProps["row"]["message"] }): JSX.Element {
   const said = words.value.talk;
   if (message.state === "deleted") return <p class="taken">{said.deleted}</p>;
+  const { file } = message;
+  if (file !== null && message.text === "") return <File message={message} />;
   return (
-    <p class="text" dir="auto">
-      {piecesOf(message.text).map(({ text, link }, at) =>
-        link === null ? (
-          text
-        ) : (
-          <a key={at} href={link} target="_blank" rel="noreferrer noopener" dir="ltr">
-            {text}
-          </a>
-        ),
-      )}
-    </p>
+    <>
+      {file === null ? null : <File message={message} />}
+      <p class="text" dir="auto">
+        {piecesOf(message.text).map(({ text, link }, at) =>
+          link === null ? (
+            text
+          ) : (
+            <a key={at} href={link} target="_blank" rel="noreferrer noopener" dir="ltr">
+              {text}
+            </a>
+          ),
+        )}
+      </p>
+    </>
   );
 }

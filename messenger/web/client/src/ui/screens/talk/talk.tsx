@@ -14,10 +14,12 @@ import { Warnings } from "../../parts/warning.tsx";
 import { isolated } from "../../rules/texts.ts";
 import { type Row, rowsOf } from "../../rules/timeline.ts";
 import { HOME } from "../../state/routes.ts";
-import { go } from "../../state/router.ts";
+import { go, routeTo } from "../../state/router.ts";
 import { OpenTalk } from "../../state/talk.ts";
 import { talkOf, talks } from "../../state/talks.ts";
 import { words } from "../../words/index.ts";
+import { DropPlace } from "../files/attach.tsx";
+import { Uploads } from "../files/uploads.tsx";
 import { Composer } from "./composer.tsx";
 import { Day, Line, New, Unopened } from "./message.tsx";
 import { useReading } from "./reading.ts";
@@ -25,6 +27,12 @@ import { useReading } from "./reading.ts";
 /** What a conversation is called. */
 export function nameOf(row: ShownConversation): string {
   return row.peer ?? (row.title === "" ? words.value.talk.untitled : row.title);
+}
+
+/** Open what there is to know of who is in it. */
+function about({ type, conversation_id, peer }: ShownConversation): void {
+  if (type !== "direct") go(routeTo("group", { conversation: conversation_id }), { sheet: true });
+  else if (peer !== null) go(routeTo("person", { username: peer }), { sheet: true });
 }
 
 export function Talk({ conversation }: { readonly conversation: string }): JSX.Element | null {
@@ -86,35 +94,49 @@ function Shown({ row }: { readonly row: ShownConversation }): JSX.Element {
         <h2>
           <Said text={name} />
         </h2>
-      </header>
-      <Warnings conversation={row.conversation_id} />
-      <div class="pane">
-        <VirtualList
-          rows={rows}
-          draw={draw}
-          label={said.messages(isolated(name))}
-          control={control}
-          onNearTop={() => void talk.older()}
-          onEnd={(isThere) => {
-            isAtEnd.value = isThere;
+        <IconButton
+          icon="people"
+          label={isGroup ? words.value.group.title : words.value.people.title}
+          onPress={() => {
+            about(row);
           }}
         />
-        {isEmpty.value ? <p class="beginning">{said.beginning}</p> : null}
-        {isAtEnd.value ? null : (
-          <button
-            type="button"
-            class="pill"
-            onClick={() => {
-              control.current?.toEnd();
+      </header>
+      <Warnings conversation={row.conversation_id} />
+      <DropPlace conversation={row.conversation_id} isOpen={!row.ended}>
+        <div class="pane">
+          <VirtualList
+            rows={rows}
+            draw={draw}
+            label={said.messages(isolated(name))}
+            control={control}
+            onNearTop={() => void talk.older()}
+            onEnd={(isThere) => {
+              isAtEnd.value = isThere;
             }}
-          >
-            <Icon name="down" />
-            {unseen.value > 0 ? said.fresh(unseen.value) : said.toEnd}
-          </button>
+          />
+          {isEmpty.value ? <p class="beginning">{said.beginning}</p> : null}
+          {isAtEnd.value ? null : (
+            <button
+              type="button"
+              class="pill"
+              onClick={() => {
+                control.current?.toEnd();
+              }}
+            >
+              <Icon name="down" />
+              {unseen.value > 0 ? said.fresh(unseen.value) : said.toEnd}
+            </button>
+          )}
+        </div>
+        <Heard talk={talk} />
+        <Uploads conversation={row.conversation_id} />
+        {row.ended ? (
+          <p class="ended">{said.ended}</p>
+        ) : (
+          <Composer talk={talk} name={name} control={control} />
         )}
-      </div>
-      <Heard talk={talk} />
-      {row.ended ? <p class="ended">{said.ended}</p> : <Composer talk={talk} name={name} control={control} />}
+      </DropPlace>
     </>
   );
 }
