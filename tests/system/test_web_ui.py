@@ -47,9 +47,7 @@ class Beside:
 
     def cues(self) -> Cues:
         """What can be asked for."""
-        return {
-            name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
-        }
+        return {name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")}
 
     async def do_arrive(self, said: dict[str, Any]) -> object:
         self._who = await self.people.register(said.get("name", "python"))
@@ -90,14 +88,16 @@ class Beside:
         return {}
 
 
-def told(bundles: Path, stack: Stack, folder: Path, story: str) -> dict[str, Any]:
+def told(
+    bundles: Path, stack: Stack, folder: Path, story: str, beside: type[Beside] = Beside
+) -> dict[str, Any]:
     """Have a story happen; what came of it."""
     script = str(bundles / "tests" / "screens_live.js")
     command = [*NODE.node, script, str(CLIENT), str(CHROMIUM), stack.url, str(folder), story]
 
     async def tell() -> dict[str, Any]:
         async with crowd(folder, stack.url) as people:
-            cues = Beside(people).cues()
+            cues = beside(people).cues()
             node = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
             )
@@ -143,8 +143,13 @@ def test_screens_look_right_for_everybody(bundles: Path, tmp_path: Path) -> None
     # A server of its own, so that the people in the pictures have names.
     with running(Stack(tmp_path / "stack", "one")) as stack:
         found = told(bundles, stack, tmp_path, "looks")
+    judge_looks(found, tmp_path)
+
+
+def judge_looks(found: dict[str, Any], folder: Path) -> None:
+    """Axe has found nothing; pictures go where somebody wants them."""
     assert found["violations"] == []
-    pictures = sorted(tmp_path.glob("pictures/*.png"))
+    pictures = sorted(folder.glob("pictures/*.png"))
     assert len(pictures) == found["pictures"]
     if os.environ.get("MESSENGER_PICTURES"):
         place = Path(os.environ["MESSENGER_PICTURES"])

@@ -7,14 +7,20 @@
 
 import process from "node:process";
 
+import { files } from "./screens/files.ts";
+import { groups } from "./screens/groups.ts";
 import { hostile } from "./screens/hostile.ts";
 import { keyboard } from "./screens/keyboard.ts";
 import { looks } from "./screens/looks.ts";
+import { contacts } from "./screens/people.ts";
 import { states } from "./screens/states.ts";
 import { talks } from "./screens/talks.ts";
 import { people, story } from "./tabs/scene.ts";
 
-const stories: Readonly<Record<string, () => Promise<object>>> = { hostile, keyboard, looks, states, talks };
+const stories: Readonly<Record<string, () => Promise<object>>> = {
+  ...{ hostile, keyboard, looks, states, talks },
+  ...{ contacts, files, groups },
+};
 const tell = stories[story];
 if (tell === undefined) throw new Error(`There is no story ${story}.`);
 try {

@@ -22,11 +22,12 @@ interface Found {
   readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
 }
 
-const violations: string[] = [];
-let pictures = 0;
+/** What axe found, and how many pictures were taken. */
+export const seen: { readonly violations: string[]; pictures: number } = { violations: [], pictures: 0 };
 
 /** Judge what is shown, in all its looks, and take its pictures. */
-async function look(page: Page, name: string): Promise<void> {
+export async function look(page: Page, name: string): Promise<void> {
+  mkdirSync(join(folder, "pictures"), { recursive: true });
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const [size, width, height, letters] of [
@@ -51,7 +52,7 @@ async function look(page: Page, name: string): Promise<void> {
           animations: "disabled",
           caret: "hide",
         });
-        pictures += 1;
+        seen.pictures += 1;
       }
     }
   }
@@ -74,7 +75,7 @@ async function judge(page: Page, where: string): Promise<void> {
   );
   for (const { id, nodes } of found.violations) {
     const [first] = nodes;
-    violations.push(`${where}: ${id}: ${first?.html ?? ""} ${first?.failureSummary ?? ""}`);
+    seen.violations.push(`${where}: ${id}: ${first?.html ?? ""} ${first?.failureSummary ?? ""}`);
   }
 }
 
@@ -87,7 +88,6 @@ async function named(name: string): Promise<Person> {
 }
 
 export async function looks(): Promise<object> {
-  mkdirSync(join(folder, "pictures"), { recursive: true });
   const [anna, ben] = [await named("anna"), await named("ben")];
   const here = await anna.open();
   await here.getByRole("button", { name: "Create account" }).waitFor();
@@ -132,7 +132,7 @@ export async function looks(): Promise<object> {
   await second();
   await insecure();
   await contrast(here);
-  return { violations, pictures };
+  return seen;
 }
 
 type Said = Parameters<typeof globalThis.messenger.onStatus>[0];

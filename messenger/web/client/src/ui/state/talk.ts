@@ -81,6 +81,8 @@ export class OpenTalk {
       this.messages.value = known.map((one) =>
         one.id === message_id ? { ...one, state: "deleted", text: "", file: null } : one,
       );
+    } else if (event.event === "history_changed") {
+      void this.#tail();
     } else if (said !== undefined) {
       const there = known.find((one) => one.id === said.id);
       // One that stands before what is here comes when that is asked for.

@@ -506,6 +506,8 @@ export const de: Words = {
     edited: "bearbeitet",
     deleted: "Diese Nachricht wurde zurückgenommen.",
     failed: "Diese Nachricht wurde nicht gesendet.",
+    again: "Noch einmal senden",
+    forget: "Wegnehmen",
     unopened: "Eine Nachricht, die noch nicht geöffnet werden kann",
     unopenedWhy:
       "Das andere Gerät wurde gebeten, sie noch einmal zu senden. Sie erscheint von selbst, sobald es verbunden ist.",

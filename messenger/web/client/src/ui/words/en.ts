@@ -502,6 +502,8 @@ export const en = {
     edited: "edited",
     deleted: "This message was taken away.",
     failed: "This message was not sent.",
+    again: "Send it again",
+    forget: "Take it away",
     unopened: "A message that can't be opened yet",
     unopenedWhy: "Their device was asked to send it again. It shows by itself once that device is connected.",
     ticks: {

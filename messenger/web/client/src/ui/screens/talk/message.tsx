@@ -2,12 +2,15 @@
 
 import type { JSX } from "preact";
 
+import { Problem, useAction } from "../../parts/action.tsx";
+import { Button } from "../../parts/button.tsx";
 import { Icon } from "../../parts/icon.tsx";
 import { Said } from "../../parts/name.tsx";
 import { Tick } from "../../parts/tick.tsx";
 import { isolated, piecesOf } from "../../rules/texts.ts";
 import { type Row, momentOf, tickOf } from "../../rules/timeline.ts";
 import { dayNameOf, timeOf, wholeTimeOf } from "../../rules/times.ts";
+import { call } from "../../state/engine.ts";
 import { locale, words } from "../../words/index.ts";
 import { File } from "../files/file.tsx";
 
@@ -73,7 +76,40 @@ export function Line({ row, come, isGroup }: LineProps): JSX.Element {
           {tick === null ? null : <Tick stage={tick} />}
         </span>
       </div>
-      {tick === "failed" ? <p class="fault">{said.failed}</p> : null}
+      {tick === "failed" ? <Failed message={message} /> : null}
+    </div>
+  );
+}
+
+/** What was not sent: it is tried again, or taken away. */
+function Failed({
+  message: { conversation_id, id },
+}: {
+  readonly message: LineProps["row"]["message"];
+}): JSX.Element {
+  const said = words.value.talk;
+  const action = useAction();
+  return (
+    <div class="failed-line">
+      <p class="fault">{said.failed}</p>
+      <div class="buttons">
+        <Button
+          onPress={() => {
+            const asked = { conversationId: conversation_id, id, clientId: crypto.randomUUID() };
+            void action.run(() => call("retry", asked));
+          }}
+        >
+          {said.again}
+        </Button>
+        <Button
+          onPress={() => {
+            void action.run(() => call("remove", { id }));
+          }}
+        >
+          {said.forget}
+        </Button>
+      </div>
+      <Problem of={action} />
     </div>
   );
 }
