@@ -1,12 +1,13 @@
 /** Files: chosen, dropped, given up, shown as pictures in a place that was kept for them, and saved. */
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { deflateSync, crc32 } from "node:zlib";
 
 import type { Page } from "playwright-core";
 
-import { person } from "../tabs/scene.ts";
+import { folder, person } from "../tabs/scene.ts";
 import { cue } from "./cue.ts";
 import { comes, register, sees, start, until } from "./hands.ts";
 import { look, seen } from "./looks.ts";
@@ -69,7 +70,11 @@ async function pictures(page: Page): Promise<void> {
 }
 
 async function given(page: Page): Promise<void> {
-  await choose(page, "large.bin", Buffer.alloc(40 * 1_048_576, 7));
+  const large = join(folder, "large.bin");
+  await writeFile(large, Buffer.alloc(40 * 1_048_576, 7));
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Attach files" }).click();
+  await (await chooser).setFiles(large);
   const cancel = page.getByRole("button", { name: /^Don't send .*large\.bin/ });
   await page.getByRole("progressbar").waitFor();
   await cancel.click();

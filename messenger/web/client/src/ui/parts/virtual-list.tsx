@@ -20,6 +20,8 @@ export interface ListControl {
 interface Kept {
   anchor: Anchor | undefined;
   isAtEnd: boolean;
+  /** Where it was scrolled to last. */
+  top: number;
   drawn: Range;
 }
 
@@ -42,7 +44,7 @@ export function VirtualList<R extends { readonly key: string }>({
   const scroller = useRef<HTMLDivElement>(null);
   const shown = useRef<HTMLDivElement>(null);
   const [heights] = useState(() => new Heights(GUESS));
-  const kept = useRef<Kept>({ anchor: undefined, isAtEnd: true, drawn: { from: 0, to: 0 } });
+  const kept = useRef<Kept>({ anchor: undefined, isAtEnd: true, top: 0, drawn: { from: 0, to: 0 } });
   const [, redraw] = useState(0);
   const again = (): void => {
     redraw((count) => count + 1);
@@ -94,7 +96,10 @@ export function VirtualList<R extends { readonly key: string }>({
     const place = scroller.current;
     if (place === null) return;
     const { scrollTop, clientHeight } = place;
-    const isAtEnd = scrollTop + clientHeight >= heights.total - AT_END;
+    // Who does not scroll up stays at the end, though that is further down by now.
+    const isUp = scrollTop < current.top - 1;
+    const isAtEnd = scrollTop + clientHeight >= heights.total - AT_END || (current.isAtEnd && !isUp);
+    current.top = scrollTop;
     current.anchor = heights.anchor(scrollTop);
     if (isAtEnd !== current.isAtEnd) {
       current.isAtEnd = isAtEnd;

@@ -76,7 +76,7 @@ export const de: Words = {
     rename: "Umbenennen",
     members: "Mitglieder",
     choose: "Wähle aus deinen Kontakten, oder füg jemanden beim Namen hinzu.",
-    byName: "Name",
+    byName: "Beim Namen hinzufügen",
     add: "Hinzufügen",
     create: "Gruppe anlegen",
     creating: "Wird angelegt …",

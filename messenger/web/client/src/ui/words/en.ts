@@ -75,7 +75,7 @@ export const en = {
     rename: "Rename",
     members: "Members",
     choose: "Choose from your contacts, or add somebody by name.",
-    byName: "Name",
+    byName: "Add by name",
     add: "Add",
     create: "Make the group",
     creating: "Is made …",

@@ -1,6 +1,7 @@
 /** A member of a group: role, what is to be said of them, and what may be done about them. */
 
 import type { JSX } from "preact";
+import { useRef } from "preact/hooks";
 
 import { Avatar } from "../../parts/avatar.tsx";
 import { Button } from "../../parts/button.tsx";
@@ -58,6 +59,7 @@ function Menu({ conversation, member, may, decide }: Given): JSX.Element {
   const said = words.value.group;
   const { username, role } = member;
   const doubt = doubtOf(member);
+  const menu = useRef<HTMLDetailsElement>(null);
   const asked = { conversationId: conversation, username };
   const button = (
     label: string,
@@ -67,6 +69,7 @@ function Menu({ conversation, member, may, decide }: Given): JSX.Element {
     <Button
       kind={kind}
       onPress={() => {
+        if (menu.current !== null) menu.current.open = false;
         decide(work);
       }}
     >
@@ -76,7 +79,7 @@ function Menu({ conversation, member, may, decide }: Given): JSX.Element {
   const setRole = (as: "owner" | "admin" | "member") => () => call("setRole", { ...asked, role: as });
   const isIn = doubt !== "unvouched";
   return (
-    <details class="menu">
+    <details class="menu" ref={menu}>
       <summary aria-label={said.menu(isolated(username))}>…</summary>
       <div class="buttons">
         <Button

@@ -94,6 +94,7 @@ function Failed({
       <p class="fault">{said.failed}</p>
       <div class="buttons">
         <Button
+          kind="link"
           onPress={() => {
             const asked = { conversationId: conversation_id, id, clientId: crypto.randomUUID() };
             void action.run(() => call("retry", asked));
@@ -102,6 +103,7 @@ function Failed({
           {said.again}
         </Button>
         <Button
+          kind="link"
           onPress={() => {
             void action.run(() => call("remove", { id }));
           }}

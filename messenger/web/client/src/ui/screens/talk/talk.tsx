@@ -91,9 +91,9 @@ function Shown({ row }: { readonly row: ShownConversation }): JSX.Element {
           />
         </span>
         <Avatar name={name} isGroup={isGroup} />
-        <h2>
+        <h1>
           <Said text={name} />
-        </h2>
+        </h1>
         <IconButton
           icon="people"
           label={isGroup ? words.value.group.title : words.value.people.title}
