@@ -106,7 +106,8 @@ def test_a_session_that_was_ended_goes_on_as_the_same_device(apart: Stack, tmp_p
         there = await bea.direct(ann.name)
         await there.send("before")
         await bea.do("logout")
-        assert (await bea.do("state"))["state"] == "offline"
+        assert (await bea.do("state"))["state"] == "session_ended"
+        await refused(bea, "synced", "session_ended")
         assert (await there.enqueue("when there is a session again")).state == "queued"
         await bea.close()
         here = await ann.client.direct(name)

@@ -77,6 +77,13 @@ export class Line implements Listener {
     this.#state = "offline";
   }
 
+  /** The user has ended the session: who waits for it is told. */
+  leave(why: string): void {
+    this.#state = "session_ended";
+    this.#detail = why;
+    this.#synced.open();
+  }
+
   /** It is tried no more, and why. */
   fail(why: string): void {
     this.#tell("offline", why);
