@@ -53,6 +53,11 @@ export const TALKS: Commands = {
   },
   edit: async (said) => authoring(said).edit(await messageOf(said), text(said, "text")),
   delete: async (said) => authoring(said).remove(await messageOf(said)),
+  /** The server is told to, and no peer. */
+  delete_at_server: async (said) => {
+    const { conversation_id, seq } = await messageOf(said);
+    return engineOf(said).api.deleteMessage(conversation_id, seq ?? 0);
+  },
   timer: (said) => authoring(said).setTimer(said["expires_in"] as number | null),
   message: messageOf,
   history: (said) =>
