@@ -2,8 +2,8 @@
 
 import type { Kdf } from "../e2e/password.ts";
 import { derive, newKdf } from "../e2e/password.ts";
-import { Open } from "../net/api.ts";
 import { Http, type HttpSettings } from "../net/http.ts";
+import { Open } from "../net/open.ts";
 import { tokensOf } from "../net/tokens.ts";
 import { Database } from "../store/database.ts";
 import { NoProfile } from "../store/errors.ts";
