@@ -4,7 +4,9 @@ What `test_client.py` and `test_client_groups.py` tell of the Python client alon
 engine on either side.
 """
 
+import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,12 +14,17 @@ from messenger.client import (
     ConversationUpdated,
     DeviceWaiting,
     GoneFromServer,
+    Message,
     MessageDeleted,
     NotYours,
     ReceiptReceived,
     SessionEnded,
     TypingChanged,
 )
+from messenger.client.e2e.bodies import Known, decode_body
+from messenger.client.engine.batch import Batch
+from messenger.client.engine.queueing import queue
+from messenger.client.engine.vault import Shelf
 from tests.system.people import Person, unique
 from tests.system.stack import Stack
 from tests.system.web_scene import Scene, holds, refused, shared, text, texts, told, warnings
@@ -210,6 +217,52 @@ def test_what_can_not_be_sent_says_why(one: Stack, tmp_path: Path) -> None:
         await bea.do("unblock", username=ann.name)
         await (await ann.client.direct(name)).send("after")
         await text(bea, "after")
+        assert await warnings([bea], [ann]) == []
+
+    told(one, tmp_path, story)
+
+
+def bodies(conversation_id: str, message: Message) -> list[bytes]:
+    """What the contract has besides what these clients do by themselves."""
+    named = {"device_id": message.sender_device_id, "client_id": message.client_id}
+    about = {"conversation_id": conversation_id}
+    said: list[dict[str, object]] = [
+        {"type": "reaction", "message": named, "emoji": "\N{WAVING HAND SIGN}"},
+        {"type": "read_mark", "message": named, **about},
+        {"type": "mute", "until": None, **about},
+        {"type": "archive", "archived": True, **about},
+        {"type": "pin", "pinned": True, **about},
+        {"type": "note", "text": "of the dentist's", **about},
+    ]
+    return [json.dumps(one).encode() for one in said]
+
+
+def test_what_a_client_does_not_do_yet_is_passed_over(one: Stack, tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        ann, name = await scene.people.register("ann"), unique("bea")
+        bea = await scene.web("register", name)
+        group = await ann.client.create_group("Both", [name])
+        await bea.do("until", event="conversation_updated")
+        for here in (await ann.client.direct(name), group):
+            sent = await here.send("what it is about")
+            await text(bea, "what it is about")
+            there = await shared(bea, here.id)
+            for body in bodies(here.id, sent):
+
+                def say(shelf: Shelf, body: bytes = body, talk: str = here.id) -> None:
+                    queue(shelf, Batch.begin(), talk, cast("Known", decode_body(body)))
+
+                await ann.client.engine.vault.run(say)
+                ann.client.engine.sending.wake(here.id)
+                await there.do("say", body=body.decode())
+            await here.send(f"ann, after all of it in {here.type}")
+            await text(bea, f"ann, after all of it in {here.type}")
+            await there.send(f"bea, after all of it in {here.type}")
+            await ann.until_text(f"bea, after all of it in {here.type}")
+            after = [f"{who}, after all of it in {here.type}" for who in ("ann", "bea")]
+            shown = ["what it is about", *after]
+            assert await texts(there) == shown
+            assert [message.text for message in await here.history()] == shown
         assert await warnings([bea], [ann]) == []
 
     told(one, tmp_path, story)

@@ -60,7 +60,9 @@ export async function spoiled(name: string, table: string): Promise<number> {
   const rows = source.transaction(table, "readwrite").objectStore(table);
   const found = (await come(rows.getAll())) as { sealed: Uint8Array }[];
   for (const row of found) {
-    await come(rows.put({ ...row, sealed: row.sealed.map((byte, at) => (at % 7 === 3 ? byte ^ 0xff : byte)) }));
+    await come(
+      rows.put({ ...row, sealed: row.sealed.map((byte, at) => (at % 7 === 3 ? byte ^ 0xff : byte)) }),
+    );
   }
   source.close();
   return found.length;
