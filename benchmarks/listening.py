@@ -12,8 +12,7 @@ from twisted.internet.task import Clock
 from benchmarks.report import Row
 from messenger.core.ids import new_id
 from messenger.messages.live.receipts import Receipts
-from messenger.messages.model import Draft, Outcome
-from messenger.messages.store.places import Risen
+from messenger.messages.model import Draft, Outcome, Risen
 from messenger.wire import events
 from tests.messages.live_world import Bus, Conversation, Instance, Store
 

@@ -1,4 +1,4 @@
-"""What the command `messenger` starts: the client's command line, or one line that says how to install it.
+"""The command `messenger`: the client's command line, or one line that says how to install it.
 
 The client's packages are an extra, which who runs only a server does not have. This stands outside of the
 client, since nothing in there can be imported without them.

@@ -71,15 +71,15 @@ def add_commands(commands: Any) -> None:
 
 
 async def _list_keys(store: AdminStore, _tell: Tell, _chosen: argparse.Namespace, _: Settings) -> None:
-    table(("KID", "MADE", "SIGNS FROM", "VERIFIES UNTIL", "STATE"), await store.keys())
+    table(("KID", "MADE", "SIGNS FROM", "VERIFIES UNTIL", "STATE"), await store.signing_keys.listed())
 
 
 async def _rotate(store: AdminStore, _tell: Tell, chosen: argparse.Namespace, settings: Settings) -> None:
     seal = Seal(settings.auth.signing_secret)
-    kid, sealed = await store.signing_key()
+    kid, sealed = await store.signing_keys.signing_key()
     seal.open(sealed, kid)  # or the services could not open what this one seals
     key = new_key(seal)
-    active_at = await store.rotate_key(key, chosen.announce, settings.auth.access_token)
+    active_at = await store.signing_keys.rotate(key, chosen.announce, settings.auth.access_token, store.audit)
     if active_at is None:
         raise StartError("a new key is announced already; wait until it signs")
     say(f"new key {key.kid} signs from {text(active_at)}")
@@ -87,16 +87,16 @@ async def _rotate(store: AdminStore, _tell: Tell, chosen: argparse.Namespace, se
 
 async def _make_invite(store: AdminStore, _tell: Tell, chosen: argparse.Namespace, _: Settings) -> None:
     invite = secrets.token_urlsafe(24)
-    await store.add_invite(sha256(invite.encode("ascii")).digest(), chosen.uses, chosen.days * DAY)
+    await store.invites.add(sha256(invite.encode("ascii")).digest(), chosen.uses, chosen.days * DAY)
     say(invite)
 
 
 async def _list_invites(store: AdminStore, _tell: Tell, chosen: argparse.Namespace, _: Settings) -> None:
-    table(("ID", "USES LEFT", "MADE", "EXPIRES", "STATE"), await store.invites(chosen.limit))
+    table(("ID", "USES LEFT", "MADE", "EXPIRES", "STATE"), await store.invites.latest(chosen.limit))
 
 
 async def _revoke(store: AdminStore, _tell: Tell, chosen: argparse.Namespace, _: Settings) -> None:
-    if not await store.revoke_invite(chosen.id):
+    if not await store.invites.revoke(chosen.id):
         raise StartError(f"there is no invite {chosen.id}")
     say(f"invite {chosen.id} is revoked")
 
@@ -181,7 +181,7 @@ async def _end(store: AdminStore, tell: Tell, chosen: argparse.Namespace, _: Set
 
 
 async def _audit(store: AdminStore, _tell: Tell, chosen: argparse.Namespace, _: Settings) -> None:
-    table(("WHEN", "WHO", "WHAT", "ON"), await store.audit(chosen.limit))
+    table(("WHEN", "WHO", "WHAT", "ON"), await store.audit.latest(chosen.limit))
 
 
 def _uuid(given: str) -> str:

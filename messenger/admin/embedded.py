@@ -26,7 +26,7 @@ def embedded(data: Path, config: str | None, environ: Mapping[str, str], *, make
 
     StartError where there is no such data, unless `make` says to begin a new one.
     """
-    from messenger.standalone.engines import EngineAddresses, known_secrets, remembered_addresses
+    from messenger.standalone.engines.engines import EngineAddresses, known_secrets, remembered_addresses
     from messenger.standalone.service import embedded_settings
 
     if not make and not (data / "secrets.json").exists():

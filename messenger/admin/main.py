@@ -27,7 +27,7 @@ from messenger.admin.backup import commands as backups
 from messenger.admin.check import commands as checks
 from messenger.admin.doctor import commands as doctors
 from messenger.core.config import load
-from messenger.core.database import versions
+from messenger.core.database.versions import versions
 from messenger.core.lifecycle import StartError
 from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.settings import Settings

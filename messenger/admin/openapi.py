@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 
 from messenger import __version__, gateway
-from messenger.admin.openapi_examples import illustrate
+from messenger.admin.openapi_examples import MissingExample, illustrate
 from messenger.admin.openapi_texts import DESCRIPTIONS
-from messenger.auth.http import Endpoints as AuthEndpoints
+from messenger.auth.http import AuthEndpoints
 from messenger.core.http.openapi import Group, document
 from messenger.core.http.routing import routes_of
 from messenger.files.http import FileEndpoints
 from messenger.files.resumable.http import UploadEndpoints
 from messenger.gateway.endpoints import GatewayEndpoints
-from messenger.keys.http import Endpoints as KeyEndpoints
+from messenger.keys.http import KeyEndpoints
 from messenger.keys.vault.http import VaultEndpoints
 from messenger.messages.http import (
     BlockEndpoints,
@@ -107,7 +107,10 @@ def described() -> dict[str, Any]:
     )
     for item in made["paths"].values():
         for operation in item.values():
-            operation["description"] = DESCRIPTIONS[operation["operationId"]]
+            name = operation["operationId"]
+            if name not in DESCRIPTIONS:
+                raise MissingExample(f"{name} has no description: see openapi_texts.py")
+            operation["description"] = DESCRIPTIONS[name]
     illustrate(made)
     return made
 

@@ -178,7 +178,7 @@ _LONG = 600
 
 
 class MissingExample(Exception):
-    """A member or parameter has no value here."""
+    """A member or parameter has no value here, or an operation no text in openapi_texts.py."""
 
 
 def example_of(schema: Schema, components: Schema, kind: str = "", name: str = "") -> Any:

@@ -1,4 +1,4 @@
-"""What each operation is for, in a few sentences, by operation id: OpenAPI's `description`.
+"""The purpose of each operation, in a few sentences, by operation id: OpenAPI's `description`.
 
 Its first line, the summary, is the endpoint's own docstring. A test holds that every operation has one here
 and that no other has.

@@ -71,8 +71,8 @@ def new_kdf(known: Kdf | None = None) -> Kdf:
 
 
 def sent_as(password: str, kdf: Kdf) -> str:
-    """What a client sends as the password: docs/encryption.md, "The password". Takes some tenths of a
-    second."""
+    """The text that a client sends as the password: docs/encryption.md, "The password". Takes some tenths of
+    a second."""
     argon2id = Argon2id(
         salt=bytes(kdf.salt),
         length=KEY_BYTES,

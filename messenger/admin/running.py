@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 
 from messenger.auth.store.administration import AdminStore
 from messenger.core.administrator import Administrator
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.config import require
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.lifecycle import StartError
 from messenger.core.outbox import Outbox
 from messenger.core.outgoing import Outgoing
@@ -49,12 +49,14 @@ def note(database: Administrator, action: str, subject: str) -> None:
 
 
 def run(settings: Settings, work: Callable[[AdminStore, Tell], Awaitable[T]]) -> T:
-    """What `work` gives, once all that it told is on its way; StartError or Problem where it could not."""
+    """Run `work` and give its result, once all that it told is on its way; StartError or Problem where it
+    could not."""
     return run_reactor(lambda reactor: _run(reactor, settings, work))
 
 
 def run_reactor(work: Callable[[Any], Awaitable[T]]) -> T:
-    """What `work(reactor)` gives or raises. The reactor runs for as long as that lasts, once in a process."""
+    """Give or raise what `work(reactor)` does. The reactor runs for as long as that lasts, once in a
+    process."""
     install_reactor()
     from twisted.internet import reactor
 

@@ -1,4 +1,4 @@
-"""What the commands of `messenger-admin` share: their parsers, and how they say what they have to say.
+"""The shared part of `messenger-admin`'s commands: their parsers, and how they say what they have to say.
 
 Each says in a line what it did, or lists things in columns, with times in UTC.
 """

@@ -33,7 +33,7 @@ from messenger.wire.errors import Code
 from messenger.wire.paging import Items
 
 
-class Endpoints:
+class AuthEndpoints:
     """One method for each call; the rules are the domain's."""
 
     def __init__(

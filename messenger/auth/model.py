@@ -77,7 +77,8 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class LoginState:
-    """What stands at the moment of a login, under the user's lock. None: the user can't log in any more."""
+    """A user and a device at the moment of a login, under the user's lock. None: the user can't log in any
+    more."""
 
     password_hash: str | None
     device_ids: frozenset[str]

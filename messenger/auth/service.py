@@ -8,7 +8,7 @@ from messenger.auth.domain.factors import Factors
 from messenger.auth.domain.reauthentication import Reauthentication
 from messenger.auth.domain.sessions import Sessions
 from messenger.auth.guesses import PasswordGuesses
-from messenger.auth.http import Endpoints
+from messenger.auth.http import AuthEndpoints
 from messenger.auth.model import Policy
 from messenger.auth.passwords import BcryptPasswords
 from messenger.auth.refresh import RefreshTokens
@@ -105,7 +105,7 @@ def build(context: Context) -> Built:
     return serve(
         context,
         base,
-        [Endpoints(accounts, sessions, factors, derivations, keys)],
+        [AuthEndpoints(accounts, sessions, factors, derivations, keys)],
         [base.database, keys, base.tokens, base.outbox, threads, sweep],
         threads={"bcrypt": threads},
     )

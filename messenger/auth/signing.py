@@ -124,7 +124,7 @@ class SigningKeys:
         self._salt_key = await self._store.salt_key()
         await self._read()
         self._looking.start(LOOK_SECONDS, now=False).addErrback(
-            lambda why: log.failure("looking for newer signing keys ended", why)
+            lambda why: log.failure("newer signing keys are no longer looked for; restart this instance", why)
         )
 
     async def stop(self) -> None:

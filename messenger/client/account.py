@@ -12,7 +12,7 @@ import msgspec
 from messenger.client.e2e.password import Kdf, new_kdf
 from messenger.client.engine.core import Engine
 from messenger.client.engine.publishing import make_keys
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.errors import (
     ClientError,
     ProfileMismatch,
@@ -70,7 +70,7 @@ class Account:
             kdf = new_kdf()
             login = await sent_as(password, kdf)
             session = await Open(http).register(username, login, kdf, invite, device_name)
-            await vault.run(lambda shelf: _adopt_session(shelf, server, session, kdf, new=True, first=True))
+            await vault.run(lambda store: _adopt_session(store, server, session, kdf, new=True, first=True))
         except BaseException:
             await vault.close()
             vault.discard()
@@ -121,13 +121,13 @@ class Account:
         """A profile that exists. NoProfile, WrongPassphrase, ProfileLocked, StoreCorrupt, StoreTooNew."""
         chosen = settings or Settings()
         vault = await Vault.open(Path(profile), unlock)
-        server = await vault.run(lambda shelf: shelf.account.get("server") or "")
+        server = await vault.run(lambda store: store.account.get("server") or "")
         return await cls._made(vault, _http(server, chosen), chosen)
 
     @classmethod
     async def _made(cls, vault: Vault, http: Http, settings: Settings) -> Self:
         engine = await Engine.make(vault, http, settings)
-        username = await vault.run(lambda shelf: shelf.account.get("username") or "")
+        username = await vault.run(lambda store: store.account.get("username") or "")
         return cls(engine, vault.profile, username)
 
     @staticmethod
@@ -164,7 +164,7 @@ class Account:
         stated = await self._stated(current)
         kdf = new_kdf(await self.engine.vault.run(known_kdf))
         await self.engine.api.change_password(stated, await sent_as(new, kdf), kdf)
-        await self.engine.vault.run(lambda shelf: keep_kdf(shelf, kdf))
+        await self.engine.vault.run(lambda store: keep_kdf(store, kdf))
 
     async def change_passphrase(self, old: Passphrase, new: Passphrase) -> None:
         """Another passphrase for the profile; the password stays. WrongPassphrase."""
@@ -210,17 +210,17 @@ def _http(server: str, settings: Settings) -> Http:
 
 
 def _adopt_session(
-    shelf: Shelf, server: str, session: Session, kdf: Kdf | None, *, new: bool, first: bool
+    store: Store, server: str, session: Session, kdf: Kdf | None, *, new: bool, first: bool
 ) -> None:
-    keep_kdf(shelf, kdf)
-    shelf.account.set("server", server)
-    shelf.account.set("user_id", session.user.user_id)
-    shelf.account.set("username", session.user.username)
-    shelf.account.set("device_id", session.device_id)
-    shelf.account.set("tokens", msgspec.json.encode(tokens_of(session, time.time())))
-    shelf.conversations.put_person(session.user.user_id, session.user.username)
+    keep_kdf(store, kdf)
+    store.account.set("server", server)
+    store.account.set("user_id", session.user.user_id)
+    store.account.set("username", session.user.username)
+    store.account.set("device_id", session.device_id)
+    store.account.set("tokens", msgspec.json.encode(tokens_of(session, time.time())))
+    store.conversations.put_person(session.user.user_id, session.user.username)
     if new:
-        make_keys(shelf, first=first)
+        make_keys(store, first=first)
 
 
 async def _login(
@@ -233,8 +233,8 @@ async def _login(
     device_name: str | None,
     allow_bare: bool,
 ) -> None:
-    def known(shelf: Shelf) -> tuple[str | None, str | None, str | None]:
-        return tuple(shelf.account.get(name) for name in ("server", "username", "device_id"))  # type: ignore[return-value]
+    def known(store: Store) -> tuple[str | None, str | None, str | None]:
+        return tuple(store.account.get(name) for name in ("server", "username", "device_id"))  # type: ignore[return-value]
 
     at, name, device_id = await vault.run(known)
     if device_id is not None and (at, name) != (server, username.strip().lower()):
@@ -244,7 +244,7 @@ async def _login(
     session = await _session(http, username, login, device_id, second_factor, device_name)
     new = device_id is None
     first = new and await _first_device(http, session)
-    await vault.run(lambda shelf: _adopt_session(shelf, server, session, kdf, new=new, first=first))
+    await vault.run(lambda store: _adopt_session(store, server, session, kdf, new=new, first=first))
 
 
 async def start_session(

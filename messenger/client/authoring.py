@@ -12,7 +12,7 @@ from messenger.client.engine import rosters
 from messenger.client.engine.batch import Batch
 from messenger.client.engine.files import Progress
 from messenger.client.engine.queueing import queue
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import (
     ConversationHasEnded,
     MembershipRefused,
@@ -56,12 +56,12 @@ class Authoring:
         """
         _check_length(text)
 
-        def put(shelf: Shelf) -> Message:
-            answered = None if reply_to is None else shelf.messages.get(int(reply_to))
+        def put(store: Store) -> Message:
+            answered = None if reply_to is None else store.messages.get(int(reply_to))
             reply = None
             if answered is not None:
                 reply = MessageReference(device_id=answered.sender_device_id, client_id=answered.client_id)
-            return self._put(shelf, Text(text=text, reply_to=reply), reply)
+            return self._put(store, Text(text=text, reply_to=reply), reply)
 
         return await self._queue(put)
 
@@ -83,14 +83,14 @@ class Authoring:
             self.id, Path(path), name=name, media_type=media_type, progress=progress
         )
 
-        def put(shelf: Shelf) -> Message:
-            return self._put(shelf, FileBody(file=reference, text=text))
+        def put(store: Store) -> Message:
+            return self._put(store, FileBody(file=reference, text=text))
 
         return await self._client.settled(await self._queue(put))
 
     async def _check_open(self) -> None:
-        def check(shelf: Shelf) -> None:
-            row = shelf.conversations.get(self.id)
+        def check(store: Store) -> None:
+            row = store.conversations.get(self.id)
             if row is None or row.ended:
                 raise ConversationHasEnded()
 
@@ -98,28 +98,28 @@ class Authoring:
             raise NotApproved()
         await self._client.engine.vault.run(check)
 
-    def _put(self, shelf: Shelf, body: Text | FileBody, reply: MessageReference | None = None) -> Message:
-        if shelf.outbox.count() >= self._client.engine.settings.queue:
+    def _put(self, store: Store, body: Text | FileBody, reply: MessageReference | None = None) -> Message:
+        if store.outbox.count() >= self._client.engine.settings.queue:
             raise QueueFull()
-        row = shelf.conversations.get(self.id)
+        row = store.conversations.get(self.id)
         if row is None:
             raise UnknownConversation()
         now = time.time()
         moment = rfc3339(int(now * 1000))
         client_id = str(uuid4())
         kind = "file" if isinstance(body, FileBody) else "text"
-        shelf.outbox.add(
+        store.outbox.add(
             client_id=client_id,
             conversation_id=self.id,
             kind=kind,
             body=bytes(encode_body(body)),
             sent_at=moment,
         )
-        number = shelf.messages.add(
+        number = store.messages.add(
             conversation_id=self.id,
             client_id=client_id,
-            sender_id=shelf.user_id,
-            sender_device_id=shelf.device_id,
+            sender_id=store.user_id,
+            sender_device_id=store.device_id,
             seq=None,
             kind=kind,
             text=body.text,
@@ -133,12 +133,12 @@ class Authoring:
             expires_in=row.expires_in,
             expires_at=None if row.expires_in is None else rfc3339(int((now + row.expires_in) * 1000)),
         )
-        shelf.conversations.touch(self.id, int(now * 1000))
-        message = shelf.messages.get(number)
+        store.conversations.touch(self.id, int(now * 1000))
+        message = store.messages.get(number)
         assert message is not None
         return message
 
-    async def _queue(self, put: Callable[[Shelf], Message]) -> Message:
+    async def _queue(self, put: Callable[[Store], Message]) -> Message:
         await self._check_open()
         message = await self._client.engine.vault.run(put)
         self._client.engine.sending.wake(self.id)
@@ -152,15 +152,15 @@ class Authoring:
         if not message.outgoing or message.state == "deleted":
             raise NotYours("Only a message of your own can be edited.")
 
-        def put(shelf: Shelf) -> Edit:
+        def put(store: Store) -> Edit:
             # Above every edit that others have placed so far, and below those to come.
-            row = shelf.conversations.get(self.id)
+            row = store.conversations.get(self.id)
             above = 1 if row is None or row.place is None else row.place + 1
-            shelf.messages.edit(int(message.id), text, above)
+            store.messages.edit(int(message.id), text, above)
             return Edit(message=_reference(message), text=text)
 
         await self._say(put)
-        found = await self._client.engine.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
+        found = await self._client.engine.vault.run(lambda store: store.messages.get(int(message.id)))
         return found or message
 
     async def delete_message(self, message: Message) -> None:
@@ -172,13 +172,13 @@ class Authoring:
             raise NotFound(404, "not_found", "The message has not been sent yet.")
         engine = self._client.engine
 
-        def put(shelf: Shelf) -> Delete:
-            row = shelf.conversations.get(self.id)
-            if not message.outgoing and not (row is not None and _leads(shelf, row)):
+        def put(store: Store) -> Delete:
+            row = store.conversations.get(self.id)
+            if not message.outgoing and not (row is not None and _leads(store, row)):
                 raise NotYours("Only its author, or who leads the group, can delete a message.")
-            shelf.messages.erase(int(message.id))
-            if message.sender_device_id == shelf.device_id:
-                shelf.forget_sent(message.client_id, edited=message.edited)
+            store.messages.erase(int(message.id))
+            if message.sender_device_id == store.device_id:
+                store.forget_sent(message.client_id, edited=message.edited)
             return Delete(message=_reference(message))
 
         await self._say(put)
@@ -197,30 +197,30 @@ class Authoring:
         if expires_in is not None and not 1 <= expires_in <= LONGEST_TIMER:
             raise ValueError("A timer has 1 to 31,536,000 seconds.")
 
-        def put(shelf: Shelf) -> Timer:
-            row = shelf.conversations.get(self.id)
+        def put(store: Store) -> Timer:
+            row = store.conversations.get(self.id)
             if row is None:
                 raise UnknownConversation()
-            if row.type == "group" and not _leads(shelf, row):
+            if row.type == "group" and not _leads(store, row):
                 raise MembershipRefused("Only who leads the group sets how long messages are kept.")
-            shelf.conversations.set(self.id, expires_in=expires_in)
+            store.conversations.set(self.id, expires_in=expires_in)
             return Timer(expires_in=expires_in)
 
         await self._say(put)
 
-    async def _say(self, put: Callable[[Shelf], Known]) -> None:
+    async def _say(self, put: Callable[[Store], Known]) -> None:
         """Write down a control message for everybody, and return once the server has it."""
         await self._check_open()
         client_id = await self._client.engine.vault.run(
-            lambda shelf: queue(shelf, Batch.begin(), self.id, put(shelf))
+            lambda store: queue(store, Batch.begin(), self.id, put(store))
         )
         self._client.engine.sending.wake(self.id)
         await self._client.engine.taken(client_id)
 
 
-def _leads(shelf: Shelf, row: Row) -> bool:
+def _leads(store: Store, row: Row) -> bool:
     """Whether this user is owner or admin of a group."""
-    return row.type == "group" and rosters.leads(shelf, row, shelf.user_id, row.place or 0)
+    return row.type == "group" and rosters.leads(store, row, store.user_id, row.place or 0)
 
 
 def _check_length(text: str) -> None:

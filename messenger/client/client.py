@@ -18,7 +18,7 @@ from messenger.client.e2e import ConversationMetadata, FileReference, seal_conve
 from messenger.client.engine import membership
 from messenger.client.engine.core import Engine
 from messenger.client.engine.files import Files, Progress, safe_name
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import (
     AmbiguousName,
     ContactConflict,
@@ -129,7 +129,7 @@ class Client(Account, Devices):
     async def settled(self, message: Message) -> Message:
         """The message once the server has answered for it. SendingFailed."""
         await self.engine.settled(message)
-        found = await self.engine.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
+        found = await self.engine.vault.run(lambda store: store.messages.get(int(message.id)))
         return found or message
 
     # conversations
@@ -137,15 +137,15 @@ class Client(Account, Devices):
     async def conversations(self) -> list[Conversation]:
         """All conversations, those with the latest activity first."""
         return await self.engine.vault.run(
-            lambda shelf: [Conversation(self, row, shelf) for row in shelf.conversations.shown()]
+            lambda store: [Conversation(self, row, store) for row in store.conversations.shown()]
         )
 
     async def _conversation(self, conversation_id: str) -> Conversation:
-        def read(shelf: Shelf) -> Conversation:
-            row = shelf.conversations.get(conversation_id)
+        def read(store: Store) -> Conversation:
+            row = store.conversations.get(conversation_id)
             if row is None:
                 raise UnknownConversation()
-            return Conversation(self, row, shelf)
+            return Conversation(self, row, store)
 
         return await self.engine.vault.run(read)
 
@@ -155,8 +155,8 @@ class Client(Account, Devices):
         UnknownConversation, AmbiguousName.
         """
 
-        def find(shelf: Shelf) -> list[str]:
-            rows = shelf.conversations.shown()
+        def find(store: Store) -> list[str]:
+            rows = store.conversations.shown()
             wanted = name.strip()
             exact = [row for row in rows if row.conversation_id == wanted.lower()]
             peer = [row for row in rows if row.type == "direct" and row.title == wanted.lower()]
@@ -180,9 +180,9 @@ class Client(Account, Devices):
         UnknownUser, Blocked, ContactConflict where the server answers with somebody else.
         """
 
-        def known(shelf: Shelf) -> str | None:
-            user_id = shelf.conversations.user_named(username.strip().lower())
-            rows = [row for row in shelf.conversations.all() if row.type == "direct" and not row.ended]
+        def known(store: Store) -> str | None:
+            user_id = store.conversations.user_named(username.strip().lower())
+            rows = [row for row in store.conversations.all() if row.type == "direct" and not row.ended]
             return next((row.conversation_id for row in rows if row.peer_id == user_id), None)
 
         conversation_id = await self.engine.vault.run(known)
@@ -195,7 +195,7 @@ class Client(Account, Devices):
                 )
             await self.engine.asking.take(said, peer=person.user_id)
             conversation_id = said.conversation_id
-            row = await self.engine.vault.run(lambda shelf: shelf.conversations.get(conversation_id))
+            row = await self.engine.vault.run(lambda store: store.conversations.get(conversation_id))
             if row is None or row.peer_id != person.user_id:
                 raise ContactConflict(
                     f"The server answers with another conversation than that with {username}."
@@ -212,14 +212,14 @@ class Client(Account, Devices):
         people = [await self.user(username) for username in usernames or []]
         user_ids = [person.user_id for person in people]
         await self.engine.asking.ensure_fresh(user_ids)
-        await self.engine.vault.run(lambda shelf: membership.check_known(shelf, user_ids))
+        await self.engine.vault.run(lambda store: membership.check_known(store, user_ids))
         key = new_key()
         sealed = seal_conversation_metadata(key, ConversationMetadata(name=title))
         said = await self.engine.api.create_conversation("group", user_ids, sealed, None)
         if said.type != "group":
             raise ContactConflict("The server answers with another conversation than a new group.")
         await self.engine.vault.run(
-            lambda shelf: membership.make_first(shelf, said.conversation_id, user_ids)
+            lambda store: membership.make_first(store, said.conversation_id, user_ids)
         )
         await self.engine.asking.take(said, key)
         conversation = await self._conversation(said.conversation_id)
@@ -246,7 +246,7 @@ class Client(Account, Devices):
         user_ids = await self.engine.api.blocks()
         await self.engine.asking.names(user_ids)
         return await self.engine.vault.run(
-            lambda shelf: [Person(user_id=one, username=shelf.conversations.name(one)) for one in user_ids]
+            lambda store: [Person(user_id=one, username=store.conversations.name(one)) for one in user_ids]
         )
 
     # files
@@ -254,7 +254,7 @@ class Client(Account, Devices):
     async def files(self, conversation: Conversation | None = None) -> list[Message]:
         """The latest messages that hold files."""
         return await self.engine.vault.run(
-            lambda shelf: shelf.messages.with_files(None if conversation is None else conversation.id)
+            lambda store: store.messages.with_files(None if conversation is None else conversation.id)
         )
 
     async def fetch_file(
@@ -272,7 +272,7 @@ class Client(Account, Devices):
         """
         name = file.id if isinstance(file, Message) else file
         found: tuple[Message, FileReference] | None = await self.engine.vault.run(
-            lambda shelf: shelf.messages.file(name)
+            lambda store: store.messages.file(name)
         )
         if found is None:
             raise UnknownFile()
@@ -289,4 +289,4 @@ class Client(Account, Devices):
 
         FileExistsError.
         """
-        return await self.engine.vault.run(lambda shelf: write_export(shelf, Path(path), overwrite))
+        return await self.engine.vault.run(lambda store: write_export(store, Path(path), overwrite))

@@ -21,7 +21,7 @@ from messenger.client.engine import approval
 from messenger.client.engine.batch import Batch
 from messenger.client.engine.handing import hand_groups
 from messenger.client.engine.queueing import queue
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import (
     BadLink,
     ContactConflict,
@@ -56,11 +56,11 @@ class Devices:
     async def contact_link(self) -> str:
         """The link by which others have this account as a verified contact at once. NotApproved."""
 
-        def read(shelf: Shelf) -> str:
-            own = shelf.known(shelf.user_id)
+        def read(store: Store) -> str:
+            own = store.known(store.user_id)
             if own.account_key is None:
                 raise NotApproved()
-            return contact_link(self.engine.server, self.username, shelf.user_id, own.account_key)
+            return contact_link(self.engine.server, self.username, store.user_id, own.account_key)
 
         return await self.engine.vault.run(read)
 
@@ -84,7 +84,7 @@ class Devices:
             raise UnknownUser(f"There is no user {code.username}.")
         if found.user_id != code.user_id:
             raise ContactConflict(f"The server names another user {code.username} than the link does.")
-        known = await self.engine.vault.run(lambda shelf: shelf.known(code.user_id).account_key)
+        known = await self.engine.vault.run(lambda store: store.known(code.user_id).account_key)
         said = await self.engine.api.identities(code.user_id) if known is None else None
         given = None if said is None else said.device_list
         if given is not None and not code.fits(code.user_id, bytes(given.account_key)):
@@ -96,11 +96,11 @@ class Devices:
     async def contacts(self) -> list[Contact]:
         """The users that were met and have an identity, by name."""
 
-        def read(shelf: Shelf) -> list[Contact]:
+        def read(store: Store) -> list[Contact]:
             found = []
-            for user_id, username in shelf.conversations.people():
-                known = shelf.known(user_id)
-                if user_id != shelf.user_id and known.account_key is not None:
+            for user_id, username in store.conversations.people():
+                known = store.known(user_id)
+                if user_id != store.user_id and known.account_key is not None:
                     verified = known.verified and not known.refused
                     found.append(
                         Contact(user_id=user_id, username=username, verified=verified, changed=known.refused)
@@ -113,7 +113,7 @@ class Devices:
         """Sixty digits to be compared with the other side, over another way. NoIdentity, UnknownUser."""
         person = await self.user(username)
         await self.engine.asking.learn(person.user_id)
-        return await self.engine.vault.run(lambda shelf: _safety_number(shelf, person))
+        return await self.engine.vault.run(lambda store: _safety_number(store, person))
 
     async def set_verified(self, username: str, proof: str | None) -> None:
         """Mark a contact as verified by what was compared: the 60 digits, or its contact link; None takes the
@@ -126,22 +126,22 @@ class Devices:
         await self.engine.asking.learn(person.user_id)
         own = await self.engine.own_conversation() if proof is not None else None
 
-        def put(shelf: Shelf) -> None:
-            known = shelf.known(person.user_id)
+        def put(store: Store) -> None:
+            known = store.known(person.user_id)
             shown = known.refused_key if known.refused else known.account_key
             if shown is None:
                 raise NoIdentity(f"{person.username} has not published an account key yet.")
             if proof is None:
                 known.set_verified(False)
             else:
-                if not _fits(shelf, person, shown, proof):
+                if not _fits(store, person, shown, proof):
                     raise WrongSafetyNumber(f"That is not what this device sees of {person.username}.")
                 if known.refused:
                     known.accept_account_key(shown)
                 known.set_verified(True)
-            shelf.states.save(person.user_id, known)
+            store.states.save(person.user_id, known)
             if own is not None:
-                queue(shelf, Batch.begin(), own, Verified(user_id=person.user_id, account_key=shown), [])
+                queue(store, Batch.begin(), own, Verified(user_id=person.user_id, account_key=shown), [])
 
         await self.engine.vault.run(put)
         await self.engine.asking.learn(person.user_id)
@@ -152,13 +152,13 @@ class Devices:
         """Go on with a user whose changed identity was refused. NoIdentity."""
         person = await self.user(username)
 
-        def put(shelf: Shelf) -> None:
-            known = shelf.known(person.user_id)
+        def put(store: Store) -> None:
+            known = store.known(person.user_id)
             if known.refused and known.refused_key is None:
                 raise NoIdentity(f"{person.username} has no account key any more.")
             if known.refused_key is not None:
                 known.accept_account_key(known.refused_key)
-                shelf.states.save(person.user_id, known)
+                store.states.save(person.user_id, known)
 
         await self.engine.vault.run(put)
         await self.engine.asking.learn(person.user_id)
@@ -171,7 +171,7 @@ class Devices:
         if self.engine.approved:
             await self.engine.asking.learn(self.engine.user_id)
         approved = await self.engine.vault.run(
-            lambda shelf: {one for one, known in shelf.known(shelf.user_id).devices.items() if known.listed}
+            lambda store: {one for one, known in store.known(store.user_id).devices.items() if known.listed}
         )
         return [
             Device(
@@ -194,7 +194,7 @@ class Devices:
         found = [one for one in await self.engine.api.devices() if one.device_id.startswith(device_id)]
         if len(found) != 1:
             raise NotFound(404, "not_found", f"{len(found)} devices of yours begin with {device_id}.")
-        account = await self.engine.vault.run(lambda shelf: shelf.states.get(AccountKey, "own"))
+        account = await self.engine.vault.run(lambda store: store.states.get(AccountKey, "own"))
         if account is not None:
             await self.engine.publishing.publish_list(account, remove=frozenset((found[0].device_id,)))
         await self.engine.api.remove_device(found[0].device_id)
@@ -211,13 +211,13 @@ class Devices:
         if self.engine.approved:
             await self.engine.asking.learn(self.engine.user_id)
 
-        def read(shelf: Shelf) -> str:
-            code = shelf.states.get(DeviceCode, "own")
-            if code is None and approval.judges_own(shelf):
+        def read(store: Store) -> str:
+            code = store.states.get(DeviceCode, "own")
+            if code is None and approval.judges_own(store):
                 raise WrongCode("This device needs no code: it is approved.")
             if code is None or code.expired(time.time()):
-                code = DeviceCode.create(shelf.keys(), now=time.time())
-                shelf.states.save("own", code)
+                code = DeviceCode.create(store.keys(), now=time.time())
+                store.states.save("own", code)
             return str(code)
 
         code = await self.engine.vault.run(read)
@@ -233,7 +233,7 @@ class Devices:
         The server names the devices that wait, and can't make one fit the code; what is sent goes to the
         identity key that the code proves, whatever the server says later.
         """
-        account = await self.engine.vault.run(lambda shelf: shelf.states.get(AccountKey, "own"))
+        account = await self.engine.vault.run(lambda store: store.states.get(AccountKey, "own"))
         if account is None:
             raise NotApproved()
         user_id = self.engine.user_id
@@ -258,11 +258,11 @@ class Devices:
         self.engine.asking.forget_views()
         body = grant(account, code, user_id, found)
         target = Target(user_id=user_id, device_id=found.device_id, identity_key=found.identity_key)
-        granted = await self.engine.vault.run(lambda shelf: queue(shelf, Batch.begin(), own, body, [target]))
+        granted = await self.engine.vault.run(lambda store: queue(store, Batch.begin(), own, body, [target]))
         self.engine.sending.wake(own)
         await self.engine.taken(granted)
         batch = Batch.begin()
-        await self.engine.vault.run(lambda shelf: hand_groups(shelf, batch, target))
+        await self.engine.vault.run(lambda store: hand_groups(store, batch, target))
         for conversation_id in batch.wake:
             self.engine.sending.wake(conversation_id)
         return device
@@ -287,9 +287,9 @@ class Devices:
             )
             await self.engine.tokens.replace(tokens_of(session, time.time()))
 
-            def put(shelf: Shelf) -> None:
-                approval.adopt(shelf, AccountKey.create())
-                shelf.states.drop(DeviceCode, "own")
+            def put(store: Store) -> None:
+                approval.adopt(store, AccountKey.create())
+                store.states.drop(DeviceCode, "own")
 
             await self.engine.vault.run(put)
             await self.engine.publishing.refresh()
@@ -299,8 +299,8 @@ class Devices:
                 self.engine.start()
 
 
-def _safety_number(shelf: Shelf, person: Person) -> SafetyNumber:
-    own, other = shelf.known(shelf.user_id), shelf.known(person.user_id)
+def _safety_number(store: Store, person: Person) -> SafetyNumber:
+    own, other = store.known(store.user_id), store.known(person.user_id)
     shown = other.refused_key if other.refused else other.account_key
     if own.account_key is None:
         raise NotApproved()
@@ -308,17 +308,17 @@ def _safety_number(shelf: Shelf, person: Person) -> SafetyNumber:
         raise NoIdentity(f"{person.username} has not published an account key yet.")
     return SafetyNumber(
         username=person.username,
-        digits=safety_number(shelf.user_id, own.account_key, person.user_id, shown),
+        digits=safety_number(store.user_id, own.account_key, person.user_id, shown),
         verified=other.verified and not other.refused,
         changed=other.refused,
     )
 
 
-def _fits(shelf: Shelf, person: Person, account_key: bytes, proof: str) -> bool:
+def _fits(store: Store, person: Person, account_key: bytes, proof: str) -> bool:
     """Whether what was compared is of this account key: a contact link, or the digits as typed."""
     try:
         return read_contact_link(proof).fits(person.user_id, account_key)
     except BadContactCode:
         digits = "".join(proof.split())
-        expected = "".join(_safety_number(shelf, person).digits.split())
+        expected = "".join(_safety_number(store, person).digits.split())
         return hmac.compare_digest(digits.encode(), expected.encode())

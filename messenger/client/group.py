@@ -16,7 +16,7 @@ from messenger.client.engine.batch import Batch
 from messenger.client.engine.changes import LEFT
 from messenger.client.engine.queueing import queue
 from messenger.client.engine.titles import retitle
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import MembershipRefused, NotFound, ServerRefused
 from messenger.client.records import GroupInfo, Member, Person
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Role = Literal["owner", "admin", "member"]
 # What a change is to do, by what is known when it is made: members to put, user_ids to remove.
-Wanted = Callable[[Shelf], tuple[Sequence[Entry], Sequence[str]]]
+Wanted = Callable[[Store], tuple[Sequence[Entry], Sequence[str]]]
 MOST_ROUNDS = 10  # of a change that others come before
 
 
@@ -49,30 +49,30 @@ class Group:
         """Have what the server says of the members, and their keys."""
         asking = self._client.engine.asking
         await asking.members(self.id)
-        standing = await self._client.engine.vault.run(lambda shelf: rosters.current(shelf, self.id))
+        standing = await self._client.engine.vault.run(lambda store: rosters.current(store, self.id))
         await asking.ensure_fresh([] if standing is None else [one.user_id for one in standing.members])
 
-    def _members(self, shelf: Shelf) -> list[Member]:
-        row = shelf.conversations.get(self.id)
-        standing = rosters.current(shelf, self.id) if row is not None and row.type == "group" else None
+    def _members(self, store: Store) -> list[Member]:
+        row = store.conversations.get(self.id)
+        standing = rosters.current(store, self.id) if row is not None and row.type == "group" else None
         entries = {} if standing is None else {one.user_id: one for one in standing.members}
         found = []
-        listed = {one.user_id: one for one in shelf.conversations.members(self.id)}
+        listed = {one.user_id: one for one in store.conversations.members(self.id)}
         for user_id in [*listed, *(one for one in entries if one not in listed)]:
             at_server, entry = listed.get(user_id), entries.get(user_id)
             vouched = row is not None and row.type != "group"
             role = "" if at_server is None else at_server.role
             if entry is not None:
-                vouched, role = rosters.vouched(shelf, entry), entry.role
+                vouched, role = rosters.vouched(store, entry), entry.role
             found.append(
                 Member(
                     user_id=user_id,
-                    username=shelf.conversations.name(user_id),
+                    username=store.conversations.name(user_id),
                     role=role,
                     joined_at="" if at_server is None else at_server.joined_at,
                     delivered_seq=0 if at_server is None else at_server.delivered_seq,
                     read_seq=0 if at_server is None else at_server.read_seq,
-                    verified=shelf.known(user_id).verified,
+                    verified=store.known(user_id).verified,
                     vouched=vouched,
                     listed=at_server is not None,
                 )
@@ -83,8 +83,8 @@ class Group:
         """The group's roster, and its members beside what the server says of them."""
         members = await self.members()
 
-        def read(shelf: Shelf) -> GroupInfo:
-            standing = rosters.current(shelf, self.id)
+        def read(store: Store) -> GroupInfo:
+            standing = rosters.current(store, self.id)
             return GroupInfo(
                 conversation_id=self.id,
                 title=self.title,
@@ -102,7 +102,7 @@ class Group:
         """
         person = await self._person(username)
         engine = self._client.engine
-        added = await self._change(lambda shelf: ([self._entry(shelf, person, role)], []))
+        added = await self._change(lambda store: ([self._entry(store, person, role)], []))
         try:
             await engine.api.add_member(self.id, person.user_id, role)
         except ServerRefused:
@@ -117,12 +117,12 @@ class Group:
     async def _at_server(self, user_id: str) -> bool:
         return user_id in {one.user_id for one in await self._client.engine.api.members(self.id)}
 
-    def _entry(self, shelf: Shelf, person: Person, role: Role) -> Entry:
-        standing = rosters.current(shelf, self.id)
+    def _entry(self, store: Store, person: Person, role: Role) -> Entry:
+        standing = rosters.current(store, self.id)
         known = None if standing is None else standing.member(person.user_id)
-        if known is not None and rosters.vouched(shelf, known):
+        if known is not None and rosters.vouched(store, known):
             return known  # in it already, and perhaps not at the server yet
-        return membership.entry_of(shelf, person.user_id, role)
+        return membership.entry_of(store, person.user_id, role)
 
     async def remove(self, username: str) -> None:
         """Remove a user: the roster first, and new keys with the next message; then at the server, whose
@@ -143,11 +143,11 @@ class Group:
         """Leave the group; what was said stays here. MembershipRefused for the owner of others."""
         engine = self._client.engine
         if not self.ended:
-            standing = await engine.vault.run(lambda shelf: rosters.current(shelf, self.id))
+            standing = await engine.vault.run(lambda store: rosters.current(store, self.id))
             if standing is not None and standing.version and len(standing.members) > 1:
                 await self._change(lambda _: ([], [engine.user_id]))
         await self._leave(engine.user_id)
-        await engine.vault.run(lambda shelf: shelf.conversations.set(self.id, ended=LEFT))
+        await engine.vault.run(lambda store: store.conversations.set(self.id, ended=LEFT))
         self.ended = True
 
     async def set_role(self, username: str, role: Role) -> None:
@@ -155,8 +155,8 @@ class Group:
         person = await self._person(username)
         own = self._client.engine.user_id
 
-        def change(shelf: Shelf) -> tuple[list[Entry], list[str]]:
-            standing = rosters.current(shelf, self.id)
+        def change(store: Store) -> tuple[list[Entry], list[str]]:
+            standing = rosters.current(store, self.id)
             entry = None if standing is None else standing.member(person.user_id)
             if standing is None or entry is None:
                 raise RosterRefused(f"{person.username} is not in the group's roster.")
@@ -177,12 +177,12 @@ class Group:
         """
         person = await self._person(username)
 
-        def change(shelf: Shelf) -> tuple[list[Entry], list[str]]:
-            standing = rosters.current(shelf, self.id)
+        def change(store: Store) -> tuple[list[Entry], list[str]]:
+            standing = rosters.current(store, self.id)
             entry = None if standing is None else standing.member(person.user_id)
             if entry is None:
                 raise RosterRefused(f"{person.username} is not in the group's roster.")
-            key = membership.entry_of(shelf, person.user_id, entry.role).account_key
+            key = membership.entry_of(store, person.user_id, entry.role).account_key
             return [entry_with(entry, account_key=key)], []
 
         await self._change(change)
@@ -199,13 +199,13 @@ class Group:
         for _ in range(MOST_ROUNDS):
             batch = Batch.begin()
 
-            def propose(shelf: Shelf, batch: Batch = batch) -> str | None:
+            def propose(store: Store, batch: Batch = batch) -> str | None:
                 try:
-                    pending = rosters.of(shelf, self.id).under_way
+                    pending = rosters.of(store, self.id).under_way
                     if pending:
                         return pending[0]
-                    put, remove = wanted(shelf)
-                    return membership.propose(shelf, batch, self.id, put, remove)
+                    put, remove = wanted(store)
+                    return membership.propose(store, batch, self.id, put, remove)
                 except (RosterRefused, NotInAudience) as error:
                     raise MembershipRefused(str(error)) from None
 
@@ -224,14 +224,14 @@ class Group:
         the server has both."""
         engine = self._client.engine
 
-        def put(shelf: Shelf) -> list[str]:
-            row = shelf.conversations.get(self.id)
+        def put(store: Store) -> list[str]:
+            row = store.conversations.get(self.id)
             if row is None:
                 return []
-            rosters.hand_over(shelf, Batch.begin(), row, rosters.devices_of(shelf, self.id))
+            rosters.hand_over(store, Batch.begin(), row, rosters.devices_of(store, self.id))
             if row.metadata_key is not None:
-                queue(shelf, Batch.begin(), self.id, MetadataKey(key=row.metadata_key), [])
-            return shelf.outbox.waiting(self.id)
+                queue(store, Batch.begin(), self.id, MetadataKey(key=row.metadata_key), [])
+            return store.outbox.waiting(self.id)
 
         waiting = await engine.vault.run(put)
         engine.sending.wake(self.id)
@@ -243,7 +243,7 @@ class Group:
         key = new_key()
         sealed = seal_conversation_metadata(key, ConversationMetadata(name=title))
         await self._client.engine.api.set_metadata(self.id, sealed)
-        await self._client.engine.vault.run(lambda shelf: retitle(shelf, self.id, sealed, key))
+        await self._client.engine.vault.run(lambda store: retitle(store, self.id, sealed, key))
         self.title = title
         await self.share_title()
 

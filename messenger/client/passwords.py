@@ -12,7 +12,7 @@ import msgspec
 
 from messenger.client.e2e.errors import BareKdf, KdfError, UnknownKdf, WeakKdf
 from messenger.client.e2e.password import Kdf, derive, judge
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import KdfRefused, StoreCorrupt, WeakPassword
 from messenger.client.net.api import Open
 from messenger.client.net.http import Http
@@ -23,19 +23,19 @@ _NAME = "kdf"
 _CODES: dict[type[KdfError], str] = {BareKdf: "bare_kdf", UnknownKdf: "unknown_kdf", WeakKdf: "weak_kdf"}
 
 
-def known_kdf(shelf: Shelf) -> Kdf | None:
+def known_kdf(store: Store) -> Kdf | None:
     """How this profile's password was derived last; None where it never was. StoreCorrupt."""
-    raw = shelf.account.raw(_NAME)
+    raw = store.account.raw(_NAME)
     try:
         return None if raw is None else msgspec.json.decode(raw, type=Kdf)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise StoreCorrupt("How the password is derived can't be read.") from None
 
 
-def keep_kdf(shelf: Shelf, kdf: Kdf | None) -> None:
+def keep_kdf(store: Store, kdf: Kdf | None) -> None:
     """Keep how the password is derived; that it once was is never forgotten."""
     if kdf is not None:
-        shelf.account.set(_NAME, msgspec.json.encode(kdf))
+        store.account.set(_NAME, msgspec.json.encode(kdf))
 
 
 def check_new(password: str, username: str) -> None:

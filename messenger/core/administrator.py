@@ -13,7 +13,7 @@ import psycopg2
 import psycopg2.extensions
 
 from messenger.core.database.blocking import connect
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
 
@@ -78,14 +78,14 @@ class Administrator:
         try:
             yield
         except (psycopg2.errors.LockNotAvailable, psycopg2.extensions.QueryCanceledError) as error:
-            raise Busy(f"{self._where}: {telling_line(error)}") from None
+            raise Busy(f"{self._where}: {error_line(error)}") from None
         except psycopg2.Error as error:
-            raise StartError(f"{self._where}: {telling_line(error)}{advice}") from None
+            raise StartError(f"{self._where}: {error_line(error)}{advice}") from None
 
     @contextmanager
     def transaction(self, *, snapshot: bool = False) -> Iterator[None]:
-        """What is done within is committed together, or not at all. With `snapshot` all of it reads one
-        state of the database, and changes nothing."""
+        """A transaction: what is done within is committed together, or not at all. With `snapshot` all of it
+        reads one state of the database, and changes nothing."""
         assert not self._open
         self._open = True
         self._connection.set_session(

@@ -6,18 +6,16 @@ that bodies stream through with back-pressure and nothing is ever held whole. Si
 region is given: it is 40 microseconds of computation and needs no thread.
 
 A body of known length is one PUT, which S3 makes visible whole or not at all. One of unknown length goes up
-as a multipart upload in parts of 5 MiB (S3 wants that much of all but the last) that are gathered in memory
-first (part_buffers.py).
+as a multipart upload (multipart.py) in parts of 5 MiB (S3 wants that much of all but the last) that are
+gathered in memory first (part_buffers.py).
 """
 
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from secrets import token_hex
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-from xml.sax.saxutils import escape, unescape
 
 import urllib3
 from twisted.internet.defer import ensureDeferred
@@ -27,6 +25,7 @@ from messenger.core.chunks import Chunks
 from messenger.core.config import require
 from messenger.core.lean import without
 from messenger.core.lifecycle import EX_CONFIG, StartError
+from messenger.core.multipart import Multipart
 from messenger.core.part_buffers import PART_BUFFERS, PartBuffer
 from messenger.core.room import Floor, Room
 from messenger.core.s3_requests import (
@@ -35,7 +34,6 @@ from messenger.core.s3_requests import (
     S3Requests,
     StoresNothing,
     away,
-    code_in,
 )
 from messenger.core.settings import S3
 from messenger.core.streams import Pieces, Receiving
@@ -55,7 +53,6 @@ PROBE_BYTES = 65_536
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
-_UPLOAD_ID = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
 
 log = Logger()
 
@@ -81,6 +78,7 @@ class Blobs:
         self._threads = threads
         self.room = Room(reactor.seconds, "S3", floor)
         self._requests = S3Requests(reactor, self._sign, self.room, self._doubt)
+        self.multipart = Multipart(self._requests, self.room)
         self._trying = False
         self._buffers = Turns(reactor, PART_BUFFERS)
         self._sdk = self._make_sdk()
@@ -169,9 +167,9 @@ class Blobs:
         except StoresNothing as problem:
             self.room.lost(problem.reason, sure=False)
         except Problem as problem:
-            log.debug("S3 was asked for room in vain: {detail}", detail=problem.detail)
+            log.debug("it could not be found out whether S3 has room again: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("S3 was asked for room in vain")
+            log.failure("it could not be found out whether S3 has room again; that is tried again")
         finally:
             self._trying = False
 
@@ -201,16 +199,16 @@ class Blobs:
                 sent = await self._requests.send("PUT", key, whole, buffer.size)
                 await self._requests.settle(sent, storing=True)
                 return
-            upload_id = await self.begin_parts(key)
+            upload_id = await self.multipart.begin(key)
             await begun(upload_id)
             etags: list[str] = []
             while buffer.size:
                 part = Pieces(buffer.pieces)
-                etags.append(await self.put_part(key, upload_id, len(etags) + 1, part, buffer.size))
+                etags.append(await self.multipart.put(key, upload_id, len(etags) + 1, part, buffer.size))
                 buffer.release()
                 if not buffer.ended:
                     await buffer.fill(chunks)
-        await self.complete_parts(key, upload_id, etags)
+        await self.multipart.complete(key, upload_id, etags)
 
     async def get(self, key: str, start: int, length: int) -> Receiving | None:
         """`length` (at least 1) bytes of the blob from `start` on; None where there is no such blob.
@@ -263,49 +261,6 @@ class Blobs:
     def _list(self, after: str) -> list[Stored]:
         found = self._sdk.list_objects(self._settings.bucket, recursive=True, start_after=after or None)
         return [Stored(one.object_name, one.size, one.last_modified) for one in islice(found, LISTED)]
-
-    # multipart uploads (S3's API reference: CreateMultipartUpload, UploadPart, CompleteMultipartUpload)
-
-    async def begin_parts(self, key: str) -> str:
-        """The id of a new multipart upload. The blob appears when its parts are completed."""
-        response = await self._requests.ask("POST", key, {"uploads": ""})
-        body = self._requests.body(response)
-        if response.code != 200:
-            raise await self._requests.refusal(response, body, storing=True)
-        match = _UPLOAD_ID.search(await self._requests.read(body))
-        if match is None:
-            raise away("S3 gave no upload id")
-        return unescape(match[1].decode("utf-8", "replace"))
-
-    async def put_part(
-        self, key: str, upload_id: str, number: int, chunks: AsyncIterator[bytes], length: int
-    ) -> str:
-        """Store part `number` (from 1 on), of `length` bytes; gives its ETag."""
-        query = {"partNumber": str(number), "uploadId": upload_id}
-        self.room.check()
-        response = await self._requests.send("PUT", key, chunks, length, query)
-        await self._requests.settle(response, storing=True)
-        (etag, *_) = response.headers.getRawHeaders(b"ETag", [b""])
-        if not etag or not etag.isascii():
-            raise away("S3 gave no ETag for a part")
-        return str(etag.decode("ascii"))
-
-    async def complete_parts(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
-        """Make the blob of its parts, whose ETags are in order."""
-        parts = "".join(
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
-            for number, etag in enumerate(etags, 1)
-        )
-        document = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-        query = {"uploadId": upload_id}
-        response = await self._requests.send("POST", key, Pieces([document]), len(document), query)
-        body = self._requests.body(response)
-        if response.code != 200:
-            raise await self._requests.refusal(response, body, storing=True)
-        # S3 may answer 200 first and find an error later: the body has the truth.
-        raw = await self._requests.read(body)
-        if b"<CompleteMultipartUploadResult" not in raw:
-            raise away(f"S3 did not complete an upload: {code_in(raw)}")
 
 
 async def _no_parts(_upload_id: str) -> None:

@@ -22,7 +22,7 @@ def on_hangup(reactor: Any, call: Callable[[], object]) -> Callable[[], None]:
             try:
                 one()
             except Exception:
-                log.failure("a call on SIGHUP failed", event="failure")
+                log.failure("reloading on SIGHUP failed", event="failure")
 
     def stop() -> None:
         if call in _calls:

@@ -50,7 +50,8 @@ class Recent:
 
 
 RECENT = Recent()
-"""What this process has found: each of its pools, and each command's next connection, profits from it."""
+"""The hosts that this process has found: each of its pools, and each command's next connection, profits from
+it."""
 
 
 def hosts_of(text: str, port: int) -> tuple[Host, ...]:

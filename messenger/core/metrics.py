@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from messenger import __version__
-from messenger.core.bus import Bus
-from messenger.core.database import Database
+from messenger.core.bus.connection import Bus
+from messenger.core.database.pool import Database
 from messenger.core.log import state as log_state
 from messenger.core.outbox import Outbox
 from messenger.core.room import Room

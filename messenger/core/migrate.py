@@ -23,9 +23,8 @@ from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import OperationalError
 
-from messenger.core.database import role_of
 from messenger.core.database.blocking import connect
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line, role_of
 from messenger.core.lifecycle import StartError
 from messenger.core.schemas import SCHEMAS, folder
 from messenger.core.settings import DatabaseSettings
@@ -69,7 +68,7 @@ def migrate(
             for schema in SCHEMAS:
                 done += _patiently(connection, schema, (targets or {}).get(schema, "head"), tell)
     except OperationalError as error:
-        reason = telling_line(error.orig or error)
+        reason = error_line(error.orig or error)
         raise StartError(f"PostgreSQL at {settings.where}: {reason}; see [database]") from None
     finally:
         engine.dispose()

@@ -16,8 +16,9 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensur
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus, BusAway
-from messenger.core.database import Database, Transaction
+from messenger.core.bus.connection import Bus, BusAway
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction
 from messenger.core.ids import new_id
 from messenger.core.outgoing import Outgoing
 from messenger.wire.codec import encode

@@ -30,7 +30,7 @@ class Periodic:
 
     async def start(self) -> None:
         self._loop.start(self._seconds, now=True).addErrback(
-            lambda why: log.failure("{name} ended", why, name=self._name)
+            lambda why: log.failure("{name} is no longer done; restart this instance", why, name=self._name)
         )
 
     async def stop(self) -> None:
@@ -70,6 +70,6 @@ class Periodic:
         try:
             await self._work()
         except Problem as problem:
-            log.warn("{name} must wait: {detail}", name=self._name, detail=problem.detail)
+            log.warn("{name} failed, and is tried again: {detail}", name=self._name, detail=problem.detail)
         except Exception:
             log.failure("{name} failed", name=self._name)

@@ -26,13 +26,13 @@ DISK = "disk full"
 NO_SPACE = "No space left on device"  # strerror(ENOSPC), which engines quote
 
 DETAILS: set[str] = set()
-"""What problems of full disks have said in this process: the log tells who else meets them once a minute."""
+"""Sentences of full disks' problems in this process: the log tells who else meets them once a minute."""
 
 log = Logger()
 
 
 class DiskFull(Problem):
-    """What was asked for needs room on a disk that has none. `state` is what `/ready` says of it."""
+    """The request needs room on a disk that has none. `state` is what `/ready` says of it."""
 
     def __init__(self, detail: str, state: str) -> None:
         self.state = state

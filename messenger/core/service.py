@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry
 from twisted.logger import LogLevel
 from twisted.python.usage import Options
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.config import load, require, trusted_networks
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.descriptors import DescriptorLimit
 from messenger.core.http.admission import RouteLimits
 from messenger.core.http.fairness import Fairness

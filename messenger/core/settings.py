@@ -100,7 +100,7 @@ class S3(Section, frozen=True, kw_only=True):
 
 
 class Http(Section, frozen=True, kw_only=True):
-    """What all services hold requests to. `body` is the largest JSON body; each is read whole."""
+    """Bounds of requests, in all services. `body` is the largest JSON body; each is read whole."""
 
     body: Annotated[int, Meta(ge=65_536, le=1 << 24)] = 1_048_576
 
@@ -132,7 +132,7 @@ class Gateway(Section, frozen=True, kw_only=True):
 
 
 class Service(Section, frozen=True, kw_only=True):
-    """What each service behind the gateway has.
+    """Settings that each service behind the gateway has.
 
     `trusted_proxies` are the gateways' addresses or networks: a client's address is what they say it is.
     """

@@ -53,7 +53,9 @@ class Systemd:
         self.tell("READY=1\nSTATUS=ready")
         if self._every > 0:
             self._loop.start(self._every, now=True).addErrback(
-                lambda why: log.failure("the watchdog is no longer fed", why)
+                lambda why: log.failure(
+                    "systemd's watchdog is no longer notified; it will restart this process", why
+                )
             )
         on_hangup(self._clock, self._reloaded)
 
@@ -81,5 +83,9 @@ class Systemd:
                 out.sendto(message.encode(), address)
         except OSError as error:
             if not self._failed:
-                log.error("systemd can't be told: {why}", event="notify_failed", why=str(error))
+                log.error(
+                    "systemd is not notified: {why}; the unit wants NotifyAccess=main",
+                    event="notify_failed",
+                    why=str(error),
+                )
             self._failed = True

@@ -88,7 +88,11 @@ class Threads:
             self.refused += 1
             # Twisted would wait for its end when the pool stops, and it has never begun.
             self._pool.threads = [thread for thread in self._pool.threads if thread.ident is not None]
-            log.warn("no thread for {name}: {error}", name=self._pool.name, error=str(error))
+            log.warn(
+                "no thread could be started for {name}: {error}; raise the limit on processes (TasksMax)",
+                name=self._pool.name,
+                error=str(error),
+            )
             raise unavailable("Too much is waiting for this; try again shortly.", retry_after=2) from None
         return await waiting
 

@@ -25,8 +25,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from messenger.core.bus import Bus
-from messenger.core.database import Database
+from messenger.core.bus.connection import Bus
+from messenger.core.database.pool import Database
 from messenger.core.identity import Identity
 from messenger.wire import events
 from messenger.wire.codec import Decoder, Uuid
@@ -222,7 +222,9 @@ class Tokens:
     def _begin_polling(self) -> None:
         if self._started and not self._polling.running:
             polling = self._polling.start(POLL_SECONDS, now=False)
-            polling.addErrback(lambda why: log.failure("polling ended", why))
+            polling.addErrback(
+                lambda why: log.failure("ended sessions are no longer polled; restart this instance", why)
+            )
 
     def _poll(self) -> Deferred[None] | None:
         if self._bus.connected and not self._stale:

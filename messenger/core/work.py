@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus, BusAway, Job
+from messenger.core.bus.connection import Bus, BusAway
+from messenger.core.bus.jobs import Job
 from messenger.core.periodic import Periodic
 from messenger.core.waits import pause
 from messenger.wire.codec import Decoder
@@ -84,7 +85,10 @@ class Work(Generic[T]):
                 await self._try(job)
             except Exception:
                 # The piece comes again by itself; but who takes no more pieces leaves them all to others.
-                log.failure("{name}: NATS was not told how a piece went", name=self._name)
+                log.failure(
+                    "{name}: a job's outcome could not be told to NATS, which hands it out again",
+                    name=self._name,
+                )
 
     async def _next(self) -> Job | None:
         """The next piece, or None after a while without one."""
@@ -95,7 +99,9 @@ class Work(Generic[T]):
         except CancelledError:
             log.debug("{name} waits for NATS: it was broken off", name=self._name)
         except Exception:
-            log.failure("{name} could not be taken", name=self._name)
+            log.failure(
+                "{name}: the next job could not be fetched from NATS; that is tried again", name=self._name
+            )
         if not self._stopping:
             await self._unless_stopped(pause(self._reactor, AWAY_SECONDS))
         return None
@@ -119,13 +125,17 @@ class Work(Generic[T]):
         try:
             piece = self._decoder.decode(job.payload)
         except Problem as problem:
-            log.error("{name}: what is no work was dropped: {detail}", name=self._name, detail=problem.detail)
+            log.error(
+                "{name}: a job that does not decode was dropped: {detail}",
+                name=self._name,
+                detail=problem.detail,
+            )
             await job.done()
             return
         try:
             await self._do(piece)
         except Problem as problem:
-            log.warn("{name} must wait: {detail}", name=self._name, detail=problem.detail)
+            log.warn("{name} failed, and is tried again: {detail}", name=self._name, detail=problem.detail)
             await job.again(_delay(job.tries))
         except Exception:
             log.failure("{name} failed, and is tried again", name=self._name)

@@ -101,7 +101,7 @@ class FileEndpoints:
 
     @route("GET", "/files/{file_id}/info", answer=File, errors=(Code.not_found,))
     async def info(self, call: Call) -> File:
-        """What is known of a file."""
+        """A file's metadata."""
         return (await self._files.find(call.params["file_id"], call.identity.user_id)).file()
 
     @route(

@@ -83,7 +83,7 @@ class Origins:
 
 
 def answer_headers(origin: str) -> tuple[tuple[str, str], ...]:
-    """What an answer to an allowed origin bears."""
+    """Headers of an answer to an allowed origin."""
     return (
         ("Access-Control-Allow-Origin", origin),
         ("Access-Control-Expose-Headers", _EXPOSED),
@@ -92,7 +92,7 @@ def answer_headers(origin: str) -> tuple[tuple[str, str], ...]:
 
 
 def preflight_headers(origin: str, asked: str | None) -> list[tuple[str, str]]:
-    """What the answer to an allowed origin's preflight bears.
+    """Headers of the answer to an allowed origin's preflight.
 
     `asked` is its Access-Control-Request-Headers.
     """

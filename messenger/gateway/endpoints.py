@@ -1,4 +1,4 @@
-"""What the gateway answers itself: a page about it, its health, whether all services are ready, and what
+"""The gateway's own endpoints: a page about it, its health, whether all services are ready, and what
 clients may expect."""
 
 from collections.abc import Mapping
@@ -71,7 +71,8 @@ class GatewayEndpoints:
         return found if found.ready else Answer(503, found, {"Retry-After": "1"})
 
     async def _found(self) -> Readiness:
-        """What the services have said. Who asks while they are asked waits for the same answer."""
+        """Ask the services whether they are ready. Who asks while they are asked waits for the same
+        answer."""
         if self._known is not None and self._reactor.seconds() - self._known[0] < REMEMBER_SECONDS:
             return self._known[1]
         waiting: Deferred[Readiness] = Deferred()
@@ -89,7 +90,7 @@ class GatewayEndpoints:
 
     @route("GET", f"{API}/info", answer=Info, open=True)
     async def info(self, _call: Call) -> Info:
-        """What a client may expect: version, protocols, limits."""
+        """The server's version, protocols and limits."""
         return self._info
 
     @route("GET", f"{API}/openapi.json", answer=dict[str, Any], open=True)

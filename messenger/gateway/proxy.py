@@ -29,7 +29,7 @@ log = Logger(namespace="messenger.gateway")
 
 
 def problem_of(error: UpstreamError) -> Problem:
-    """What a client is told of an upstream that did not answer."""
+    """Give the problem that a client is told where an upstream did not answer."""
     if error.why is Why.slow:
         return Problem(Code.gateway_timeout)
     if error.why is Why.busy:
@@ -75,7 +75,7 @@ class Passage(Exchange):
         return await self._upstream.connection(fresh=fresh)
 
     def _unexpected(self, failure: Failure) -> None:
-        log.failure("{upstream} could not be asked", failure, upstream=self._upstream.name)
+        log.failure("a request to {upstream} failed", failure, upstream=self._upstream.name)
         if self._connection is not None:
             self._connection.abort()
         self._request.refuse(INTERNAL)

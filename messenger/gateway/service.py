@@ -54,7 +54,8 @@ REFUSED_SECONDS = 0.1  # who goes on regardless of refusals has ten a second on 
 
 
 def info_of(settings: Settings) -> Info:
-    """What `/api/v1/info` says of this configuration: sizes in bytes, times in seconds, the rest counts."""
+    """The answer to `/api/v1/info` by this configuration: sizes in bytes, times in seconds, the rest
+    counts."""
     return Info(
         version=__version__,
         schema={name: newest(name) for name in SCHEMAS},
@@ -181,10 +182,10 @@ def build(context: Context, mounted: Mapping[str, Built] | None = None) -> Built
 
 
 def makeService(options: Options) -> Lifecycle:
-    """What `twist` calls. The gateway needs no bus: it hears of nothing but requests."""
+    """The service, for `twist`. The gateway needs no bus: it hears of nothing but requests."""
     from twisted.internet import reactor
 
-    from messenger.core.bus import Bus
+    from messenger.core.bus.connection import Bus
 
     try:
         settings = options.settings

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.wire import events
 from messenger.wire.codec import Decoder
 from messenger.wire.errors import Problem

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from messenger.core.clock import Clock
 from messenger.core.identity import Identity
 from messenger.core.outgoing import Outgoing, Publish
-from messenger.keys.model import Asking, Change, DeviceKeys, StandingList
+from messenger.keys.model import Change, ClaimRequest, CurrentList, DeviceKeys
 from messenger.keys.points import ed25519_flaw, kem_flaw, x25519_flaw
 from messenger.wire.errors import Code, Problem, not_found
 from messenger.wire.keys import (
@@ -156,7 +156,7 @@ class Keys:
         for one in body.devices:
             _check(f"The identity key of {one.device_id}", ed25519_flaw(one.identity_key))
 
-        def rule(standing: StandingList) -> None:
+        def rule(standing: CurrentList) -> None:
             if body.version <= standing.version:
                 raise Problem(
                     Code.conflict,
@@ -199,7 +199,7 @@ class Keys:
         if (body.user_id is None) == (body.devices is None):
             raise Problem(Code.bad_request, "Name either a user or devices.")
         claimed = await self._claims.claim(
-            Asking(
+            ClaimRequest(
                 asker_id=who.user_id,
                 asker_device_id=who.device_id,
                 user_id=body.user_id,

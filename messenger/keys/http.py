@@ -20,7 +20,7 @@ from messenger.wire.keys import (
 from messenger.wire.paging import Items
 
 
-class Endpoints:
+class KeyEndpoints:
     """One method for each call; the rules are the domain's."""
 
     def __init__(self, keys: Keys) -> None:
@@ -65,7 +65,7 @@ class Endpoints:
 
     @route("GET", "/keys/status", answer=KeyStatus)
     async def status(self, call: Call) -> KeyStatus:
-        """What this device has published."""
+        """This device's published keys, by count and age."""
         return await self._keys.status(call.identity)
 
     @route("GET", "/keys/identity/{user_id}", answer=Identities, errors=(Code.not_found,))

@@ -54,7 +54,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingList:
+class CurrentList:
     """The list of a user's that stands: whose it is, and its version."""
 
     account_key: bytes
@@ -62,7 +62,7 @@ class StandingList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class ClaimRequest:
     """Who claims of whom: either all devices of `user_id`, or `device_ids`.
 
     `by_asker` and `of_device` are how many one-time prekeys of a device one user gets, and all together get,

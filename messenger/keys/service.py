@@ -7,7 +7,7 @@ from messenger.core.service import Built, Context, ServiceOptions, foundation, m
 from messenger.core.work import Work
 from messenger.keys.departures import Departures
 from messenger.keys.domain import Keys
-from messenger.keys.http import Endpoints
+from messenger.keys.http import KeyEndpoints
 from messenger.keys.store.claims import ClaimStore
 from messenger.keys.store.device_lists import DeviceListStore
 from messenger.keys.store.keys import KeyStore
@@ -63,7 +63,7 @@ def build(context: Context) -> Built:
     )
     sweep = Periodic(reactor, SWEEP_SECONDS, "removal of departed devices' keys", removal.sweep)
     claims = Periodic(reactor, CLAIMS_SECONDS, "removal of old claims", claim_store.forget_old)
-    endpoints = [Endpoints(keys), VaultEndpoints(Vault(VaultStore(base.database)))]
+    endpoints = [KeyEndpoints(keys), VaultEndpoints(Vault(VaultStore(base.database)))]
     return serve(context, base, endpoints, [*base.parts, work, sweep, claims])
 
 

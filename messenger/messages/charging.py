@@ -1,4 +1,4 @@
-"""What frames cost their user: each `send` one of `[limits] send`, each other one of `[limits] frame`.
+"""The cost of frames to their user: each `send` one of `[limits] send`, each other one of `[limits] frame`.
 
 Pings, pongs and fragments are frames, too. Both limits count by user, in this process alone: no frame waits
 for Redis. What does not decode counts as a frame for each `FREE_BYTES` it has, for it was read all the same.

@@ -21,7 +21,7 @@ from messenger.messages.model import Draft, Outcome
 from messenger.wire.errors import Problem, unavailable
 
 if TYPE_CHECKING:
-    from messenger.messages.store.messages import Messages as MessageStore
+    from messenger.messages.store.messages import MessageStore
 
 BATCH = 200
 BATCH_BYTES = 1024 * 1024
@@ -78,7 +78,7 @@ class Commits:
         self._committed = committed
         self._queue: deque[_Waiting] = deque()
         self._pending: dict[Key, _Waiting] = {}
-        self._held: set[str] = set()  # conversations in a running batch
+        self._committing: set[str] = set()  # conversations in a running batch
         self._running = 0
         self._choosing = False
         self._stopping = False
@@ -102,7 +102,7 @@ class Commits:
         return len(self._pending)
 
     async def append(self, draft: Draft) -> Outcome:
-        """What became of the draft, once that is committed. Problem `unavailable` when too many wait."""
+        """The outcome of the draft, once it is committed. Problem `unavailable` when too many wait."""
         key = (draft.conversation_id, draft.device_id, draft.client_id)
         waiting = self._pending.get(key)
         if waiting is None:
@@ -137,7 +137,7 @@ class Commits:
         size = 0
         # What a running batch holds, and all that follows in that conversation, stays in its order. A batch
         # that waits for a conversation's lock holds nothing else: others would wait, and fail, with it.
-        left = set(self._held)
+        left = set(self._committing)
         only: str | None = None
         while self._queue and len(batch) < BATCH and size < BATCH_BYTES and len(passed) < BATCH:
             waiting = self._queue.popleft()
@@ -153,7 +153,7 @@ class Commits:
                 if waiting.alone:
                     break
         self._queue.extendleft(reversed(passed))
-        self._held.update(waiting.draft.conversation_id for waiting in batch)
+        self._committing.update(waiting.draft.conversation_id for waiting in batch)
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:
@@ -172,7 +172,7 @@ class Commits:
             log.failure("a batch of {count} drafts could not be committed", count=len(batch))
             outcomes, error = [], failure
         self._running -= 1
-        self._held.difference_update(draft.conversation_id for draft in drafts)
+        self._committing.difference_update(draft.conversation_id for draft in drafts)
         chosen, self._choosing = self._choosing, True
         try:
             if error is not None:

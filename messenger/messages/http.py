@@ -10,7 +10,7 @@ from messenger.messages.domain.preferences import Preferences
 from messenger.messages.domain.push import Push, Subscriber
 from messenger.messages.live.render import change_item
 from messenger.messages.model import ConversationRow
-from messenger.wire import conversations as wire
+from messenger.wire import conversations
 from messenger.wire.errors import Code
 from messenger.wire.paging import Items, Page, PageQuery
 from messenger.wire.preferences import Preferences as Wishes
@@ -27,25 +27,27 @@ class ConversationEndpoints:
     @route(
         "POST",
         "/conversations",
-        body=wire.NewConversation,
-        answer=wire.Conversation,
+        body=conversations.NewConversation,
+        answer=conversations.Conversation,
         status=201,
         also=(200,),
         errors=(Code.not_found, Code.blocked, Code.forbidden, Code.unprocessable, Code.too_large),
     )
-    async def create(self, call: Call, body: wire.NewConversation) -> Answer:
+    async def create(self, call: Call, body: conversations.NewConversation) -> Answer:
         """Open a conversation; 200 with the one that stands where it was opened before."""
         row, fresh = await self._conversations.create(call.identity.user_id, body)
         return Answer(201 if fresh else 200, conversation(row))
 
-    @route("GET", "/conversations", query=PageQuery, answer=Page[wire.Conversation])
-    async def page(self, call: Call, query: PageQuery) -> Page[wire.Conversation]:
+    @route("GET", "/conversations", query=PageQuery, answer=Page[conversations.Conversation])
+    async def page(self, call: Call, query: PageQuery) -> Page[conversations.Conversation]:
         """The asker's conversations, latest activity first."""
         found = await self._conversations.page(call.identity.user_id, query)
         return Page([conversation(row) for row in found.items], found.next)
 
-    @route("GET", "/conversations/{conversation_id}", answer=wire.Conversation, errors=(Code.not_found,))
-    async def get(self, call: Call) -> wire.Conversation:
+    @route(
+        "GET", "/conversations/{conversation_id}", answer=conversations.Conversation, errors=(Code.not_found,)
+    )
+    async def get(self, call: Call) -> conversations.Conversation:
         """One conversation as the asker sees it."""
         name = call.params["conversation_id"]
         return conversation(await self._conversations.get(call.identity.user_id, name))
@@ -53,8 +55,8 @@ class ConversationEndpoints:
     @route(
         "PATCH",
         "/conversations/{conversation_id}",
-        body=wire.ConversationUpdate,
-        answer=wire.Conversation,
+        body=conversations.ConversationUpdate,
+        answer=conversations.Conversation,
         errors=(
             Code.not_found,
             Code.forbidden,
@@ -64,7 +66,7 @@ class ConversationEndpoints:
             Code.too_large,
         ),
     )
-    async def update(self, call: Call, body: wire.ConversationUpdate) -> wire.Conversation:
+    async def update(self, call: Call, body: conversations.ConversationUpdate) -> conversations.Conversation:
         """Change a conversation's metadata or its messages' lifetime."""
         name, user_id = call.params["conversation_id"], call.identity.user_id
         await self._conversations.update(user_id, name, body)
@@ -73,15 +75,15 @@ class ConversationEndpoints:
     @route(
         "GET",
         "/conversations/{conversation_id}/members",
-        answer=Items[wire.Member],
+        answer=Items[conversations.Member],
         errors=(Code.not_found,),
     )
-    async def members(self, call: Call) -> Items[wire.Member]:
+    async def members(self, call: Call) -> Items[conversations.Member]:
         """All members of a conversation."""
         rows = await self._conversations.members(call.identity.user_id, call.params["conversation_id"])
         return Items(
             [
-                wire.Member(
+                conversations.Member(
                     user_id=row.user_id,
                     role=row.role,
                     joined_at=rfc3339(row.joined),
@@ -95,11 +97,11 @@ class ConversationEndpoints:
     @route(
         "POST",
         "/conversations/{conversation_id}/members",
-        body=wire.NewMember,
+        body=conversations.NewMember,
         status=201,
         errors=(Code.not_found, Code.forbidden, Code.blocked, Code.conflict, Code.gone, Code.unprocessable),
     )
-    async def add(self, call: Call, body: wire.NewMember) -> Answer:
+    async def add(self, call: Call, body: conversations.NewMember) -> Answer:
         """Add a member to a group."""
         await self._conversations.add(call.identity.user_id, call.params["conversation_id"], body)
         return Answer(201)
@@ -107,11 +109,11 @@ class ConversationEndpoints:
     @route(
         "PATCH",
         "/conversations/{conversation_id}/members/{user_id}",
-        body=wire.RoleChange,
+        body=conversations.RoleChange,
         status=200,
         errors=(Code.not_found, Code.forbidden, Code.conflict, Code.gone),
     )
-    async def set_role(self, call: Call, body: wire.RoleChange) -> Answer:
+    async def set_role(self, call: Call, body: conversations.RoleChange) -> Answer:
         """Give a member another role, or hand on the ownership."""
         name, target = call.params["conversation_id"], call.params["user_id"]
         await self._conversations.set_role(call.identity.user_id, name, target, body.role)
@@ -127,12 +129,17 @@ class ConversationEndpoints:
         name, target = call.params["conversation_id"], call.params["user_id"]
         await self._conversations.remove(call.identity.user_id, name, target)
 
-    @route("GET", "/conversations/{conversation_id}/devices", answer=wire.Devices, errors=(Code.not_found,))
-    async def devices(self, call: Call) -> wire.Devices:
+    @route(
+        "GET",
+        "/conversations/{conversation_id}/devices",
+        answer=conversations.Devices,
+        errors=(Code.not_found,),
+    )
+    async def devices(self, call: Call) -> conversations.Devices:
         """The published devices of all members: whom to encrypt to."""
         found = await self._conversations.devices(call.identity.user_id, call.params["conversation_id"])
-        items = [wire.MemberDevice(user_id=user_id, device_id=name) for user_id, name in found.items]
-        return wire.Devices(items=items, digest=found.digest)
+        items = [conversations.MemberDevice(user_id=user_id, device_id=name) for user_id, name in found.items]
+        return conversations.Devices(items=items, digest=found.digest)
 
 
 class MessageEndpoints:
@@ -144,8 +151,8 @@ class MessageEndpoints:
     @route(
         "POST",
         "/conversations/{conversation_id}/messages",
-        body=wire.Draft,
-        answer=wire.Sent,
+        body=conversations.Draft,
+        answer=conversations.Sent,
         status=201,
         also=(200,),
         class_="send",
@@ -159,7 +166,7 @@ class MessageEndpoints:
             Code.unavailable,
         ),
     )
-    async def send(self, call: Call, body: wire.Draft) -> Answer:
+    async def send(self, call: Call, body: conversations.Draft) -> Answer:
         """Send a message; 200 with the first's figures for a repeat."""
         sent, repeat = await self._messages.send(_sender(call), call.params["conversation_id"], body)
         return Answer(200 if repeat else 201, sent)
@@ -167,11 +174,11 @@ class MessageEndpoints:
     @route(
         "GET",
         "/conversations/{conversation_id}/messages",
-        query=wire.MessagesQuery,
-        answer=Page[wire.Message],
+        query=conversations.MessagesQuery,
+        answer=Page[conversations.Message],
         errors=(Code.not_found,),
     )
-    async def history(self, call: Call, query: wire.MessagesQuery) -> Page[wire.Message]:
+    async def history(self, call: Call, query: conversations.MessagesQuery) -> Page[conversations.Message]:
         """A page of messages, always by rising seq."""
         return await self._messages.history(_sender(call), call.params["conversation_id"], query)
 
@@ -187,12 +194,12 @@ class MessageEndpoints:
     @route(
         "GET",
         "/conversations/{conversation_id}/changes",
-        query=wire.ChangesQuery,
-        answer=Page[wire.Change],
+        query=conversations.ChangesQuery,
+        answer=Page[conversations.Change],
         errors=(Code.not_found,),
     )
-    async def changes(self, call: Call, query: wire.ChangesQuery) -> Page[wire.Change]:
-        """What happened to a conversation besides messages."""
+    async def changes(self, call: Call, query: conversations.ChangesQuery) -> Page[conversations.Change]:
+        """A conversation's changes: its history besides messages."""
         found, cursor = await self._messages.changes(_sender(call), call.params["conversation_id"], query)
         return Page([change_item(happened) for happened in found], cursor)
 
@@ -220,14 +227,14 @@ class BlockEndpoints:
 
 
 class PreferenceEndpoints:
-    """What the asker wishes of the server."""
+    """The asker's preferences."""
 
     def __init__(self, preferences: Preferences) -> None:
         self._preferences = preferences
 
     @route("GET", "/preferences", answer=Wishes)
     async def preferences(self, call: Call) -> Wishes:
-        """What the asker wishes: who may add it to groups."""
+        """The asker's preferences: who may add it to groups."""
         return await self._preferences.of(call.identity.user_id)
 
     @route("PUT", "/preferences", body=Wishes)
@@ -263,9 +270,9 @@ def _sender(call: Call) -> Sender:
     return Sender(call.identity.user_id, call.identity.device_id)
 
 
-def conversation(row: ConversationRow) -> wire.Conversation:
+def conversation(row: ConversationRow) -> conversations.Conversation:
     """A conversation for its reader."""
-    return wire.Conversation(
+    return conversations.Conversation(
         conversation_id=row.conversation_id,
         type=row.type,
         metadata=row.metadata,

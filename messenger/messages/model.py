@@ -1,10 +1,12 @@
-"""What the message service works with between its store, its rules and its sockets.
+"""The values that the message service passes between its store, its rules and its sockets.
 
-Times are milliseconds since 1970. `Stored` is a Struct, for it also travels on the bus (as MessagePack).
+Times are milliseconds since 1970. `StoredMessage` is a Struct, for it also travels on the bus
+(as MessagePack).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -16,11 +18,7 @@ from messenger.wire.times import rfc3339
 M = TypeVar("M", bound=Message)
 
 
-class NotSeen(Exception):
-    """Who asks is no member of the conversation, or the message is none that it may see."""
-
-
-class Stored(Struct, array_like=True, gc=False):
+class StoredMessage(Struct, array_like=True, gc=False):
     """A committed message with the envelopes of all devices."""
 
     conversation_id: str
@@ -76,7 +74,7 @@ class Draft(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a draft: `stored`, `repeat`, `not_found`, `gone`, `blocked` or `busy`."""
+    """The outcome of a draft: `stored`, `repeat`, `not_found`, `gone`, `blocked` or `busy`."""
 
     outcome: str
     seq: int
@@ -85,8 +83,8 @@ class Outcome(NamedTuple):
     expires: int | None
 
 
-class Happened(NamedTuple):
-    """A change as stored: what happened to a conversation besides messages."""
+class StoredChange(NamedTuple):
+    """A committed change: what happened to a conversation besides messages."""
 
     conversation_id: str
     change: int
@@ -105,14 +103,14 @@ class Head(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """A conversation of one user as one device needs it: its head, and the device's place.
+    """A conversation of one user as one device needs it: its head, and the device's cursor.
 
     For a user who left, the head is where it left.
     """
 
     conversation_id: str
     head: Head
-    place: Head
+    cursor: Head
     left: bool
 
 
@@ -151,7 +149,7 @@ class ConversationState:
 
 @dataclass(frozen=True)
 class Amendment:
-    """What a change to a conversation consists of: each part is applied where it is given."""
+    """The parts of a change to a conversation: each is applied where it is given."""
 
     add: MemberRow | None = None
     remove: str | None = None
@@ -203,16 +201,60 @@ class Creation(NamedTuple):
     client_id: str | None
 
 
-class Moved(NamedTuple):
-    """What a change did: the event that stands in the outbox, and for whom it is new."""
+class HeadsEvent(NamedTuple):
+    """An event in the outbox that says how far conversations have come, to be published once committed."""
 
     event_id: str
     heads: events.Heads
+
+
+class Ack(NamedTuple):
+    """A device has stored everything up to there; null: nothing said."""
+
+    device_id: str
+    user_id: str
+    conversation_id: str
+    seq: int | None
+    change: int | None
+
+
+class Mark(NamedTuple):
+    """A user has read up to `seq`, on `device_id`."""
+
+    conversation_id: str
+    user_id: str
+    device_id: str
+    seq: int
+
+
+class Risen(NamedTuple):
+    """A member has come further, by what `device_id` said."""
+
+    conversation_id: str
+    user_id: str
+    device_id: str
+    seq: int
+    member_count: int
+
+
+class Seen(NamedTuple):
+    """A device is seen here, as `online` or `away`."""
+
+    device_id: str
+    user_id: str
+    status: str
+
+
+class Unchanged(Enum):
+    """Why a change was not made."""
+
+    NOT_VISIBLE = "who asks is no member, or may not see the message"
+    SAME = "it is so already"
 
 
 Decide = Callable[[ConversationState], Amendment | None]
 
 
 def pair_of(one: str, other: str) -> str:
-    """What a direct conversation between two users is found by."""
+    """The key of the direct conversation between two users."""
     return " ".join(sorted((one, other)))

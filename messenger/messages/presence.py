@@ -9,25 +9,29 @@ Nothing waits for presence, and none is ever lost for good: what could not be wr
 each renewal notes all that is seen here again where this instance was taken for dead.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
+from messenger.core.clock import clock_of
 from messenger.core.ids import new_id
+from messenger.messages.batch_loader import BatchLoader
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub
-from messenger.messages.store.presence import Seen
-from messenger.messages.together import Together
+from messenger.messages.model import Seen
 from messenger.wire import events, frames
 from messenger.wire.codec import Decoder, encode
 from messenger.wire.errors import Problem
 from messenger.wire.shards import shards_of
 from messenger.wire.times import rfc3339
+
+if TYPE_CHECKING:
+    from messenger.messages.store.presence import PresenceStore
 
 FLUSH_SECONDS = 0.2  # what changes within them is written at once
 PACE_SECONDS = 1.0  # between two writes: who changes all the time costs one of them a second
@@ -41,18 +45,6 @@ log = Logger()
 _event = Decoder[events.PresenceChanged](events.PresenceChanged)
 
 
-class Store(Protocol):
-    """What is wanted of the store; see store.presence.Presence."""
-
-    async def renew(self, instance_id: str, seconds: float) -> bool: ...
-    async def bury(self) -> list[str]: ...
-    async def leave(self, instance_id: str) -> list[str]: ...
-    async def note(self, instance_id: str, seen: list[Seen], gone: list[str]) -> None: ...
-    async def status(self, user_ids: list[str]) -> dict[str, str]: ...
-    async def audience(self, user_ids: list[str]) -> dict[str, list[str]]: ...
-    async def seen_by(self, user_ids: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]: ...
-
-
 class Presence:
     """The presence of the devices that are connected here.
 
@@ -62,14 +54,15 @@ class Presence:
     def __init__(
         self,
         reactor: Any,
-        store: Store,
+        store: "PresenceStore",
         hub: Hub,
         bus: Bus,
         gone: Callable[[Iterable[str]], object] = lambda _: None,
     ) -> None:
         self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._store = store
-        self._seen_by = Together(reactor, store.seen_by)
+        self._seen_by = BatchLoader(reactor, store.seen_by)
         self._hub = hub
         self._bus = bus
         self._told_gone = gone
@@ -85,7 +78,9 @@ class Presence:
         bus.on(events.PRESENCE, self._hear, own=True)
 
     async def start(self) -> None:
-        self._renewing.start(RENEW_SECONDS).addErrback(lambda why: log.failure("renewing ended", why))
+        self._renewing.start(RENEW_SECONDS).addErrback(
+            lambda why: log.failure("presence is no longer renewed; restart this instance", why)
+        )
 
     async def stop(self) -> None:
         """The instance stops: its users are offline, unless they are seen elsewhere."""
@@ -97,7 +92,10 @@ class Presence:
         try:
             await self._tell(await self._store.leave(self._instance_id))
         except Problem as problem:
-            log.warn("presence could not be taken back: {detail}", detail=problem.detail)
+            log.warn(
+                "users could not be set offline: {detail}; another instance does so within a minute",
+                detail=problem.detail,
+            )
 
     # what happens here
 
@@ -165,9 +163,9 @@ class Presence:
                 self._told_gone(left)
             await self._tell(sorted(set(owners.values())))
         except Problem as problem:
-            log.warn("presence has to wait: {detail}", detail=problem.detail)
+            log.warn("presence can't be stored, and is tried again: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("presence has to wait")
+            log.failure("presence can't be stored, and is tried again")
         if not written:
             delay = RETRY_SECONDS
             self._changed = {**changed, **self._changed}
@@ -187,25 +185,25 @@ class Presence:
                 self._told_gone(buried)
             await self._tell(buried)
         except Problem as problem:
-            log.warn("presence can't be renewed: {detail}", detail=problem.detail)
+            log.warn("this instance can't renew its presence: {detail}", detail=problem.detail)
         except Exception:
             # The renewing must go on: the instance would be taken for dead.
-            log.failure("presence can't be renewed")
+            log.failure("this instance can't renew its presence")
 
     # telling
 
     async def greet(self, connection: Connection) -> None:
         """Tell a socket that has been synced which of its peers are online."""
         try:
-            found = await self._seen_by.of(connection.user_id)
+            found = await self._seen_by.load(connection.user_id)
         except Problem as problem:
-            log.warn("a socket does not hear who is online: {detail}", detail=problem.detail)
+            log.warn("a socket was not told who is online: {detail}", detail=problem.detail)
             return
         for user_id, status in found:
             connection.say(self._frame(user_id, status))
 
     def _frame(self, user_id: str, status: str) -> frames.PresenceFrame:
-        moment = rfc3339(int(self._reactor.seconds() * 1000))
+        moment = rfc3339(self._clock())
         return frames.PresenceFrame(user_id=user_id, status=status, last_seen_at=moment)
 
     async def _tell(self, users: list[str]) -> None:

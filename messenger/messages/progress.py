@@ -1,4 +1,4 @@
-"""What devices have stored and users have read: gathered for a moment, then written all at once.
+"""How far devices have stored and users have read: gathered for a moment, then written all at once.
 
 Nobody waits for this, and no message does. An acknowledgement is in force within a second, and before the
 next socket of its device starts. At most `PENDING` marks wait; what comes beyond, while the database is away,
@@ -6,13 +6,16 @@ is passed over: a device is sent again what it has not acknowledged.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
-from messenger.messages.store.places import Ack, Mark, Places, Risen
+from messenger.messages.model import Ack, Mark, Risen
 from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.messages.store.cursors import CursorStore
 
 FLUSH_SECONDS = 0.2
 PENDING = 50_000
@@ -26,7 +29,7 @@ Told = Callable[[list[Risen], list[Risen]], object]
 class Progress:
     """Gathers marks. `risen(delivered, read)` hears who has come further by acknowledgements and by marks."""
 
-    def __init__(self, reactor: Any, store: Places, risen: Told) -> None:
+    def __init__(self, reactor: Any, store: "CursorStore", risen: Told) -> None:
         self._reactor = reactor
         self._store = store
         self._risen = risen
@@ -70,7 +73,7 @@ class Progress:
         self._flush_later()
 
     def forget(self) -> None:
-        """Another history of the database has begun: who marked a place of the former one has not seen what
+        """Another history of the database has begun: who marked a message of the former one has not seen what
         stands there now, and is sent it again."""
         self._forgotten += 1
         self._acks.clear()
@@ -103,10 +106,10 @@ class Progress:
         try:
             await self._write()
         except Problem as problem:
-            log.warn("places have to wait: {detail}", detail=problem.detail)
+            log.warn("acknowledgements can't be stored, and are tried again: {detail}", detail=problem.detail)
         except Exception:
             # A socket that opens waits for this, and must not wait for ever.
-            log.failure("places were not written")
+            log.failure("acknowledgements were not written")
         finally:
             self._flushing = False
             waiters, self._waiters = self._waiters, []

@@ -10,8 +10,10 @@ from messenger.core.http.call import Call
 from messenger.core.lifecycle import Lifecycle
 from messenger.core.limits.stores import LocalCounts
 from messenger.core.service import Built, Context, ServiceOptions, foundation, make_service, serve
+from messenger.messages.batch_loader import BatchLoader
 from messenger.messages.charging import Charges
 from messenger.messages.commits import Commits
+from messenger.messages.dispatch import Parts
 from messenger.messages.domain.blocks import Blocks
 from messenger.messages.domain.conversations import Bounds, Conversations
 from messenger.messages.domain.devices import Devices
@@ -26,24 +28,22 @@ from messenger.messages.http import (
 )
 from messenger.messages.live.build import build_live
 from messenger.messages.metrics import MessageLags, MessageMetrics, batch_sizes
-from messenger.messages.model import Draft, Moved, Outcome
+from messenger.messages.model import Draft, HeadsEvent, Outcome
 from messenger.messages.openings import Openings
 from messenger.messages.presence import Presence
 from messenger.messages.progress import Progress
 from messenger.messages.push.build import build_push
 from messenger.messages.replenish import ask_for_prekeys
-from messenger.messages.session import Parts
 from messenger.messages.socket import Socket, SocketFactory, accept
-from messenger.messages.store.blocks import Blocks as BlockStore
-from messenger.messages.store.conversations import Conversations as ConversationStore
-from messenger.messages.store.messages import Messages as MessageStore
-from messenger.messages.store.places import Places
-from messenger.messages.store.preferences import Preferences as PreferenceStore
-from messenger.messages.store.prekeys import Prekeys
-from messenger.messages.store.presence import Presence as PresenceStore
-from messenger.messages.store.tickets import Tickets
-from messenger.messages.store.upkeep import Upkeep
-from messenger.messages.together import Together
+from messenger.messages.store.blocks import BlockStore
+from messenger.messages.store.conversations import ConversationStore
+from messenger.messages.store.cursors import CursorStore
+from messenger.messages.store.messages import MessageStore
+from messenger.messages.store.preferences import PreferenceStore
+from messenger.messages.store.prekeys import PrekeyStore
+from messenger.messages.store.presence import PresenceStore
+from messenger.messages.store.tickets import TicketStore
+from messenger.messages.store.upkeep import UpkeepStore
 from messenger.messages.upkeep import Housekeeping
 
 
@@ -64,7 +64,7 @@ def build(context: Context) -> Built:
     reactor, settings = context.reactor, context.settings.message
     base, now = foundation(context, "message"), clock_of(reactor)
     message_store, conversation_store = MessageStore(base.database), ConversationStore(base.database)
-    places = Places(base.database)
+    cursors = CursorStore(base.database)
     lags = MessageLags(base.registry)
     block_store = BlockStore(base.database)
     live = build_live(
@@ -73,13 +73,13 @@ def build(context: Context) -> Built:
         context.bus,
         base.outbox,
         message_store,
-        places,
+        cursors,
         block_store,
         lags.delivered.observe,
     )
 
-    def moved(what: Moved) -> None:
-        live.events.changed(what.event_id, what.heads)
+    def publish(event: HeadsEvent) -> None:
+        live.events.changed(event.event_id, event.heads)
 
     push = build_push(reactor, context.settings.push, base.database, base.registry, context.alone)
 
@@ -88,12 +88,12 @@ def build(context: Context) -> Built:
         push.committed(stored)
 
     commits = Commits(message_store, committed, batch_sizes(base.registry).observe, lags.committed.observe)
-    progress = Progress(reactor, places, live.receipts.risen)
+    progress = Progress(reactor, cursors, live.receipts.risen)
     presence = Presence(reactor, PresenceStore(base.database), live.hub, context.bus, push.gone)
     live.backlog.on_synced(lambda connection: ensureDeferred(presence.greet(connection)))
-    exhausted = Together(reactor, Prekeys(base.database).exhausted, lambda _: 1)
-    live.backlog.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(exhausted.of, connection)))
-    upkeep = Housekeeping(reactor, Upkeep(base.database, conversation_store), context.bus, moved)
+    exhausted = BatchLoader(reactor, PrekeyStore(base.database).exhausted, lambda _: 1)
+    live.backlog.on_synced(lambda connection: ensureDeferred(ask_for_prekeys(exhausted.load, connection)))
+    upkeep = Housekeeping(reactor, UpkeepStore(base.database, conversation_store), context.bus, publish)
     devices = Devices(conversation_store, now)
     messages = Messages(
         message_store,
@@ -101,13 +101,13 @@ def build(context: Context) -> Built:
         commits,
         devices,
         now,
-        moved,
+        publish,
         settings.content,
         settings.page,
         lags.accepted.observe,
     )
     bounds = Bounds(settings.members, settings.conversations)
-    conversations = Conversations(conversation_store, devices, moved, bounds, context.limits)
+    conversations = Conversations(conversation_store, devices, publish, bounds, context.limits)
     blocks = Blocks(block_store, conversation_store, live.blocks.changed, settings.blocks)
     base.tokens.on_ended(live.hub.end_session)
 
@@ -129,11 +129,11 @@ def build(context: Context) -> Built:
     spread = partial(live.hub.send_away, context.settings.gateway.reconnect_spread)
     for listener in (devices.forget_all, progress.forget, spread):
         base.database.on_epoch(listener)
-    tickets = Tickets(base.database)
+    tickets = TicketStore(base.database)
     openings = Openings(reactor)
 
     async def let_in(call: Call, socket: Socket) -> None:
-        await accept(call, socket, parts, tickets)
+        await accept(call, socket, parts, tickets.redeem)
         charges.open(socket.identity.device_id)
         await base.admission(call)  # the router asks for no token here, so it can't count by user
         await openings.turn()

@@ -6,7 +6,8 @@ The router has checked the handshake's form, `accept` has checked the token: wha
 # mypy: disable-error-code="misc", allow-untyped-calls
 # Autobahn's base classes are not annotated.
 
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -14,11 +15,11 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from messenger.core.http.call import Call
-from messenger.core.http.router import parse_query
+from messenger.core.http.parameters import parse_query
 from messenger.core.http.writing import write_now
 from messenger.core.identity import Identity
-from messenger.messages.session import Parts, Session
-from messenger.messages.texts import TextsFirst
+from messenger.messages.dispatch import FrameDispatcher, Parts
+from messenger.messages.fast_text import FastTextProtocol
 from messenger.wire import frames
 from messenger.wire.errors import Code, Problem
 
@@ -27,6 +28,9 @@ FAST_CLOSE_SECONDS = 2.0  # the same for a client to which nobody listens any mo
 UNHEARD_SECONDS = 0.01  # between two pieces of what it goes on to say
 SLOW_CLOSE_SECONDS = 60.0  # the same where what lies unread before it has to be read first
 PONG_SECONDS = 20.0
+
+Redeem = Callable[[str], Awaitable[Identity | None]]
+"""Gives the identity that asked for a ticket, once; None where it is spent, expired or none of ours."""
 
 
 @implementer(IPushProducer)
@@ -37,20 +41,20 @@ class _Writing:
         self._socket = socket
 
     def pauseProducing(self) -> None:
-        self._socket.session.connection.pause()
+        self._socket.dispatcher.connection.pause()
 
     def resumeProducing(self) -> None:
-        self._socket.session.connection.resume()
+        self._socket.dispatcher.connection.resume()
 
     def stopProducing(self) -> None:
-        self._socket.session.connection.pause()
+        self._socket.dispatcher.connection.pause()
 
 
-class Socket(TextsFirst):
+class Socket(FastTextProtocol):
     """One WebSocket. `identity` is set before the handshake goes on."""
 
     identity: Identity
-    session: Session
+    dispatcher: FrameDispatcher
     parts: Parts
     transport: Any
 
@@ -78,16 +82,16 @@ class Socket(TextsFirst):
             self.look_at(early)
 
     def onOpen(self) -> None:
-        self.session = Session(self.parts, self, self.identity)
+        self.dispatcher = FrameDispatcher(self.parts, self, self.identity)
         self.factory.opened(self)
         self.transport.registerProducer(_Writing(self), True)
-        self.session.open()
+        self.dispatcher.open()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if isBinary:
-            self.session.connection.close(frames.BINARY, "text frames only")
-        elif not self.session.connection.closed:
-            self.session.receive(payload)
+            self.dispatcher.connection.close(frames.BINARY, "text frames only")
+        elif not self.dispatcher.connection.closed:
+            self.dispatcher.receive(payload)
 
     def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool:
         if self.state != self.STATE_OPEN:
@@ -97,18 +101,18 @@ class Socket(TextsFirst):
 
     async def _close_when_finished(self, code: Any, reason: Any) -> None:
         try:
-            await self.session.finish()
+            await self.dispatcher.finish()
         finally:
             super().onCloseFrame(code, reason)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        if hasattr(self, "session"):
-            self.session.closed()
+        if hasattr(self, "dispatcher"):
+            self.dispatcher.closed()
             self.factory.closed(self)
 
     def onAutoPingTimeout(self) -> None:
         self.autoPingTimeoutCall = None
-        self.session.connection.close(frames.TOO_SLOW, "no answer to pings")
+        self.dispatcher.connection.close(frames.TOO_SLOW, "no answer to pings")
 
     # Channel
 
@@ -136,7 +140,7 @@ class Socket(TextsFirst):
             self.resume_reading()
 
     def extra_frame(self) -> bool:
-        return not self.session.connection.closed and self.session.receive_extra()
+        return not self.dispatcher.connection.closed and self.dispatcher.receive_extra()
 
     def unheard(self) -> None:
         self.pause_reading()
@@ -144,7 +148,7 @@ class Socket(TextsFirst):
 
 
 def text_head(size: int) -> bytes:
-    """What stands before a server's unfragmented text of `size` bytes (RFC 6455 section 5.2)."""
+    """The head of a server's unfragmented text of `size` bytes (RFC 6455 section 5.2)."""
     if size < 126:
         return bytes((0x81, size))
     if size < 65_536:
@@ -232,13 +236,6 @@ def _configured(factory: SocketFactory) -> type[Socket]:
     return type("Socket", (Socket,), {**settings, "CONFIG_ATTRS": ()})
 
 
-class Tickets(Protocol):
-    """What is wanted of the store."""
-
-    async def redeem(self, ticket: str) -> Identity | None:
-        """The identity that asked for the ticket; None where it is spent, expired or none of ours."""
-
-
 def offered_token(call: Call) -> str | None:
     """The access token in the `Authorization` header or in the list of subprotocols, if there is one."""
     header = call.header("Authorization")
@@ -251,14 +248,14 @@ def offered_token(call: Call) -> str | None:
     return None
 
 
-async def accept(call: Call, socket: Socket, parts: Parts, tickets: Tickets) -> None:
+async def accept(call: Call, socket: Socket, parts: Parts, redeem: Redeem) -> None:
     """Let the socket in, or raise Problem `unauthorized` or `token_expired`."""
     token = offered_token(call)
     if token is not None:
         socket.identity = await parts.authenticator.identify(token)
     else:
         ticket = parse_query(call.request.query).get("ticket", "")
-        identity = await tickets.redeem(ticket) if ticket else None
+        identity = await redeem(ticket) if ticket else None
         if identity is None:
             raise Problem(Code.unauthorized, "A WebSocket wants an access token or a ticket.")
         socket.identity = identity

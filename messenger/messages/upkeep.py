@@ -1,4 +1,4 @@
-"""What the message service does by itself: expiry, and obeying the removal of accounts and devices.
+"""The recurring work of the message service: expiry, and obeying the removal of accounts and devices.
 
 An expired message's content is hidden at once by whoever renders it, and taken off the disk here, in short
 batches. A deleted account is heard of on the bus; what the bus lost is found in the view
@@ -12,37 +12,39 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.periodic import Periodic
-from messenger.messages.model import Moved
-from messenger.messages.store.upkeep import BATCH, Upkeep
+from messenger.messages.model import HeadsEvent
+from messenger.messages.store.upkeep import BATCH, UpkeepStore
 from messenger.wire import events
 
 EXPIRE_SECONDS = 300.0
 DELETED_SECONDS = 8.0
-PLACES_SECONDS = 3_600.0
+CURSORS_SECONDS = 3_600.0
 
 log = Logger()
 
 
 class Housekeeping:
-    """The recurring work of one instance; `moved` hears of conversations that it changed."""
+    """The recurring work of one instance; `publish` sends conversations that it changed."""
 
-    def __init__(self, reactor: Any, store: Upkeep, bus: Bus, moved: Callable[[Moved], object]) -> None:
+    def __init__(
+        self, reactor: Any, store: UpkeepStore, bus: Bus, publish: Callable[[HeadsEvent], object]
+    ) -> None:
         self._store = store
-        self._moved = moved
+        self._publish = publish
         self._expiry = Periodic(reactor, EXPIRE_SECONDS, "expiry", self.expire)
         self._deleted = Periodic(reactor, DELETED_SECONDS, "removal of accounts", self.remove_users)
-        self._places = Periodic(reactor, PLACES_SECONDS, "removal of places", store.forget_places)
+        self._cursors = Periodic(reactor, CURSORS_SECONDS, "removal of cursors", store.forget_cursors)
         self._removing = False
         bus.on(events.USER_DELETED, lambda _subject, _payload: ensureDeferred(self._hear()))
 
     async def start(self) -> None:
-        for work in (self._expiry, self._deleted, self._places):
+        for work in (self._expiry, self._deleted, self._cursors):
             await work.start()
 
     async def stop(self) -> None:
-        for work in (self._places, self._deleted, self._expiry):
+        for work in (self._cursors, self._deleted, self._expiry):
             await work.stop()
 
     async def expire(self) -> None:
@@ -65,9 +67,9 @@ class Housekeeping:
             for user_id in await self._store.deleted_users():
                 for conversation_id, left in await self._store.conversations_of(user_id):
                     if not left:
-                        moved = await self._store.depart(user_id, conversation_id)
-                        if moved is not None:
-                            self._moved(moved)
+                        event = await self._store.depart(user_id, conversation_id)
+                        if event is not None:
+                            self._publish(event)
                     await self._store.forget_sender(user_id, conversation_id)
                 await self._store.forget_member(user_id)
                 log.info("a deleted user's memberships have ended", event="user_removed", user_id=user_id)

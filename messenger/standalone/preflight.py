@@ -111,7 +111,7 @@ def _taken(text: str) -> tuple[str, str]:
 
 
 def _configured(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """What the configuration file says, as far as it can be read: what is wrong with it is told later."""
+    """Read the configuration file as far as it can be read: what is wrong with it is told later."""
     try:
         import tomllib
 
@@ -124,7 +124,7 @@ def _configured(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def wrong(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """What is in the way of `make run` with these arguments; empty where nothing is."""
+    """Say what is in the way of `make run` with these arguments; empty where nothing is."""
     given = dict(_pairs(arguments))
     if not OLDEST <= sys.version_info[:2] < NEWER:
         has = ".".join(map(str, sys.version_info[:2]))

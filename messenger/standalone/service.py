@@ -16,16 +16,17 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.config import load
-from messenger.core.database import versions
+from messenger.core.database.versions import versions
 from messenger.core.http.server import HttpServer
 from messenger.core.lifecycle import Lifecycle, Ordered, Part, StartError, say
 from messenger.core.room import Floor
 from messenger.core.schemas import SCHEMAS, newest
 from messenger.core.service import Built, Context, ServiceOptions, leave, shared_parts, spans_of
 from messenger.core.settings import Settings
-from messenger.standalone.engines import EngineAddresses, Engines, EngineSecrets
+from messenger.standalone.engines.credentials import EngineSecrets
+from messenger.standalone.engines.engines import EngineAddresses, Engines
 from messenger.standalone.preflight import HIGHEST, LISTENERS, PORT, endpoints, in_the_way
 from messenger.standalone.server import announce
 from messenger.standalone.welcome import ready_lines
@@ -69,7 +70,7 @@ class Options(ServiceOptions):
 
     @property
     def over(self) -> dict[str, dict[str, Any]]:
-        """What the settings say where neither the file nor the environment does."""
+        """Settings that hold where neither the file nor the environment says otherwise."""
         return {section: dict(keys) for section, keys in endpoints(int(self["port"])).items()}
 
 
@@ -107,7 +108,7 @@ class Standalone(Ordered):
 
 
 def embedded_settings(addresses: EngineAddresses, secrets: EngineSecrets) -> dict[str, dict[str, Any]]:
-    """What the settings say where the file and the environment say nothing: the embedded engines."""
+    """Settings that hold where the file and the environment say nothing: the embedded engines."""
     redis = addresses.redis_url.rpartition("@")[2]
     over: dict[str, dict[str, Any]] = {
         "database": {

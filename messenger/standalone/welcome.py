@@ -1,4 +1,5 @@
-"""What a server says when it is ready: where it is, who gets in, and what it takes to let others in."""
+"""The welcome that a server prints when it is ready: where it is, who gets in, and what it takes to let
+others in."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address

@@ -102,7 +102,7 @@ class Bundle:
 
 
 def load(folder: Traversable | None = None) -> Bundle:
-    """What was built, read and held against its manifest. Damaged."""
+    """Read what was built, and hold it against its manifest. Damaged."""
     place = folder if folder is not None else files("messenger.web") / "static"
     raw = _read(place, MANIFEST)
     try:

@@ -113,7 +113,7 @@ class PasswordOnceMore(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """What a login leaves a client with. `expires_in` is in seconds."""
+    """A session that has begun, by registration, login or refresh. `expires_in` is in seconds."""
 
     user: User
     device_id: str

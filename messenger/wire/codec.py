@@ -72,7 +72,7 @@ def uuid_text(text: str) -> str | None:
 
 
 def decode_custom(kind: type, value: Any) -> Any:
-    """What msgspec makes of the custom types, `Binary` and `Uuid`; ValueError for what is none."""
+    """Decode the custom types, `Binary` and `Uuid`, for msgspec; ValueError for what is none."""
     if not isinstance(value, str):
         raise ValueError("Expected `str`")
     if kind is Binary:

@@ -47,7 +47,8 @@ class Conversation(Struct, frozen=True, kw_only=True):
 
 
 class ConversationUpdate(Struct, frozen=True, kw_only=True):
-    """What an admin changes; what is left out stays. `message_ttl` is in seconds, null for never."""
+    """Changes to a conversation, by an admin; what is left out stays. `message_ttl` is in seconds, null for
+    never."""
 
     metadata: Binary | UnsetType | None = UNSET
     message_ttl: int | UnsetType | None = UNSET
@@ -132,7 +133,8 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What happened to a conversation besides messages; which of the last four are there depends on `event`.
+    """A change of a conversation, numbered beside its messages; which of the last four are there depends on
+    `event`.
 
     `conversation` holds what all members share; an asker's own role and counts are left out of it.
     """

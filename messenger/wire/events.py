@@ -1,4 +1,4 @@
-"""What services say to each other on the bus, and on which subjects.
+"""Events between services on the bus, and their subjects.
 
 News is a nudge: whoever misses one finds the same in PostgreSQL. Work is done by one instance of each service
 that has to do it, whenever that is up; what the bus lost of it is found in PostgreSQL too.
@@ -123,8 +123,8 @@ class Receipt(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Receipts(Struct, frozen=True, kw_only=True):
-    """What moved in one flush, in any number of conversations; it may be lost. Instance `origin` has told its
-    own sockets."""
+    """The receipts of one flush, in any number of conversations; it may be lost. Instance `origin` has told
+    its own sockets."""
 
     origin: str
     receipts: list[Receipt]
@@ -181,4 +181,4 @@ class BlockChanged(Struct, frozen=True, kw_only=True):
 
 
 Event = SessionEnded | UserDeleted | UserRemoval | DeviceChanged | PrekeysLow | Heads
-"""What a transaction may tell the others of by its outbox; each has its `subject`."""
+"""Events that a transaction may put into its outbox; each has its `subject`."""

@@ -233,8 +233,8 @@ def decode(raw: bytes) -> ClientFrame:
 
 
 def _loose(raw: bytes) -> Any:
-    """What msgspec took for no JSON, but is by the grammar of RFC 8259 section 7: an escape may name half a
-    surrogate pair. NotJson for all else."""
+    """Decode what msgspec takes for no JSON, but is by the grammar of RFC 8259 section 7: an escape may name
+    half a surrogate pair. NotJson for all else."""
     try:
         return json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_int=_whole)
     except RecursionError:

@@ -90,7 +90,7 @@ class DeviceList(Struct, frozen=True):
 
 
 class KeyStatus(Struct, frozen=True, kw_only=True):
-    """What the asking device has published."""
+    """The asking device's published keys, by count and age."""
 
     identity_key: bytes | None
     signed_prekey_id: int | None

@@ -1,4 +1,4 @@
-"""What a password may be: its length, and that it is none of those that anyone would try first.
+"""The rules for passwords: their length, and that they are none of those that anyone would try first.
 
 The server judges what it is sent, and a client what its user typed: who derives what it sends has to judge
 before that. Both judge alike, here; nothing is asked of, or told to, another service.
@@ -121,7 +121,7 @@ def _covered(text: str, names: set[str]) -> bool:
 
 
 def _kinds(spellings: list[str], names: set[str]) -> Iterator[tuple[bool, bool, int]]:
-    """What a piece, in its spellings, may be: whether a word, whether a filler, and what it costs."""
+    """Judge a piece, in its spellings: whether a word, whether a filler, and what it costs."""
     piece = spellings[0]
     if piece in _RUNS or _YEAR.fullmatch(piece) or (len(piece) >= 3 and len(set(piece)) == 1):
         yield False, False, _OTHER

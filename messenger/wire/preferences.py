@@ -1,4 +1,4 @@
-"""What a user wishes of the server."""
+"""A user's preferences."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What the system says of itself: health, readiness and what a client may expect."""
+"""The system about itself: health, readiness, limits and protocols."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -22,8 +22,8 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
 
 class Info(Struct, frozen=True, kw_only=True):
-    """What a client may expect here. `schema` is as the gateway's in `/health`. A client that was sent away
-    or cut off comes back after a random time of up to `reconnect_spread` seconds."""
+    """Limits and protocols of this server. `schema` is as the gateway's in `/health`. A client that was sent
+    away or cut off comes back after a random time of up to `reconnect_spread` seconds."""
 
     version: str
     protocols: list[str]

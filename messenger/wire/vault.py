@@ -11,7 +11,7 @@ MAX_NAMES: Final = 100  # of one user
 
 
 class VaultContent(Struct, frozen=True):
-    """What is to be kept under a name: opaque, at most 64 KiB."""
+    """A vault item's content: opaque, at most 64 KiB."""
 
     content: Binary
 
@@ -23,7 +23,7 @@ class VaultVersion(Struct, frozen=True):
 
 
 class VaultItem(Struct, frozen=True, kw_only=True):
-    """What is kept under a name."""
+    """A vault item, by its name."""
 
     name: str
     version: int

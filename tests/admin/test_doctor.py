@@ -18,10 +18,10 @@ from cryptography.x509.oid import NameOID
 from twisted.internet.defer import ensureDeferred
 
 from messenger import __version__
-from messenger.admin.doctor.asking import NoAnswer
 from messenger.admin.doctor.configuration import look_at_certificates, look_at_settings
+from messenger.admin.doctor.findings import Findings
+from messenger.admin.doctor.requests import NoAnswer
 from messenger.admin.doctor.services import look_at_server
-from messenger.admin.doctor.telling import Telling
 from messenger.core.config import load
 from messenger.standalone.server import Server, server_of
 
@@ -53,7 +53,7 @@ def said(folder: Path, days: float, *, other_key: bool = False) -> str:
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     settings = load(None, {"MESSENGER_GATEWAY__LISTEN": f"ssl:443:privateKey={private}:certKey={path}"})
     out = io.StringIO()
-    look_at_certificates(settings, Telling(out))
+    look_at_certificates(settings, Findings(out))
     return out.getvalue()
 
 
@@ -72,12 +72,12 @@ def test_a_key_of_another_certificate(tmp_path: Path) -> None:
 
 def test_settings_that_need_a_look() -> None:
     out = io.StringIO()
-    telling = Telling(out)
-    look_at_settings(load(None, {"MESSENGER_AUTH__SIGNING_SECRET": "short"}), telling)
+    findings = Findings(out)
+    look_at_settings(load(None, {"MESSENGER_AUTH__SIGNING_SECRET": "short"}), findings)
     lines = out.getvalue()
     assert lines.count("is missing") == 4
     assert "signing_secret: has too few characters" in lines
-    assert telling.wrong == 5
+    assert findings.wrong == 5
 
 
 class Port:
@@ -109,8 +109,8 @@ def test_the_server_on_the_data_is_told_from_others(tmp_path: Path, port: Port, 
     urls = {"auth": ["http://127.0.0.1:1"]}
     server = Server(instance="ours", pid=1, version="1", listens={}, urls=urls)
     out = io.StringIO()
-    telling = Telling(out)
-    done = ensureDeferred(look_at_server(server, tmp_path, port, telling))
+    findings = Findings(out)
+    done = ensureDeferred(look_at_server(server, tmp_path, port, findings))
     assert done.called
     assert out.getvalue().startswith(words), out.getvalue()
 
@@ -118,5 +118,5 @@ def test_the_server_on_the_data_is_told_from_others(tmp_path: Path, port: Port, 
 def test_where_no_server_is_ready_nobody_is_asked(tmp_path: Path) -> None:
     assert server_of(tmp_path) is None
     out = io.StringIO()
-    ensureDeferred(look_at_server(None, tmp_path, Port(), Telling(out)))
+    ensureDeferred(look_at_server(None, tmp_path, Port(), Findings(out)))
     assert out.getvalue().startswith(f"WRONG server: none is ready on {tmp_path}")

@@ -1,7 +1,5 @@
 """Accounts on a store in memory: the same rules, no engine, no real time."""
 
-from auth_memory import MemoryAccounts, MemoryDevices, MemoryFactors, MemorySessions, Tables
-
 from messenger.auth.domain.accounts import Accounts
 from messenger.auth.domain.derivations import Derivations
 from messenger.auth.domain.factors import Factors
@@ -15,6 +13,7 @@ from messenger.core.identity import Identity
 from messenger.core.limits.limits import Limits
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.auth import Session
+from tests.auth.auth_memory import MemoryAccounts, MemoryDevices, MemoryFactors, MemorySessions, Tables
 from tests.fakes import Clock, Published
 
 

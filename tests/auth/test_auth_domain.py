@@ -3,11 +3,11 @@
 from hashlib import sha256
 
 import pytest
-from auth_fakes import House
 
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, SessionEnded, UserDeleted, UserRemoval
+from tests.auth.auth_fakes import House
 from tests.fakes import run
 
 PASSWORD = "correct horse battery"

@@ -4,8 +4,6 @@ import base64
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from auth_fakes import House
-from test_auth_domain import PASSWORD, login, refused, register
 
 from messenger.auth import totp
 from messenger.wire.auth import (
@@ -17,6 +15,8 @@ from messenger.wire.auth import (
     TotpCode,
 )
 from messenger.wire.errors import Code
+from tests.auth.auth_fakes import House
+from tests.auth.test_auth_domain import PASSWORD, login, refused, register
 from tests.fakes import run
 
 # RFC 6238 appendix B, SHA-1, the last six of eight digits.

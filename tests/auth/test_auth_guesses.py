@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from auth_fakes import House
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from messenger.auth import guesses
@@ -12,6 +11,7 @@ from messenger.core.limits.gcra import Charge, Outcome
 from messenger.core.limits.limits import Limits
 from messenger.wire.auth import AccountDeletion, Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
+from tests.auth.auth_fakes import House
 from tests.fakes import run
 
 PASSWORD = "correct horse battery"

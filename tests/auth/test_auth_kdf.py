@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from auth_fakes import House
-from auth_memory import MemoryAccounts
 
 from messenger.auth.domain.derivations import LANES, MEMORY_KIB, PASSES, SALT_BYTES, Derivations
 from messenger.auth.domain.rules import checked_kdf
 from messenger.wire.auth import AccountDeletion, Kdf, Login, PasswordChange, Register, Session
 from messenger.wire.codec import Binary, Decoder, encode
 from messenger.wire.errors import Code, Problem
+from tests.auth.auth_fakes import House
+from tests.auth.auth_memory import MemoryAccounts
 from tests.fakes import run
 
 PASSWORD = "correct horse battery"

@@ -7,7 +7,6 @@ session, for whoever holds it; nothing brings an ended session back.
 
 from dataclasses import dataclass, field
 
-from auth_fakes import House
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -15,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from messenger.core.identity import Identity
 from messenger.wire.auth import Login, PasswordChange, Refresh, Register, Session
 from messenger.wire.errors import Code, Problem
+from tests.auth.auth_fakes import House
 from tests.fakes import run
 
 LIFETIME = 5_184_000.0

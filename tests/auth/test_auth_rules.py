@@ -4,7 +4,6 @@ from base64 import urlsafe_b64decode
 
 import jwt
 import pytest
-from auth_memory import MemorySigningKeys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from messenger.auth.domain.rules import checked_device_name, checked_password, folded_username, password_bytes
@@ -15,6 +14,7 @@ from messenger.core.identity import Identity
 from messenger.core.ids import new_id
 from messenger.core.lifecycle import StartError
 from messenger.wire.errors import Code, Problem
+from tests.auth.auth_memory import MemorySigningKeys
 from tests.fakes import run
 
 

@@ -1,6 +1,7 @@
 """The stores of accounts in memory keep the rules of those on PostgreSQL (tests/system/test_stores.py)."""
 
-from auth_memory import (
+from tests.auth.auth_factor_suite import FactorStoreSuite
+from tests.auth.auth_memory import (
     MemoryAccounts,
     MemoryDevices,
     MemoryFactors,
@@ -8,8 +9,6 @@ from auth_memory import (
     MemorySigningKeys,
     Tables,
 )
-
-from tests.auth.auth_factor_suite import FactorStoreSuite
 from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite
 from tests.fakes import Clock
 

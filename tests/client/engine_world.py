@@ -26,7 +26,7 @@ from messenger.client.engine.queueing import queue
 from messenger.client.engine.receiving import Behind
 from messenger.client.engine.run import Asked, Durable, Lacks, attempt
 from messenger.client.engine.sealing import Needs, Waits
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.records import Message as Record
 from messenger.client.store.unlock import Passphrase
 from messenger.wire.conversations import Message
@@ -49,12 +49,12 @@ class Asks:
     async def learn(self, user_id: str) -> None:
         user = self._desk.world.users[user_id]
         said, policy = user.identities(), self._desk.world.policy
-        await self._desk.vault.run(lambda shelf: directory.learn(shelf, user_id, said, policy))
+        await self._desk.vault.run(lambda store: directory.learn(store, user_id, said, policy))
 
     async def names(self, user_ids: list[str]) -> None:
         names = self._desk.world.names
         for one in user_ids:
-            await self._desk.vault.run(lambda shelf, u=one: directory.name_user(shelf, u, names[u]))  # type: ignore[misc]
+            await self._desk.vault.run(lambda store, u=one: directory.name_user(store, u, names[u]))  # type: ignore[misc]
 
     async def learn_senders(self, senders: list[tuple[str, str]]) -> None:
         for user_id, _ in senders:
@@ -74,13 +74,13 @@ class Desk(Forger):
         self.vault = self._loop.run_until_complete(Vault.open(path, UNLOCK, create=True))
         self.run(self._begin)
 
-    def _begin(self, shelf: Shelf) -> None:
-        shelf.account.set("user_id", self.user.user_id)
-        shelf.account.set("device_id", self.device.device_id)
-        shelf.states.save("own", self.device.keys)
-        approval.adopt(shelf, AccountKey(self.user.account.seed))
+    def _begin(self, store: Store) -> None:
+        store.account.set("user_id", self.user.user_id)
+        store.account.set("device_id", self.device.device_id)
+        store.states.save("own", self.device.keys)
+        approval.adopt(store, AccountKey(self.user.account.seed))
 
-    def run(self, work: Callable[[Shelf], T]) -> T:
+    def run(self, work: Callable[[Store], T]) -> T:
         return self._loop.run_until_complete(self.vault.run(work))
 
     def close(self) -> None:
@@ -110,14 +110,14 @@ class Desk(Forger):
         user = self.world.users.get(user_id)
         if user is not None:
             said = user.identities()
-            self.run(lambda shelf: directory.learn(shelf, user_id, said, self.world.policy))
+            self.run(lambda store: directory.learn(store, user_id, said, self.world.policy))
 
     def know(self, talk: Talk, peer: User | None = None) -> None:
         """Have a conversation and its members as the server names them."""
         for user in self.world.users.values():
-            self.run(lambda shelf, u=user: directory.name_user(shelf, u.user_id, self.world.names[u.user_id]))  # type: ignore[misc]
+            self.run(lambda store, u=user: directory.name_user(store, u.user_id, self.world.names[u.user_id]))  # type: ignore[misc]
         peer_id = None if peer is None else peer.user_id
-        self.run(lambda shelf: take_conversation(shelf, talk.said(self), talk.members(), peer=peer_id))
+        self.run(lambda store: take_conversation(store, talk.said(self), talk.members(), peer=peer_id))
 
     # taking in
 
@@ -127,7 +127,7 @@ class Desk(Forger):
         while True:
             batch = self.world.batch(frozenset(asked.users))
             try:
-                done = self.run(lambda shelf: attempt(shelf, batch, list(found), asked))
+                done = self.run(lambda store: attempt(store, batch, list(found), asked))
             except Behind as behind:
                 asked.users.add(behind.user_id)
                 self.learn(behind.user_id)
@@ -154,7 +154,7 @@ class Desk(Forger):
             for one in asked:
                 if one.sender_id is not None:
                     self.learn(one.sender_id)
-            done = self.run(lambda shelf: attempt(shelf, batch, list(asked), fresh))
+            done = self.run(lambda store: attempt(store, batch, list(asked), fresh))
             assert not isinstance(done, Lacks), done
 
     def fetch(self, talk: Talk) -> None:
@@ -188,7 +188,7 @@ class Desk(Forger):
         places = []
         rounds: dict[str, int] = {}
         while True:
-            queued = self.run(lambda shelf: shelf.outbox.first(talk.conversation_id))
+            queued = self.run(lambda store: store.outbox.first(talk.conversation_id))
             if queued is None:
                 return places
             draft = self._draft(talk, queued.client_id)
@@ -196,7 +196,7 @@ class Desk(Forger):
                 rounds[queued.client_id] = rounds.get(queued.client_id, 0) + 1
                 assert rounds[queued.client_id] <= 8, "the lane turns round and round"
                 continue
-            self.run(lambda shelf, c=queued.client_id: shelf.outbox.tried(c))  # type: ignore[misc]
+            self.run(lambda store, c=queued.client_id: store.outbox.tried(c))  # type: ignore[misc]
             places.append(talk.file(self.device, draft))
             assert len(places) < most, "the lane never ends"
             if not answer:
@@ -214,7 +214,7 @@ class Desk(Forger):
         for _ in range(20):
             batch = self.world.batch(asked)
             try:
-                return self.run(lambda shelf: sealing.seal(shelf, batch, client_id, talk.view())).draft
+                return self.run(lambda store: sealing.seal(store, batch, client_id, talk.view())).draft
             except Needs as needs:
                 for user_id in needs.users:
                     self.learn(user_id)
@@ -225,9 +225,9 @@ class Desk(Forger):
                     for device in user.devices
                     if device.device_id in needs.devices
                 ]
-                self.run(lambda shelf: directory.begin_sessions(shelf, bundles))
+                self.run(lambda store: directory.begin_sessions(store, bundles))
                 self.run(
-                    lambda shelf: shelf.database.run(
+                    lambda store: store.database.run(
                         "update outbox set fresh = 0 where client_id = ?", client_id
                     )
                 )
@@ -245,7 +245,7 @@ class Desk(Forger):
         """Queue a text, as an application does."""
         settings = SimpleNamespace(settings=SimpleNamespace(queue=1_000))
         there = SimpleNamespace(id=talk.conversation_id, _client=SimpleNamespace(engine=settings))
-        return self.run(lambda shelf: Authoring._put(there, shelf, Text(text=text)))  # type: ignore[arg-type]
+        return self.run(lambda store: Authoring._put(there, store, Text(text=text)))  # type: ignore[arg-type]
 
     def say(self, talk: Talk, text: str = "hello") -> int:
         """Write a text and have it filed; its place."""
@@ -255,14 +255,14 @@ class Desk(Forger):
     def tell(self, talk: Talk, body: Known, targets: list["Desk"] | None = None) -> int:
         """Say something else, to all or to some devices; its place."""
         found = None if targets is None else [self._known(one) for one in targets]
-        self.run(lambda shelf: queue(shelf, self.world.batch(), talk.conversation_id, body, found))
+        self.run(lambda store: queue(store, self.world.batch(), talk.conversation_id, body, found))
         return self.pump(talk)[-1]
 
     def give_up(self, talk: Talk, client_id: str) -> None:
-        def fail(shelf: Shelf) -> None:
-            queued = shelf.outbox.get(client_id)
+        def fail(store: Store) -> None:
+            queued = store.outbox.get(client_id)
             assert queued is not None
-            settling.fail(shelf, queued, "refused", "The server refuses.", stored=False)
+            settling.fail(store, queued, "refused", "The server refuses.", stored=False)
 
         self.run(fail)
 
@@ -274,18 +274,18 @@ class Desk(Forger):
             self.learn(entry.user_id)
         gone = [one.user_id for one in remove or []]
         found = self.run(
-            lambda shelf: membership.propose(shelf, self.world.batch(), talk.conversation_id, put or [], gone)
+            lambda store: membership.propose(store, self.world.batch(), talk.conversation_id, put or [], gone)
         )
         assert found is not None
         return found
 
     def roster(self, talk: Talk) -> Roster | None:
-        return self.run(lambda shelf: rosters.current(shelf, talk.conversation_id))
+        return self.run(lambda store: rosters.current(store, talk.conversation_id))
 
     # what the application sees
 
     def told(self, kind: type[T]) -> list[T]:
-        found = self.run(lambda shelf: shelf.journal.after(0, 10_000))
+        found = self.run(lambda store: store.journal.after(0, 10_000))
         return [one for one in found if isinstance(one, kind)]
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -293,7 +293,7 @@ class Desk(Forger):
         return [(type(one).__name__, one.reason) for one in self.told(events.ServerWarning)]
 
     def texts(self, talk: Talk) -> list[str]:
-        found = self.run(lambda shelf: shelf.messages.history(talk.conversation_id, 1_000, None))
+        found = self.run(lambda store: store.messages.history(talk.conversation_id, 1_000, None))
         return [one.text for one in found if one.state != "deleted"]
 
 
@@ -336,7 +336,7 @@ class World:
         for user in users:
             owner.learn(user.user_id)
         members = [one.user_id for one in users[1:]]
-        owner.run(lambda shelf: membership.make_first(shelf, talk.conversation_id, members))
+        owner.run(lambda store: membership.make_first(store, talk.conversation_id, members))
         owner.know(talk)
         for desk in others:
             desk.know(talk)
@@ -345,10 +345,10 @@ class World:
         return talk
 
     def hand_over(self, desk: Desk, talk: Talk) -> None:
-        def put(shelf: Shelf) -> None:
-            row = shelf.conversations.get(talk.conversation_id)
+        def put(store: Store) -> None:
+            row = store.conversations.get(talk.conversation_id)
             assert row is not None
-            rosters.hand_over(shelf, self.batch(), row, rosters.devices_of(shelf, talk.conversation_id))
+            rosters.hand_over(store, self.batch(), row, rosters.devices_of(store, talk.conversation_id))
 
         desk.run(put)
         desk.pump(talk)

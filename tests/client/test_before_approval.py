@@ -7,7 +7,7 @@ from uuid import uuid4
 from messenger.client import events
 from messenger.client.e2e import ResendRequests
 from messenger.client.engine import receiving
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.store.unlock import Passphrase
 from messenger.wire.conversations import Conversation, Message
 from tests.client.e2e_world import NOW, SENT_AT, User
@@ -50,17 +50,17 @@ def test_a_siblings_message_before_the_grant_is_asked_for_and_not_called_false(t
     )
     batch = receiving.Batch(now=NOW, moment=SENT_AT)
 
-    def take(shelf: Shelf) -> tuple[list[object], ResendRequests | None, str | None]:
-        shelf.account.set("user_id", user.user_id)
-        shelf.account.set("device_id", new.device_id)
-        shelf.account.set("provisional", new.knows(user).to_bytes())
-        shelf.states.save("own", new.keys)
-        shelf.conversations.take(group)
-        receiving.take_message(shelf, batch, message)
-        queued = shelf.outbox.first(payload.conversation_id)
+    def take(store: Store) -> tuple[list[object], ResendRequests | None, str | None]:
+        store.account.set("user_id", user.user_id)
+        store.account.set("device_id", new.device_id)
+        store.account.set("provisional", new.knows(user).to_bytes())
+        store.states.save("own", new.keys)
+        store.conversations.take(group)
+        receiving.take_message(store, batch, message)
+        queued = store.outbox.first(payload.conversation_id)
         return (
-            [found for found in shelf.journal.after(0, 10) if isinstance(found, events.ServerWarning)],
-            shelf.states.get(ResendRequests, "own"),
+            [found for found in store.journal.after(0, 10) if isinstance(found, events.ServerWarning)],
+            store.states.get(ResendRequests, "own"),
             queued and queued.kind,
         )
 

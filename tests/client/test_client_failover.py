@@ -22,14 +22,14 @@ def world(tmp_path: Path) -> Iterator[World]:
 def see(world: World, epoch: str, *desks: Desk) -> None:
     """These connect, and are told of this history, which is the first that they see, or the same."""
     for desk in desks:
-        assert desk.run(lambda shelf: history.is_known(shelf, epoch, world.now))
+        assert desk.run(lambda store: history.is_known(store, epoch, world.now))
 
 
 def greet(world: World, talk: Talk, epoch: str, desk: Desk) -> None:
     """One connects again, and is told of another history."""
-    assert not desk.run(lambda shelf: history.is_known(shelf, epoch, world.now))
+    assert not desk.run(lambda store: history.is_known(store, epoch, world.now))
     end = history.End(len(talk.filed), 1)
-    desk.run(lambda shelf: history.begin(shelf, epoch, {talk.conversation_id: end}, world.now))
+    desk.run(lambda store: history.begin(store, epoch, {talk.conversation_id: end}, world.now))
     desk.read[talk.conversation_id] = min(desk.read.get(talk.conversation_id, 0), len(talk.filed))
 
 
@@ -113,7 +113,7 @@ def test_a_standby_in_step_changes_nothing(world: World) -> None:
     assert talk.filed == filed
     assert (shown(bob), alice.warnings(), bob.warnings()) == (["a0", "a1", "a2"], [], [])
     assert len(alice.told(events.MessageSent)) == 3
-    assert bob.run(lambda shelf: shelf.history.doubted(talk.conversation_id, 100)) == []
+    assert bob.run(lambda store: store.history.doubted(talk.conversation_id, 100)) == []
 
 
 # a server that merely says so
@@ -125,7 +125,7 @@ def test_what_lies_further_back_stands(world: World) -> None:
     see(world, "first", bob)
     old = alice.say(talk, "old")
     bob.sync(talk)
-    bob.run(lambda shelf: shelf.database.run("update places set taken_at = taken_at - 3600"))
+    bob.run(lambda store: store.database.run("update places set taken_at = taken_at - 3600"))
     alice.say(talk, "young")
     bob.sync(talk)
     greet(world, talk, "second", bob)
@@ -156,7 +156,7 @@ def test_what_nobody_disputes_stands_again(world: World) -> None:
     bob.sync(talk)
     greet(world, talk, "second", bob)
     late = world.now + history.DOUBT_SECONDS + 1
-    bob.run(lambda shelf: history.still_seen(shelf, late))
+    bob.run(lambda store: history.still_seen(store, late))
     held = alice.say(talk, "two")
     bob.take(talk.at(held, bob, seq=place))
     assert ("HistoryRewritten", "replaced") in bob.warnings()
@@ -171,7 +171,7 @@ def test_each_word_is_told_and_sending_again_has_an_end(world: World) -> None:
     went = 0
     for number in range(10):
         greet(world, talk, f"word {number}", alice)
-        went += alice.run(lambda shelf: shelf.outbox.get(client_id)) is not None
+        went += alice.run(lambda store: store.outbox.get(client_id)) is not None
         alice.pump(talk)
     assert went == 3
     assert len(alice.told(events.HistoryRestarted)) == 10
@@ -184,9 +184,9 @@ def test_what_was_taken_away_goes_out_no_more(world: World) -> None:
     see(world, "first", alice)
     alice.say(talk, "one")
     client_id = str(talk.filed[-1].draft.client_id)
-    alice.run(lambda shelf: shelf.forget_sent(client_id, edited=False))
+    alice.run(lambda store: store.forget_sent(client_id, edited=False))
     greet(world, talk, "second", alice)
-    assert alice.run(lambda shelf: shelf.outbox.count()) == 0
+    assert alice.run(lambda store: store.outbox.count()) == 0
 
 
 def test_the_same_bytes_go_out_again(world: World) -> None:
@@ -211,7 +211,7 @@ def test_one_that_is_made_anew_keeps_its_number(world: World) -> None:
     client_id = str(talk.filed[-2].draft.client_id)
     lose(talk, 2)
     greet(world, talk, "second", alice)
-    alice.run(lambda shelf: shelf.outbox.unseal(client_id))
+    alice.run(lambda store: store.outbox.unseal(client_id))
     world.settle(talk, alice, bob)
     assert sorted(shown(bob)) == ["one", "two"]
     assert "MessagesMissing" not in {kind for kind, _ in bob.warnings()}

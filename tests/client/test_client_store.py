@@ -11,7 +11,7 @@ import pytest
 
 from messenger.client import events
 from messenger.client.e2e import AccountKey
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.errors import (
     NoProfile,
     ProfileExists,
@@ -31,7 +31,7 @@ KEY = bytes(range(32))
 async def made(profile: Path) -> None:
     """A profile with one fact."""
     vault = await Vault.open(profile, UNLOCK, create=True)
-    await vault.run(lambda shelf: shelf.account.set("username", "ann-the-secret-name"))
+    await vault.run(lambda store: store.account.set("username", "ann-the-secret-name"))
     await vault.close()
 
 
@@ -102,24 +102,24 @@ def test_what_fails_leaves_no_trace_in_store_or_memory(tmp_path: Path) -> None:
         vault = await Vault.open(tmp_path / "p", UNLOCK, create=True)
         account = AccountKey.create()
         seed = account.seed
-        await vault.run(lambda shelf: shelf.states.save("own", account))
+        await vault.run(lambda store: store.states.save("own", account))
 
-        def half(shelf: Shelf) -> None:
-            found = shelf.states.get(AccountKey, "own")
+        def half(store: Store) -> None:
+            found = store.states.get(AccountKey, "own")
             assert found is not None
             found.seed = bytes(32)
-            shelf.states.save("own", found)
-            shelf.account.set("name", "x")
-            shelf.tell(events.DeviceApproved())
+            store.states.save("own", found)
+            store.account.set("name", "x")
+            store.tell(events.DeviceApproved())
             raise RuntimeError("in the middle")
 
         with pytest.raises(RuntimeError, match="in the middle"):
             await vault.run(half)
-        found = await vault.run(lambda shelf: shelf.states.get(AccountKey, "own"))
+        found = await vault.run(lambda store: store.states.get(AccountKey, "own"))
         assert found is not None
         assert found.seed == seed
-        assert await vault.run(lambda shelf: shelf.account.get("name")) is None
-        assert await vault.run(lambda shelf: shelf.journal.after(0, 10)) == []
+        assert await vault.run(lambda store: store.account.get("name")) is None
+        assert await vault.run(lambda store: store.journal.after(0, 10)) == []
         await vault.close()
 
     asyncio.run(play())
@@ -134,9 +134,9 @@ def test_killed_at_any_moment_a_transaction_is_there_whole_or_not_at_all(tmp_pat
         "from messenger.client.store.unlock import Passphrase\n"
         "async def write():\n"
         "    vault = await Vault.open(Path(sys.argv[1]), Passphrase('of the tests', memory_kib=64))\n"
-        "    def both(shelf):\n"
-        "        number = int(shelf.account.get('a') or 0) + 1\n"
-        "        shelf.account.set('a', str(number)); shelf.account.set('b', str(number))\n"
+        "    def both(store):\n"
+        "        number = int(store.account.get('a') or 0) + 1\n"
+        "        store.account.set('a', str(number)); store.account.set('b', str(number))\n"
         "        return number\n"
         "    while True:\n"
         "        print(await vault.run(both), flush=True)\n"
@@ -160,7 +160,7 @@ def test_killed_at_any_moment_a_transaction_is_there_whole_or_not_at_all(tmp_pat
 async def _facts(profile: Path) -> tuple[int, int]:
     vault = await Vault.open(profile, UNLOCK)
     found = await vault.run(
-        lambda shelf: (int(shelf.account.get("a") or 0), int(shelf.account.get("b") or 0))
+        lambda store: (int(store.account.get("a") or 0), int(store.account.get("b") or 0))
     )
     await vault.close()
     return found
@@ -184,8 +184,8 @@ def test_migrations_go_forward_and_a_newer_store_is_left_alone(tmp_path: Path) -
 
 
 def test_an_expired_message_is_gone_at_once_and_another_stays(tmp_path: Path) -> None:
-    def add(shelf: Shelf, client_id: str, expires_at: str | None) -> None:
-        shelf.messages.add(
+    def add(store: Store, client_id: str, expires_at: str | None) -> None:
+        store.messages.add(
             conversation_id="c",
             client_id=client_id,
             sender_id="u",
@@ -203,15 +203,15 @@ def test_an_expired_message_is_gone_at_once_and_another_stays(tmp_path: Path) ->
             expires_at=expires_at,
         )
 
-    def put(shelf: Shelf) -> None:
-        add(shelf, "kept", None)
-        add(shelf, "later", "2999-01-01T00:00:00.000Z")
-        add(shelf, "over", "2001-01-01T00:00:00.000Z")
+    def put(store: Store) -> None:
+        add(store, "kept", None)
+        add(store, "later", "2999-01-01T00:00:00.000Z")
+        add(store, "over", "2001-01-01T00:00:00.000Z")
 
     async def texts() -> list[tuple[str, str]]:
         vault = await Vault.open(tmp_path / "p", UNLOCK, create=True)
         await vault.run(put)
-        found = await vault.run(lambda shelf: shelf.messages.history("c", 10, None))
+        found = await vault.run(lambda store: store.messages.history("c", 10, None))
         await vault.close()
         return [(one.text, one.state) for one in found]
 

@@ -13,7 +13,7 @@ from messenger.client.e2e.bodies import Delete, Edit, MessageReference, Metadata
 from messenger.client.e2e.payload import RosterMark
 from messenger.client.e2e.roster import Roster
 from messenger.client.engine import membership, receiving, sealing
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import ContactConflict
 from tests.client.engine_talk import MOMENT, Talk
 from tests.client.engine_world import Desk, World, world_in
@@ -76,7 +76,7 @@ def test_a_strangers_roster_that_comes_first_is_told_once_the_true_one_comes(wor
     alice, dave, mallory = (world.desk(name) for name in ("alice", "dave", "mallory"))
     talk = world.talk("group", [alice.user, dave.user, mallory.user])
     alice.learn(dave.user.user_id)
-    alice.run(lambda shelf: membership.make_first(shelf, talk.conversation_id, [dave.user.user_id]))
+    alice.run(lambda store: membership.make_first(store, talk.conversation_id, [dave.user.user_id]))
     for desk in (alice, dave, mallory):
         desk.know(talk)
     forged = Roster.of(talk.conversation_id, 1_000, [world.entry(mallory, "owner"), world.entry(dave)])
@@ -217,7 +217,7 @@ def test_a_device_that_the_server_does_not_remove_reads_no_more(world: World) ->
 
 def _old_word(phone: Desk) -> None:
     """A removed device goes on saying that its user's list is the one from before."""
-    version = phone.run(lambda shelf: shelf.known(shelf.user_id).list_version)
+    version = phone.run(lambda store: store.known(store.user_id).list_version)
     assert version < phone.user.list_version
 
 
@@ -273,7 +273,7 @@ def test_only_author_and_leaders_take_a_message_away_and_only_its_author_edits_i
         world.settle(talk, *everybody)
     alice.say(talk, "mine")
     world.settle(talk, *everybody)
-    found = bob.run(lambda shelf: shelf.messages.history(talk.conversation_id, 1, None))[0]
+    found = bob.run(lambda store: store.messages.history(talk.conversation_id, 1, None))[0]
     reference = MessageReference(device_id=found.sender_device_id, client_id=found.client_id)
     for body in (Edit(message=reference, text="hers"), Delete(message=reference), Timer(expires_in=1)):
         mallory.forge_content(talk, body)
@@ -285,7 +285,7 @@ def test_only_author_and_leaders_take_a_message_away_and_only_its_author_edits_i
     assert bob.texts(talk)[-1] == "still mine"
     seq = mallory.say(talk, "nonsense")
     world.settle(talk, alice, bob)
-    nonsense = bob.run(lambda shelf: shelf.messages.at(talk.conversation_id, seq))
+    nonsense = bob.run(lambda store: store.messages.at(talk.conversation_id, seq))
     assert nonsense is not None
     away = MessageReference(device_id=nonsense.sender_device_id, client_id=nonsense.client_id)
     alice.tell(talk, Delete(message=away))
@@ -316,7 +316,7 @@ def test_what_is_said_of_a_message_that_is_asked_for_again_is_not_lost(world: Wo
     world.settle(talk, *everybody)
     assert bob.texts(talk)[3:] == ["second version"]
     world.now += 90_000
-    bob.run(lambda shelf: receiving.give_up(shelf, world.batch()))
+    bob.run(lambda store: receiving.give_up(store, world.batch()))
     carol.say(talk, "later")
     bob.sync(talk)
     assert bob.warnings() == [("MessageRejected", "bad_sender_signature")] * 2
@@ -341,7 +341,7 @@ def test_a_new_group_is_none_that_is_known_otherwise(world: World) -> None:
     talk = world.direct(alice, bob)
     alice.learn(carol.user.user_id)
     with pytest.raises(ContactConflict):
-        alice.run(lambda shelf: membership.make_first(shelf, talk.conversation_id, [carol.user.user_id]))
+        alice.run(lambda store: membership.make_first(store, talk.conversation_id, [carol.user.user_id]))
 
 
 @pytest.mark.parametrize("size", [3, 500])
@@ -351,24 +351,24 @@ def test_a_group_from_before_rosters_opens_whatever_the_server_said_of_it(world:
     talk = world.talk("group", [alice.user, bob.user])
     alice.know(talk)
 
-    def before(shelf: Shelf) -> None:
-        shelf.conversations.set(talk.conversation_id, legacy=1)
-        shelf.conversations.put_member(talk.conversation_id, bob.user.user_id, "owner", MOMENT)
+    def before(store: Store) -> None:
+        store.conversations.set(talk.conversation_id, legacy=1)
+        store.conversations.put_member(talk.conversation_id, bob.user.user_id, "owner", MOMENT)
         for _ in range(size - 2):
-            shelf.conversations.put_member(talk.conversation_id, str(uuid4()), "king", MOMENT)
-        membership.freeze_legacy(shelf)
+            store.conversations.put_member(talk.conversation_id, str(uuid4()), "king", MOMENT)
+        membership.freeze_legacy(store)
 
     alice.run(before)
     alice.learn(bob.user.user_id)
-    alice.run(lambda shelf: _refused(shelf, bob))
+    alice.run(lambda store: _refused(store, bob))
     assert [one for one, _ in alice.run(membership.to_take_over)] == [talk.conversation_id]
-    alice.run(lambda shelf: membership.take_over(shelf, world.batch(), talk.conversation_id))
+    alice.run(lambda store: membership.take_over(store, world.batch(), talk.conversation_id))
     standing = alice.roster(talk)
     assert standing is not None
     assert standing.members == (world.entry(alice, "owner"),)
 
 
-def _refused(shelf: Shelf, desk: Desk) -> None:
-    known = shelf.known(desk.user.user_id)
+def _refused(store: Store, desk: Desk) -> None:
+    known = store.known(desk.user.user_id)
     known.refused = True
-    shelf.states.save(desk.user.user_id, known)
+    store.states.save(desk.user.user_id, known)

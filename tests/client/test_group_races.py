@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from messenger.client.engine import rosters
 from messenger.client.engine.changes import LEFT, take_change
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import ServerRefused
 from messenger.client.group import Group
 from messenger.client.records import Person
@@ -121,7 +121,7 @@ def test_who_comes_back_misses_nothing_that_was_written_while_away(world: World,
         desk.say(talk, "hello")
         world.settle(talk, alice, bob, dave)
     removed_for_a_while(world, talk, dave, alice, bob, told=True)
-    dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, place=len(talk.filed)))
+    dave.run(lambda store: store.conversations.set(talk.conversation_id, place=len(talk.filed)))
     bob.sync(talk)
     if roster_first:
         world.hand_over(alice, talk)
@@ -151,7 +151,7 @@ def test_a_reader_whose_roster_was_lost_asks_for_it(world: World) -> None:
     dave.sync(talk)
     assert dave.roster(talk) is None
     dave.learn(alice.user.user_id)
-    dave.run(lambda shelf: _ask(shelf, world, talk))
+    dave.run(lambda store: _ask(store, world, talk))
     world.settle(talk, alice, bob, dave)
     assert dave.texts(talk) == ["can you read this"]
 
@@ -191,7 +191,7 @@ def test_a_device_that_is_added_during_a_chat_reads_on(world: World, leader: boo
     assert (phone.roster(talk) is not None) == leader
     if not leader:
         phone.learn(alice.user.user_id)
-        phone.run(lambda shelf: _ask(shelf, world, talk))
+        phone.run(lambda store: _ask(store, world, talk))
     world.settle(talk, bob, carol, phone)
     assert phone.texts(talk) == ["to the phone, too"]
     phone.say(talk, "from the phone")
@@ -201,12 +201,12 @@ def test_a_device_that_is_added_during_a_chat_reads_on(world: World, leader: boo
         assert desk.warnings() == []
 
 
-def _ask(shelf: Shelf, world: World, talk: Talk) -> None:
+def _ask(store: Store, world: World, talk: Talk) -> None:
     """As the engine does from time to time for what waits."""
-    assert rosters.lacked(shelf) == [talk.conversation_id]
-    row = shelf.conversations.get(talk.conversation_id)
+    assert rosters.lacked(store) == [talk.conversation_id]
+    row = store.conversations.get(talk.conversation_id)
     assert row is not None
-    rosters.ask(shelf, world.batch(), row, rosters.leaders(shelf, row))
+    rosters.ask(store, world.batch(), row, rosters.leaders(store, row))
 
 
 def test_adding_once_more_after_a_crash_says_that_the_server_refuses() -> None:
@@ -247,8 +247,8 @@ def test_who_was_removed_and_added_again_while_away_is_told_nothing_wrong(world:
     place = len(talk.filed)
     talk.held[dave.device.device_id] = set(range(removal + knew, place + 1))  # out of his sight
     if knew:
-        dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=LEFT))
-    dave.run(lambda shelf: shelf.conversations.set(talk.conversation_id, ended=0))  # as the list says
+        dave.run(lambda store: store.conversations.set(talk.conversation_id, ended=LEFT))
+    dave.run(lambda store: store.conversations.set(talk.conversation_id, ended=0))  # as the list says
     added = Change(
         change=9,
         at_seq=place,
@@ -258,7 +258,7 @@ def test_who_was_removed_and_added_again_while_away_is_told_nothing_wrong(world:
         user_id=dave.user.user_id,
         role="member",
     )
-    dave.run(lambda shelf: take_change(shelf, talk.conversation_id, added))
+    dave.run(lambda store: take_change(store, talk.conversation_id, added))
     bob.sync(talk)
     world.hand_over(alice, talk)
     bob.say(talk, "welcome")

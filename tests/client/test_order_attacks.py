@@ -131,7 +131,7 @@ def test_a_forged_envelope_hides_no_dropped_message(world: World) -> None:
         bob.take(
             talk.at(dropped, bob, seq=place, client_id=f"00000000-0000-4000-8000-00000000000{number}", **lie)
         )
-        bob.run(lambda shelf: receiving.give_up(shelf, world.batch()))
+        bob.run(lambda store: receiving.give_up(store, world.batch()))
     assert ("MessagesLost", "unanswered") in bob.warnings()
     assert ("MessagesMissing", "held_back") in bob.warnings()
 
@@ -190,7 +190,7 @@ def test_an_own_message_in_anothers_place_is_told(world: World) -> None:
     alice.sync(talk)
     alice.write(talk, "here am I")
     alice.pump(talk, answer=False)
-    client_id = alice.run(lambda shelf: shelf.outbox.first(talk.conversation_id)).client_id
+    client_id = alice.run(lambda store: store.outbox.first(talk.conversation_id)).client_id
     alice.take(replace(alice.answer(talk, client_id), seq=seq))
     assert alice.warnings() == [("HistoryRewritten", "replaced")]
 
@@ -201,15 +201,15 @@ def test_an_own_message_in_anothers_place_is_told(world: World) -> None:
 def test_nothing_of_an_expired_message_is_kept_for_who_asks_again(world: World) -> None:
     alice, bob = world.desk("alice"), world.desk("bob")
     talk = world.direct(alice, bob)
-    alice.run(lambda shelf: shelf.conversations.set(talk.conversation_id, expires_in=1))
+    alice.run(lambda store: store.conversations.set(talk.conversation_id, expires_in=1))
     seq = alice.say(talk, "burn after reading")
     take(bob, talk, seq, **spoiled(talk, seq, bob))
     bob.pump(talk)
     alice.sync(talk)  # asked for again: the answer waits in the outbox
 
-    alice.run(lambda shelf: shelf.database.run("update messages set expires_at = ?", rfc3339(0)))
+    alice.run(lambda store: store.database.run("update messages set expires_at = ?", rfc3339(0)))
     assert alice.texts(talk) == []
-    assert alice.run(lambda shelf: (shelf.outbox.count(), shelf.states.keys(SentMessage))) == (0, [])
+    assert alice.run(lambda store: (store.outbox.count(), store.states.keys(SentMessage))) == (0, [])
 
 
 # profiles
@@ -259,5 +259,5 @@ def test_a_new_device_fetches_nothing_of_what_was_said_before(world: World) -> N
     phone = world.desk("bob", bob.user)
     phone.know(talk)
     phone.fetch(talk)
-    assert phone.run(lambda shelf: shelf.conversations.get(talk.conversation_id)).place is None
+    assert phone.run(lambda store: store.conversations.get(talk.conversation_id)).place is None
     assert phone.warnings() == []

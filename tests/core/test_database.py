@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.database import Database
 from messenger.core.database.connection import Connection
+from messenger.core.database.pool import Database
 from messenger.core.settings import DatabaseSettings
 from messenger.wire.errors import Code, Problem
 

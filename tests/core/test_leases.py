@@ -10,9 +10,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.database import Database
 from messenger.core.database.connection import Lost
-from messenger.core.database.pool import Transaction
+from messenger.core.database.pool import Database, Transaction
 from messenger.core.settings import DatabaseSettings
 from messenger.wire.errors import Problem
 

@@ -7,8 +7,9 @@ from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.database import Database, connections
+from messenger.core.database import connections
 from messenger.core.database.connection import Lost
+from messenger.core.database.pool import Database
 from messenger.core.database.primary import History, Hosts, ReadOnly, Unreachable
 from messenger.core.database.refusals import NoPrimary
 from messenger.core.hosts import HEAD_START, Recent, hosts_of

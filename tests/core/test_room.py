@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
 
 from messenger.core import room
-from messenger.core.database import Database
 from messenger.core.database.connection import Lost
+from messenger.core.database.pool import Database
 from messenger.core.database.refusals import gone, refused
 from messenger.core.http.system import readiness, why_not
 from messenger.core.log import LogState, _Lines, line_of

@@ -176,7 +176,7 @@ class ConnectionTests(SynchronousTestCase):
             elif step == "remove":
                 house.call(house.blobs.remove("key", "up"))
             elif step == "begin":
-                house.call(house.blobs.begin_parts("key"))
+                house.call(house.blobs.multipart.begin("key"))
             elif step == "answer" and pipe is not None:
                 pipe.bring(b"HTTP/1.1 206 X\r\nContent-Length: 6\r\n\r\nabcdef")
             elif step == "half" and pipe is not None:

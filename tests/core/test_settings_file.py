@@ -10,7 +10,8 @@ import pytest
 
 from messenger.core.config import load
 from messenger.core.settings import Settings
-from messenger.standalone.engines import EngineAddresses, EngineSecrets
+from messenger.standalone.engines.credentials import EngineSecrets
+from messenger.standalone.engines.engines import EngineAddresses
 from messenger.standalone.service import embedded_settings
 
 FILE = Path(__file__).parents[2] / "etc" / "messenger.toml"

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.bus import BusAway
+from messenger.core.bus.connection import BusAway
 from messenger.core.periodic import Periodic
 from messenger.core.work import AWAY_SECONDS, LOOK_SECONDS, Work
 from messenger.wire.errors import unavailable

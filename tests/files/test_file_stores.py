@@ -1,9 +1,8 @@
 """The stores of files in memory keep the rules of those on PostgreSQL (tests/system/test_stores.py)."""
 
-from file_fakes import MemoryStore
-
 from messenger.core.ids import new_id
 from tests.fakes import Clock
+from tests.files.file_fakes import MemoryStore
 from tests.files.file_store_suite import BOUNDS, MOST_CONVERSATIONS, FileStoreSuite
 
 

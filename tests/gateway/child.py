@@ -24,8 +24,8 @@ from messenger.core.http.system import SystemEndpoints  # noqa: E402
 from messenger.core.identity import Identity  # noqa: E402
 from messenger.gateway.app import Gateway  # noqa: E402
 from messenger.gateway.upstream import Upstream  # noqa: E402
+from messenger.messages.fast_text import FastTextProtocol  # noqa: E402
 from messenger.messages.socket import protocol_options  # noqa: E402
-from messenger.messages.texts import TextsFirst  # noqa: E402
 from messenger.wire.errors import Code, Problem  # noqa: E402
 from messenger.wire.system import Info  # noqa: E402
 
@@ -95,7 +95,7 @@ class Endpoints:
         await Deferred()
 
 
-class Echo(TextsFirst):
+class Echo(FastTextProtocol):
     def onMessage(self, payload, isBinary):
         self.sendMessage(payload, isBinary)
 

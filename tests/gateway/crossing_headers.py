@@ -1,6 +1,6 @@
 """What may cross the gateway, beyond framing (crossing.py): headers, paths, Expect."""
 
-from crossing import CASES, CHUNKED, END, GET, HOST, POST, A, passes, refused
+from tests.gateway.crossing import CASES, CHUNKED, END, GET, HOST, POST, A, passes, refused
 
 __all__ = ["CASES"]
 

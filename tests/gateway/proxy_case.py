@@ -1,8 +1,9 @@
 """A client, a gateway and services behind it, as the proxy's tests have them."""
 
-from gateway_wire import Bench
-from http_wire import Logged
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.core.http.http_transport import Logged
+from tests.gateway.gateway_transport import Bench
 
 LOGIN = "/api/v1/auth/login"
 FILES = "/api/v1/files"

@@ -1,11 +1,12 @@
 """Whatever clients, services and time do: the gateway's connections come back, and nobody waits for ever."""
 
 import pytest
-from gateway_wire import Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
+
+from tests.gateway.gateway_transport import Bench
 
 STEPS = (
     "ask",

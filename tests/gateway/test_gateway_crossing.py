@@ -5,10 +5,11 @@ import socket
 import threading
 
 import pytest
-from child_process import Child
-from crossing_headers import CASES
-from gateway_wire import Bench
-from recording import judge, read_request, waits
+
+from tests.gateway.child_process import Child
+from tests.gateway.crossing_headers import CASES
+from tests.gateway.gateway_transport import Bench
+from tests.gateway.recording import judge, read_request, waits
 
 IDS = [case.name for case in CASES]
 

@@ -7,8 +7,6 @@ import random
 from collections import Counter
 
 import pytest
-from gateway_wire import Bench
-from test_gateway_relay import ACCEPTED, HANDSHAKE
 from twisted.web.http_headers import Headers
 
 from messenger.core.ids import new_id
@@ -16,6 +14,8 @@ from messenger.gateway.addresses import Address, Entry
 from messenger.gateway.preference import SKEW, SLACK, preferred, shard_hint
 from messenger.gateway.upstream import DECLINE_SECONDS
 from messenger.wire.shards import SHARDS, shard_of
+from tests.gateway.gateway_transport import Bench
+from tests.gateway.test_gateway_relay import ACCEPTED, HANDSHAKE
 
 INSTANCES = ["10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80"]
 

@@ -1,7 +1,7 @@
 """What crosses the gateway."""
 
-from gateway_wire import Bench
-from proxy_case import FILES, LOGIN, OK, ProxyCase
+from tests.gateway.gateway_transport import Bench
+from tests.gateway.proxy_case import FILES, LOGIN, OK, ProxyCase
 
 
 class CrossingCase(ProxyCase):

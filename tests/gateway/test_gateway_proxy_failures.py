@@ -1,6 +1,6 @@
 """How what fails between gateway and services is told, and what is tried again."""
 
-from proxy_case import FILES, LOGIN, OK, ProxyCase
+from tests.gateway.proxy_case import FILES, LOGIN, OK, ProxyCase
 
 
 class FailureCase(ProxyCase):

@@ -1,10 +1,11 @@
 """Which of several instances is asked, back-pressure both ways, readiness and the end."""
 
 import pytest
-from gateway_wire import Bench
-from proxy_case import FILES, LOGIN, OK, ProxyCase
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.gateway.gateway_transport import Bench
+from tests.gateway.proxy_case import FILES, LOGIN, OK, ProxyCase
 
 
 class InstanceCase(ProxyCase):

@@ -1,7 +1,5 @@
 """WebSockets through the gateway: who may open one, and bytes in both directions."""
 
-from gateway_wire import Bench
-from http_wire import Logged
 from hypothesis import given
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
@@ -12,6 +10,8 @@ from messenger.core.read_pace import READS, SECONDS
 from messenger.gateway import upstream
 from messenger.gateway.app import Mount
 from messenger.gateway.frames import GOING_AWAY, FrameEnds
+from tests.core.http.http_transport import Logged
+from tests.gateway.gateway_transport import Bench
 
 HANDSHAKE = (
     "Upgrade: websocket",
@@ -333,9 +333,8 @@ class MountCase(SynchronousTestCase):
     """A service in the same process answers the request itself."""
 
     def setUp(self):
-        from http_app import Authenticator, Endpoints
-
         from messenger.core.http.routing import route
+        from tests.core.http.http_app import Authenticator, Endpoints
 
         class Blocks:
             @route("GET", "/blocks", answer=dict)

@@ -1,10 +1,10 @@
 """Nothing but the contract's paths reaches a service, by any spelling."""
 
 import pytest
-from gateway_wire import Bench
 
 from messenger.gateway.cors import Origins, origin_text
 from messenger.gateway.routes import service_of
+from tests.gateway.gateway_transport import Bench
 
 
 @pytest.mark.parametrize(

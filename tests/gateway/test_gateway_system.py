@@ -8,9 +8,10 @@ import time
 
 import httpx
 import pytest
-from child_process import Child
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from tests.gateway.child_process import Child
 
 pytestmark = pytest.mark.system
 

@@ -9,11 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from gateway_wire import Bench
 
 from messenger.core.http.conditions import Verdict, judge
 from messenger.web import assets
 from messenger.web.assets import Damaged, load, routes, takes_gzip
+from tests.gateway.gateway_transport import Bench
 
 BUNDLE = load()
 STATIC = files("messenger.web") / "static"

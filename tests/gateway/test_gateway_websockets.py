@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from child_process import Child
+
+from tests.gateway.child_process import Child
 
 pytestmark = pytest.mark.system
 

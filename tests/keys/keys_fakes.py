@@ -8,7 +8,7 @@ import pytest
 
 from messenger.core.outgoing import Outgoing
 from messenger.keys.domain import Keys
-from messenger.keys.model import Asking, Change, Claimed, DeviceKeys, StandingList
+from messenger.keys.model import Change, Claimed, ClaimRequest, CurrentList, DeviceKeys
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, PrekeysLow
 from messenger.wire.keys import (
@@ -79,13 +79,13 @@ class MemoryStore:
         return outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
 
     async def replace(
-        self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+        self, user_id: str, given: DeviceList, rule: Callable[[CurrentList], None]
     ) -> list[Outgoing] | None:
         if not await self.user_exists(user_id):
             return None
         standing = self.lists.get(user_id)
         if standing is not None:
-            rule(StandingList(bytes(standing.account_key), standing.version))
+            rule(CurrentList(bytes(standing.account_key), standing.version))
         before = await self._published(user_id)
         self.lists[user_id] = given
         after = await self._published(user_id)
@@ -124,7 +124,7 @@ class MemoryStore:
     async def user_exists(self, user_id: str) -> bool:
         return user_id in self.live.values()
 
-    async def claim(self, asking: Asking) -> Claimed:
+    async def claim(self, asking: ClaimRequest) -> Claimed:
         if self.spent is not None:
             return Claimed([], self.spent)
         bundles, events = [], []

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from messenger.core.ids import new_id
 from messenger.core.outgoing import Outgoing
-from messenger.keys.model import Asking, Change, DeviceKeys, StandingList
+from messenger.keys.model import Change, ClaimRequest, CurrentList, DeviceKeys
 from messenger.keys.vault.domain import Vault
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import DeviceChanged, PrekeysLow
@@ -25,7 +25,7 @@ def events(outgoing: list[Outgoing] | None) -> list[Any]:
     return [one.event for one in outgoing]
 
 
-def no_rule(_standing: StandingList) -> None:
+def no_rule(_standing: CurrentList) -> None:
     """Whatever stands may be replaced."""
 
 
@@ -116,7 +116,7 @@ class KeyStoreSuite(TestCase):
 
     # lists
 
-    def replace(self, given: DeviceList, user_id: str, rule: Callable[[StandingList], None]) -> list[Any]:
+    def replace(self, given: DeviceList, user_id: str, rule: Callable[[CurrentList], None]) -> list[Any]:
         return events(run(self.lists.replace(user_id, given, rule)))
 
     def test_a_list_says_which_devices_are_published(self) -> None:
@@ -127,13 +127,13 @@ class KeyStoreSuite(TestCase):
         state = self.stored(second)
         assert state is not None
         assert (state.has_list, state.listed_key) == (True, None)
-        seen: list[StandingList] = []
+        seen: list[CurrentList] = []
         told = self.replace(signed_list(account, 2, second), user_id, seen.append)
         assert sorted(told, key=lambda one: one.event) == [
             changed(second, "published"),
             changed(first, "removed"),
         ]
-        assert seen == [StandingList(account.public_key().public_bytes_raw(), 1)]
+        assert seen == [CurrentList(account.public_key().public_bytes_raw(), 1)]
         state = self.stored(second)
         assert state is not None
         assert state.listed_key == second.identity_body().identity_key
@@ -180,7 +180,7 @@ class KeyStoreSuite(TestCase):
     def claim(self, asker: Device, user_id: str | None = None, *devices: Device, low: int = 0) -> Any:
         return run(
             self.claims.claim(
-                Asking(
+                ClaimRequest(
                     asker_id=asker.who.user_id,
                     asker_device_id=asker.who.device_id,
                     user_id=user_id,

@@ -2,8 +2,6 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from key_devices import Device, signed_list, signed_names
-from keys_fakes import House, refused
 from msgspec import UNSET
 
 from messenger.wire.codec import Binary
@@ -14,6 +12,8 @@ from messenger.wire.keys import (
     ListedDevice,
 )
 from tests.fakes import run
+from tests.keys.key_devices import Device, signed_list, signed_names
+from tests.keys.keys_fakes import House, refused
 
 
 def put(house: House, device: Device, given: DeviceList) -> None:

@@ -1,8 +1,6 @@
 """The rules of identity keys, prekeys and claims."""
 
 import pytest
-from key_devices import x25519_key
-from keys_fakes import House, refused
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code
@@ -17,6 +15,8 @@ from messenger.wire.keys import (
     SignedPrekey,
 )
 from tests.fakes import run
+from tests.keys.key_devices import x25519_key
+from tests.keys.keys_fakes import House, refused
 
 # identity keys
 

@@ -5,14 +5,14 @@ from itertools import accumulate
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from key_devices import Device, x25519_key
-from keys_fakes import House
 
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
 from messenger.wire.events import PrekeysLow
 from messenger.wire.keys import Claim, OneTimePrekey, OneTimePrekeys
 from tests.fakes import run
+from tests.keys.key_devices import Device, x25519_key
+from tests.keys.keys_fakes import House
 
 STORED = 25
 POOL = [x25519_key() for _ in range(40)]

@@ -1,11 +1,10 @@
 """The stores of keys in memory keep the rules of those on PostgreSQL (tests/system/test_stores.py)."""
 
-from keys_fakes import MemoryStore
-from test_vault import Memory
-
 from messenger.core.ids import new_id
 from tests.keys.key_devices import Device
+from tests.keys.keys_fakes import MemoryStore
 from tests.keys.keys_store_suite import KeyStoreSuite, VaultStoreSuite
+from tests.keys.test_vault import Memory
 
 
 class TestMemoryKeyStores(KeyStoreSuite):

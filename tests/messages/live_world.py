@@ -22,7 +22,7 @@ from messenger.messages.live.healing import Healing
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.interest import Interest
 from messenger.messages.live.joining import Joining
-from messenger.messages.model import Happened, Head, Members, Membership, Stored
+from messenger.messages.model import Head, Members, Membership, StoredChange, StoredMessage
 from messenger.wire.errors import unavailable
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ class Conversation:
     """What is stored of one conversation."""
 
     name: str
-    messages: list[Stored] = field(default_factory=list)
-    changes: list[Happened] = field(default_factory=list)
+    messages: list[StoredMessage] = field(default_factory=list)
+    changes: list[StoredChange] = field(default_factory=list)
     periods: dict[str, list[Period]] = field(default_factory=dict)
     places: dict[str, Head] = field(default_factory=dict)  # by device
 
@@ -71,17 +71,19 @@ class Conversation:
         periods = self.periods.get(user_id, [])
         return periods[-1] if periods and periods[-1].last is None else None
 
-    def write(self, device_id: str) -> Stored:
+    def write(self, device_id: str) -> StoredMessage:
         """Commit a message."""
         seq = len(self.messages) + 1
         self.messages.append(
-            Stored(self.name, seq, user_of(device_id), device_id, f"{seq}", "text", b"x", None, 0, None)
+            StoredMessage(
+                self.name, seq, user_of(device_id), device_id, f"{seq}", "text", b"x", None, 0, None
+            )
         )
         return self.messages[-1]
 
-    def note(self, event: str, **details: str) -> Happened:
+    def note(self, event: str, **details: str) -> StoredChange:
         """Commit a change."""
-        change = Happened(self.name, len(self.changes) + 1, len(self.messages), 0, None, event, details)
+        change = StoredChange(self.name, len(self.changes) + 1, len(self.messages), 0, None, event, details)
         self.changes.append(change)
         return change
 
@@ -138,24 +140,24 @@ class Store:
 
     async def stretch(
         self, conversation_id: str, above: int, upto: int, limit: int, size: int
-    ) -> list[Stored]:
+    ) -> list[StoredMessage]:
         return await self._answer("stretch", self._messages(conversation_id, above, upto)[:limit])
 
     async def backlog(
         self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
-    ) -> list[Stored]:
+    ) -> list[StoredMessage]:
         return await self._answer(
             "backlog", [item for want in wants for item in self._messages(*want)[:limit]]
         )
 
-    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
+    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[StoredChange]:
         found = []
         for name, above, upto in wants:
             changes = self.conversations[name].changes if name in self.conversations else []
             found += [one for one in changes if above < one.change <= upto][:limit]
         return await self._answer("changes", found)
 
-    def _messages(self, name: str, above: int, upto: int) -> list[Stored]:
+    def _messages(self, name: str, above: int, upto: int) -> list[StoredMessage]:
         return [one for one in self.conversations[name].messages if above < one.seq <= upto]
 
     async def memberships(
@@ -270,9 +272,7 @@ class Instance:
         self.delivery = Delivery(clock, self.hub, store, self.backlog)
         self.audience = Audience(clock, store)
         self.interest = Interest(clock, self.hub, bus or Bus())
-        self.joining = Joining(
-            clock, self.hub, store, store, self.backlog, self.delivery, self.interest.known
-        )
+        self.joining = Joining(clock, self.hub, store, self.backlog, self.delivery, self.interest.known)
         self.healing = Healing(clock, self.hub, store, store, self.delivery, self.joining.join, LOOK_SECONDS)
         self.events = ConversationEvents(
             self.delivery, self.joining, self.audience, bus or Bus(), bus or Bus()

@@ -263,7 +263,9 @@ class CommitsTests(SynchronousTestCase):
         while left := [one for one in log.calls if not one[2].called]:
             left[0][2].callback(log.number(left[0][0]))
         self.assertEqual(len(ends), len(calls))
-        self.assertEqual((queue.waiting, queue._running, queue._held, queue._queue), (0, 0, set(), deque()))
+        self.assertEqual(
+            (queue.waiting, queue._running, queue._committing, queue._queue), (0, 0, set(), deque())
+        )
         self.successResultOf(ensureDeferred(queue.stop()))
         self.flushLoggedErrors()
 

@@ -7,7 +7,7 @@ import pytest
 
 from messenger.messages.live.follower import BEHIND, ENDED, LIVE, Follower, State
 from messenger.messages.live.page import Page, merged, page_of
-from messenger.messages.model import Happened, Head, Membership, Stored
+from messenger.messages.model import Head, Membership, StoredChange, StoredMessage
 
 
 @dataclass
@@ -18,29 +18,29 @@ class Reader:
     user_id: str = "ann"
 
 
-def message(seq: int, device: str = "ben-phone") -> Stored:
-    return Stored("c", seq, "u", device, f"{seq}", "text", b"x", None, 0, None)
+def message(seq: int, device: str = "ben-phone") -> StoredMessage:
+    return StoredMessage("c", seq, "u", device, f"{seq}", "text", b"x", None, 0, None)
 
 
-def change(number: int, at_seq: int, event: str = "updated", user: str = "ben") -> Happened:
-    return Happened("c", number, at_seq, 0, None, event, {"user_id": user})
+def change(number: int, at_seq: int, event: str = "updated", user: str = "ben") -> StoredChange:
+    return StoredChange("c", number, at_seq, 0, None, event, {"user_id": user})
 
 
-def follower(state: State, end: Head | None = None) -> Follower[Reader]:
+def follower(state: State, end: Head | None = None) -> Follower:
     """Up to message 5 and change 3 all was given."""
     found = Follower(Reader(), Head(5, 3), end)
     found.state = state
     return found
 
 
-def pages(*items: Stored | Happened, above: Head = Head(5, 3), upto: Head = Head(9, 9)) -> Page:
+def pages(*items: StoredMessage | StoredChange, above: Head = Head(5, 3), upto: Head = Head(9, 9)) -> Page:
     return Page(above, upto, list(items))
 
 
 class Committed(NamedTuple):
     """A message is committed."""
 
-    stored: Stored
+    stored: StoredMessage
     change: int = 3
 
 
@@ -67,12 +67,12 @@ def member(head: Head, place: Head, left: bool = False) -> Membership:
     return Membership("c", head, place, left)
 
 
-def happen(one: Follower[Reader], event: Event) -> list[int]:
+def happen(one: Follower, event: Event) -> list[int]:
     """What is shown then: messages by their number, changes by the negative of theirs."""
     if isinstance(event, Committed):
         return [event.stored.seq] if one.committed(*event) else []
     if isinstance(event, Page):
-        return [item.seq if isinstance(item, Stored) else -item.change for item in one.given(event)]
+        return [item.seq if isinstance(item, StoredMessage) else -item.change for item in one.given(event)]
     if isinstance(event, Membership):
         one.membership(event)
     elif isinstance(event, Resend):
@@ -181,7 +181,7 @@ def test_what_is_sent_again_includes_its_own_and_then_it_is_live_again() -> None
     one.resend(3)
     assert one.wanted(Head(5, 3)) == Head(5, 3)
     shown = one.given(pages(message(4, "ann-phone"), message(5), above=Head(3, 3)))
-    assert [item.seq for item in shown if isinstance(item, Stored)] == [4, 5]
+    assert [item.seq for item in shown if isinstance(item, StoredMessage)] == [4, 5]
     one.reached(Head(5, 3))
     assert (one.state, one.own) == (LIVE, False)
 
@@ -198,7 +198,7 @@ def test_news_of_a_membership_that_has_ended_are_old_news() -> None:
 
 def test_a_change_follows_the_message_at_which_it_happened() -> None:
     items = merged([message(1), message(2)], [change(5, 0), change(6, 1), change(7, 2)], 2)
-    order = [item.seq if isinstance(item, Stored) else -item.change for item in items]
+    order = [item.seq if isinstance(item, StoredMessage) else -item.change for item in items]
     assert order == [-5, 1, -6, 2, -7]
 
 
@@ -210,4 +210,9 @@ def test_a_page_ends_where_its_messages_do() -> None:
 def test_a_page_ends_where_its_changes_may_go_on() -> None:
     messages = [message(1), message(2), message(3)]
     found = page_of(Head(0, 4), Head(3, 9), messages, [change(5, 1), change(6, 2)], 2)
-    assert [item.seq if isinstance(item, Stored) else -item.change for item in found.items] == [1, -5, 2, -6]
+    assert [item.seq if isinstance(item, StoredMessage) else -item.change for item in found.items] == [
+        1,
+        -5,
+        2,
+        -6,
+    ]

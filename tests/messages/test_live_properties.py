@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 
 from messenger.core.bus.origins import SILENCE_SECONDS, Origin, Origins
 from messenger.messages.live import backlog, delivery
-from messenger.messages.model import Head, Stored
+from messenger.messages.model import Head, StoredMessage
 from tests.messages.live_checks import Socket, check
 from tests.messages.live_world import Conversation, Instance, Store, until, user_of
 
@@ -30,7 +30,7 @@ class News:
 
     head: Head
     conversation_id: str
-    stored: Stored | None = None
+    stored: StoredMessage | None = None
     joined: str | None = None
     header: str | None = None  # of who tells it, where that is another instance
 

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.identity import Identity
 from messenger.messages.live.connection import Connection
+from messenger.messages.model import Seen
 from messenger.messages.presence import FLUSH_SECONDS, GRACE_SECONDS, PACE_SECONDS, RETRY_SECONDS, Presence
-from messenger.messages.store.presence import Seen
 from messenger.wire.errors import unavailable
 
 

@@ -1,12 +1,12 @@
-"""Places are written together, and a database that is away is asked once for all who wait."""
+"""CursorStore are written together, and a database that is away is asked once for all who wait."""
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.messages import progress as progress_module
+from messenger.messages.model import Ack, Mark, Risen
 from messenger.messages.progress import Progress
-from messenger.messages.store.places import Ack, Mark, Risen
 from messenger.wire.errors import unavailable
 
 

@@ -6,12 +6,12 @@ from msgspec import Raw
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from messenger.core.bus import MAX_PAYLOAD
+from messenger.core.bus.connection import MAX_PAYLOAD
 from messenger.core.ids import new_id
 from messenger.messages.live import receipts as module
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.live.signals import Signals
-from messenger.messages.store.places import Risen
+from messenger.messages.model import Risen
 from messenger.wire import events
 from messenger.wire.codec import encode
 from tests.messages.live_world import Bus, Channel, Conversation, Instance, Store

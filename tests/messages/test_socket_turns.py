@@ -14,10 +14,10 @@ from messenger.core.limits.limits import Limits
 from messenger.core.limits.stores import LocalCounts
 from messenger.core.settings import Limits as LimitSettings
 from messenger.messages.charging import Charges
-from messenger.messages.session import Parts
+from messenger.messages.dispatch import Parts
+from messenger.messages.fast_text import FRAMES, PIECE
 from messenger.messages.socket import Socket, SocketFactory
-from messenger.messages.texts import FRAMES, PIECE
-from tests.messages.test_session_limits import Authenticator, Connection, Presence
+from tests.messages.test_dispatch_limits import Authenticator, Connection, Presence
 
 HANDSHAKE = b"GET /ws HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 PING = b'{"type":"ping","ref":"r"}'
@@ -72,7 +72,7 @@ def open_socket(clock: Clock, frame: str, early: bytes = b"") -> tuple[Socket, T
     socket.identity = Identity("alice", "phone", "session", 0, 10**10)
     socket.makeConnection(transport)
     socket.dataReceived(HANDSHAKE + early)
-    return socket, transport, socket.session.connection
+    return socket, transport, socket.dispatcher.connection
 
 
 def masked(payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from monitoring_files import FOLDER, OPERATIONS, metrics_of, panel_expressions, panels, rule_tests, rules
+
+from tests.monitoring.monitoring_files import (
+    FOLDER,
+    OPERATIONS,
+    metrics_of,
+    panel_expressions,
+    panels,
+    rule_tests,
+    rules,
+)
 
 NAMES = [rule["alert"] for rule in rules()]
 PROMTOOL = shutil.which("promtool") or shutil.which("promtool", path=str(Path(sys.executable).parent))

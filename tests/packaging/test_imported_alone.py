@@ -1,5 +1,6 @@
 """A module without I/O can be used without the house: importing it loads little else of ours, no reactor."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ ALONE = {
     "messenger.core.http.proxies": (),
     "messenger.core.limits.gcra": (WIRE,),
     "messenger.core.bus.origins": (WIRE, "messenger.core.ids"),
+    "messenger.core.outgoing": (WIRE,),
     "messenger.core.bus.routes": (WIRE, "messenger.core.ids", "messenger.core.bus.origins"),
     "messenger.gateway.cors": (),
     "messenger.gateway.frames": (),
@@ -68,6 +70,22 @@ def loaded_by(module: str) -> set[str]:
 
 def is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(package + ".")
+
+
+# These packages are the Python client's interface: theirs are the names that applications import.
+INTERFACES = {"messenger/client/__init__.py", "messenger/client/e2e/__init__.py"}
+
+
+def test_packages_import_nothing() -> None:
+    """A package that imports one of its modules loads it, and all that this one needs, for each of them."""
+    importing = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "messenger").rglob("__init__.py")
+        if any(
+            isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+    assert importing == INTERFACES
 
 
 @pytest.mark.parametrize("module", sorted({**ALONE, **WITH_TWISTED}))

@@ -38,6 +38,6 @@ def test_the_fatal_line_is_quoted(tmp_path: Path, text: str, words: str) -> None
     traces = Traces(tmp_path / "x.log", tmp_path / "x.pid")
     before = "FATAL:  from an earlier start\n"
     traces.log.write_text(before + text)
-    found = traces.telling_line(len(before))
+    found = traces.error_line(len(before))
     assert words in found
     assert bool(found) == bool(text.strip())

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import psycopg2.extensions
 
 from messenger.core.administrator import Administrator
-from messenger.core.database import Parameters, Row, Transaction
+from messenger.core.database.connection import Parameters, Row
+from messenger.core.database.transaction import Transaction
 from messenger.core.settings import DatabaseSettings
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from messenger.client import (
     ServerWarning,
 )
 from messenger.client.e2e import Rosters
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from tests.system.people import PASSWORD
 from tests.system.stack import Stack
 from tests.system.talkers import Talker, crowd
@@ -34,9 +34,9 @@ def warnings(*talkers: Talker) -> list[ServerWarning]:
 async def make_old(talker: Talker, group_id: str) -> None:
     """Have a profile be as one of a client from before rosters."""
 
-    def forget(shelf: Shelf) -> None:
-        shelf.states.drop(Rosters, group_id)
-        shelf.conversations.set(group_id, legacy=1)
+    def forget(store: Store) -> None:
+        store.states.drop(Rosters, group_id)
+        store.conversations.set(group_id, legacy=1)
 
     await talker.client.engine.vault.run(forget)
 

@@ -14,9 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "core" / "http"))
-from test_http_listen import child, pair
-
+from tests.core.http.test_http_listen import child, pair
 from tests.system.stack import free_ports
 from tests.system.waiting import until
 

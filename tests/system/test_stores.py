@@ -22,8 +22,8 @@ from messenger.keys.store.device_lists import DeviceListStore
 from messenger.keys.store.keys import KeyStore
 from messenger.keys.vault.store import VaultStore
 from messenger.messages.model import Creation, pair_of
-from messenger.messages.store.blocks import Blocks
-from messenger.messages.store.conversations import Conversations
+from messenger.messages.store.blocks import BlockStore
+from messenger.messages.store.conversations import ConversationStore
 from tests.auth.auth_factor_suite import FactorStoreSuite
 from tests.auth.auth_store_case import new_account, new_session
 from tests.auth.auth_store_suite import AuthStoreSuite, SigningKeyStoreSuite
@@ -70,7 +70,7 @@ class TestAuthStores(AuthStoreSuite, FactorStoreSuite):
         self.admin = AdminStore(database, "test")
 
     def add_invite(self, invite_hash: bytes) -> None:
-        run(self.admin.add_invite(invite_hash, 1, 100.0))
+        run(self.admin.invites.add(invite_hash, 1, 100.0))
 
     def disable(self, user_id: str) -> None:
         run(self.admin.disable(user_id))
@@ -138,11 +138,11 @@ class TestFileStores(FileStoreSuite):
             None,
             None,
         )
-        conversation_id, _ = run(Conversations(self.databases["message"]).create(made))
+        conversation_id, _ = run(ConversationStore(self.databases["message"]).create(made))
         return conversation_id
 
     def block(self, user_id: str, other: str) -> None:
-        run(Blocks(self.databases["message"]).block(user_id, other))
+        run(BlockStore(self.databases["message"]).block(user_id, other))
 
     def delete_user(self, user_id: str) -> None:
         run(AccountStore(self.databases["auth"]).delete(user_id, "hash"))

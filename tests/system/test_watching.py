@@ -1,19 +1,16 @@
 """What the dashboard and the alerts look at is what a running system exports, under the labels they use."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.monitoring.monitoring_files import metrics_of, panel_expressions, rules
 from tests.system.engine_faults import OTHER_S3
 from tests.system.people import Person
 from tests.system.stack import SERVICES, Stack, running
-
-sys.path.append(str(Path(__file__).parents[1] / "monitoring"))
-from monitoring_files import metrics_of, panel_expressions, rules
 
 pytestmark = pytest.mark.system
 

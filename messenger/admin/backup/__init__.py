@@ -4,9 +4,9 @@
     folder      what lies where in a backup's folder; hashes; what is removed again
     dump        the database's part of a backup
     copying     the blobs' part of a backup
-    taking      both, in order
+    making      both, in order
     checking    is a backup whole? before a restore touches anything
-    place       the data directory that a restore goes into
+    destination the data directory that a restore goes into
     load        the database's part of a restore
     restoring   all of a restore, in order
 

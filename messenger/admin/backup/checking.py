@@ -75,7 +75,7 @@ def _verify_file(place: Path, written: Written) -> None:
 
 
 def _damage(folder: Folder, blob: Blob) -> str:
-    """What is wrong with a blob's file; empty where nothing is."""
+    """Say what is wrong with a blob's file; empty where nothing is."""
     try:
         with folder.blob(blob.sha256).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -73,7 +73,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
-    from messenger.admin.backup.taking import back_up
+    from messenger.admin.backup.making import back_up
 
     try:
         return 0 if back_up(settings, chosen.folder, chosen.keep, Progress(quiet=chosen.quiet)) else 1
@@ -116,12 +116,12 @@ def _restore(_settings: None, chosen: argparse.Namespace) -> int:
 
 
 def _restore_data(restoring: "Restoring", chosen: argparse.Namespace) -> None:
-    from messenger.admin.backup.place import look_at
+    from messenger.admin.backup.destination import look_at
     from messenger.admin.embedded import embedded
 
-    place = look_at(chosen.data, chosen.secrets, chosen.config, os.environ, restoring.manifest)
-    restoring.check_secrets(place.settings, chosen.data)
-    place.make()
+    destination = look_at(chosen.data, chosen.secrets, chosen.config, os.environ, restoring.manifest)
+    restoring.check_secrets(destination.settings, chosen.data)
+    destination.make()
     with embedded(chosen.data, chosen.config, os.environ, make=True) as settings:
         restoring.restore(settings)
 

@@ -27,7 +27,7 @@ _BLOBS = """
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """What was written, and of what; `count` and `size` are the blobs'."""
+    """A finished dump: files, and versions; `count` and `size` are the blobs'."""
 
     schema: dict[str, str]
     postgresql: str

@@ -1,4 +1,4 @@
-"""What lies where in a backup's folder.
+"""The layout of a backup's folder.
 
     README.txt                   what this is, for who finds it
     lock                         held while a backup is made or read (flock)
@@ -59,9 +59,9 @@ class Table(Written, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a set has. `schema` has the versions to migrate to before the tables are filled; `secrets` tells
-    the right ones from others without telling what they are (see secrets.py); `lost` are the ids of files
-    whose blob S3 had no more."""
+    """The contents of a set. `schema` has the versions to migrate to before the tables are filled; `secrets`
+    tells the right ones from others without telling what they are (see secrets.py); `lost` are the ids of
+    files whose blob S3 had no more."""
 
     format: int
     made_at: str

@@ -63,7 +63,7 @@ class Restoring:
 
     @property
     def manifest(self) -> Manifest:
-        """What the set has; after `verify`."""
+        """The set's manifest; after `verify`."""
         assert self._manifest is not None
         return self._manifest
 

@@ -1,4 +1,4 @@
-"""What of each table goes into a backup, and what becomes of the rest at a restore.
+"""Which rows of each table go into a backup, and what becomes of the rest at a restore.
 
 A restored server starts without anything that was only for a moment, and without anything that must not be
 used twice. A new table has to be named here; a test compares this with the migrations.

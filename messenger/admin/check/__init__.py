@@ -1,7 +1,7 @@
 """`messenger-admin check`: does what is stored agree with itself? and, with `--repair`, mending what is safe.
 
-    looking      how a check walks through a table, tells what it found, and mends
-    messages     numbers, places, members, blocks, expiry
+    walk         how a check walks through a table, tells what it found, and mends
+    messages     numbers, cursors, members, blocks, expiry
     accounts     devices, sessions, keys
     files        quota, shares, uploads
     blobs        the bucket against the rows

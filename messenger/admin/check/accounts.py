@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from messenger.admin.check.looking import Check, distinct_page_of, page_of
+from messenger.admin.check.walk import Check, distinct_page_of, page_of
 from messenger.auth.model import EndReason
 from messenger.core.administrator import Administrator, Row
 from messenger.core.ids import new_id

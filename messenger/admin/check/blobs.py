@@ -8,7 +8,7 @@ row.
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from messenger.admin.check.looking import Report, mend
+from messenger.admin.check.walk import Report, mend
 from messenger.core.administrator import Administrator, Row
 from messenger.core.blobs import Blobs, Stored
 

@@ -1,6 +1,6 @@
 """Files: quota and shares that add up, uploads and removals that don't wait for ever."""
 
-from messenger.admin.check.looking import Check, distinct_page_of, page_of
+from messenger.admin.check.walk import Check, distinct_page_of, page_of
 from messenger.core.administrator import Administrator, Row
 
 _FILES = page_of("file.files", "file_id")

@@ -1,6 +1,6 @@
 """Conversations: numbers without gaps, places and marks not past the end, members, blocks, expiry."""
 
-from messenger.admin.check.looking import Check, Left, distinct_page_of, page_of
+from messenger.admin.check.walk import Check, NotMended, distinct_page_of, page_of
 from messenger.core.administrator import Administrator, Row
 
 MOST_TOMBSTONES = 10_000
@@ -67,9 +67,9 @@ def _mend_seq(database: Administrator, row: Row) -> str:
         filled = database.change(_FILL, {"id": name, "last": last, "nobody": NOBODY})
         done.append(f"{filled} missing places are deleted messages now")
     elif missing and not done:
-        raise Left(f"{missing} are missing, more than {MOST_TOMBSTONES}: restore a backup")
+        raise NotMended(f"{missing} are missing, more than {MOST_TOMBSTONES}: restore a backup")
     elif not done and database.rows(_numbers("messages", "last_seq"), {"ids": [name]}):
-        raise Left("there are numbers below 1, which nothing of ours writes")
+        raise NotMended("there are numbers below 1, which nothing of ours writes")
     return ", ".join(done)
 
 
@@ -79,7 +79,7 @@ def _mend_change(database: Administrator, row: Row) -> str:
     highest = database.value(_HIGHEST.format(number="change", table="changes"), (name,))
     if highest <= last:
         if database.rows(_numbers("changes", "last_change"), {"ids": [name]}):
-            raise Left("what happened there is not known")
+            raise NotMended("what happened there is not known")
         return ""
     database.change(
         "update message.conversations set last_change = %s where conversation_id = %s", (highest, name)

@@ -3,9 +3,9 @@
 `--repair` gives them to NATS and removes them. That is what instances do; a second time does no harm.
 """
 
-from messenger.admin.check.looking import Report
+from messenger.admin.check.walk import Report
 from messenger.core.administrator import Administrator
-from messenger.core.bus import Bus, BusAway
+from messenger.core.bus.connection import Bus, BusAway
 from messenger.core.schemas import SCHEMAS
 
 PAGE = 500

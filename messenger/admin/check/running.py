@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from messenger.admin.check import accounts, files, messages
 from messenger.admin.check.blobs import BlobCheck
-from messenger.admin.check.looking import Report, run_check
 from messenger.admin.check.outboxes import check_outboxes
+from messenger.admin.check.walk import Report, run_check
 from messenger.admin.progress import Progress
 from messenger.admin.running import note, run_reactor
 from messenger.core.administrator import Administrator
 from messenger.core.blobs import Blobs
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import Settings
 from messenger.core.threads import Threads
@@ -43,7 +43,7 @@ def check(settings: Settings, *, repair: bool) -> int:
 async def _beyond(
     reactor: Any, settings: Settings, database: Administrator, report: Report, *, repair: bool
 ) -> None:
-    """What needs S3 and NATS."""
+    """Run the checks that need S3 and NATS."""
     await _outboxes(reactor, settings, database, report, repair=repair)
     threads = Threads(reactor, "s3", 1, 8)
     blobs = Blobs(reactor, settings.s3, threads)

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from messenger.admin.doctor.standing import look_at_nats
-from messenger.admin.doctor.telling import Telling
+from messenger.admin.doctor.findings import Findings
+from messenger.admin.doctor.redundancy import look_at_nats
 from messenger.core.blobs import Blobs
-from messenger.core.bus import MAX_PAYLOAD, Bus, BusAway
+from messenger.core.bus.connection import MAX_PAYLOAD, Bus, BusAway
 from messenger.core.cache import Cache
 from messenger.core.lifecycle import StartError
 from messenger.core.limits.stores import CacheAway
@@ -25,39 +25,39 @@ PROBE_BYTES = 4_096
 NATS_HEADERS = 4_096  # bytes
 
 
-async def look_at_engines(reactor: Any, settings: Settings, telling: Telling) -> None:
+async def look_at_engines(reactor: Any, settings: Settings, findings: Findings) -> None:
     """All three."""
-    await _nats(reactor, settings, telling)
-    await _s3(reactor, settings, telling)
-    await _redis(reactor, settings, telling)
+    await _nats(reactor, settings, findings)
+    await _s3(reactor, settings, findings)
+    await _redis(reactor, settings, findings)
 
 
-async def _nats(reactor: Any, settings: Settings, telling: Telling) -> None:
+async def _nats(reactor: Any, settings: Settings, findings: Findings) -> None:
     bus = Bus(reactor, replace(settings.nats, wait=WAIT_SECONDS), "messenger-doctor")
     try:
         await bus.start()
     except StartError as error:
-        telling.bad(
+        findings.bad(
             "NATS", str(error), "is it up, with `-js` for JetStream, and are url, user and password right?"
         )
         return
     try:
         server = await bus.describe()
         if not await bus.stores():
-            telling.bad(
+            findings.bad(
                 "NATS stores nothing",
                 "its streams take no events. Its disk is full, most likely, or was: messages go on, slower",
                 "make room there, or make it larger; a running message service puts the streams right then",
             )
             return
     except BusAway as error:
-        telling.bad("NATS", f"does not answer ({error})", "is JetStream on (`-js`), with room on its disk?")
+        findings.bad("NATS", f"does not answer ({error})", "is JetStream on (`-js`), with room on its disk?")
         return
     finally:
         await bus.stop()
-    look_at_nats(settings, telling)
-    telling.ok("NATS", f"is version {server.version}, JetStream has its streams")
-    telling.judge(
+    look_at_nats(settings, findings)
+    findings.ok("NATS", f"is version {server.version}, JetStream has its streams")
+    findings.judge(
         server.max_payload >= MAX_PAYLOAD + NATS_HEADERS,
         "NATS max_payload",
         f"is {server.max_payload} bytes",
@@ -65,23 +65,23 @@ async def _nats(reactor: Any, settings: Settings, telling: Telling) -> None:
     )
 
 
-async def _s3(reactor: Any, settings: Settings, telling: Telling) -> None:
+async def _s3(reactor: Any, settings: Settings, findings: Findings) -> None:
     threads = Threads(reactor, "s3", 1, 8)
     await threads.start()
     try:
         blobs = Blobs(reactor, replace(settings.s3, wait=WAIT_SECONDS), threads)
         try:
             await blobs.start()
-            await _probe(blobs, telling)
+            await _probe(blobs, findings)
         finally:
             await blobs.stop()
     except StartError as error:
-        telling.bad("S3", str(error), "files can't be stored")
+        findings.bad("S3", str(error), "files can't be stored")
     finally:
         await threads.stop()
 
 
-async def _probe(blobs: Blobs, telling: Telling) -> None:
+async def _probe(blobs: Blobs, findings: Findings) -> None:
     """Put, read, list and delete a blob of a few bytes."""
     key, content = f"doctor-{token_hex(8)}", token_bytes(PROBE_BYTES)
 
@@ -114,7 +114,7 @@ async def _probe(blobs: Blobs, telling: Telling) -> None:
         except (Problem, _Other) as error:
             if isinstance(error, DiskFull | StoresNothing):
                 sure = isinstance(error, DiskFull) and error.state == DISK
-                telling.bad(
+                findings.bad(
                     "S3's disk is full" if sure else "S3's disk is full, or it fails otherwise",
                     f"{name} failed ({error.detail})",
                     "make room there, or make it larger; its own log knows why it stores nothing",
@@ -122,9 +122,9 @@ async def _probe(blobs: Blobs, telling: Telling) -> None:
                 return
             reason = error.detail if isinstance(error, Problem) else str(error)
             advice = "the key pair needs the rights to put, get, list and delete objects of the bucket"
-            telling.bad(f"S3 {name}", f"failed ({reason})", advice)
+            findings.bad(f"S3 {name}", f"failed ({reason})", advice)
             return
-    telling.ok("S3", "a blob was put, read, listed and deleted")
+    findings.ok("S3", "a blob was put, read, listed and deleted")
 
 
 class _Other(Exception):
@@ -135,20 +135,20 @@ async def _no_parts(_upload_id: str) -> None:
     """A blob of known size has no parts."""
 
 
-async def _redis(reactor: Any, settings: Settings, telling: Telling) -> None:
+async def _redis(reactor: Any, settings: Settings, findings: Findings) -> None:
     if not settings.redis.url:
-        telling.ok("Redis", "none is set: each process counts limits for itself")
+        findings.ok("Redis", "none is set: each process counts limits for itself")
         return
     try:
         cache = Cache(reactor, settings.redis)
         await cache.start()
     except StartError as error:
-        telling.bad("Redis", str(error), "put [redis] right, or leave it out")
+        findings.bad("Redis", str(error), "put [redis] right, or leave it out")
         return
     try:
         found = await cache.describe()
     except CacheAway:
-        telling.bad(
+        findings.bad(
             "Redis",
             "does not answer",
             "is it up, and are url and password right? Until then each process counts limits for itself",
@@ -156,12 +156,12 @@ async def _redis(reactor: Any, settings: Settings, telling: Telling) -> None:
         return
     finally:
         await cache.stop()
-    telling.ok("Redis", f"is version {found.version}")
+    findings.ok("Redis", f"is version {found.version}")
     if found.max_memory == 0:
-        telling.warn("Redis maxmemory", "is not set", "set one, with `maxmemory-policy volatile-ttl`")
+        findings.warn("Redis maxmemory", "is not set", "set one, with `maxmemory-policy volatile-ttl`")
     elif found.policy != "volatile-ttl":
-        telling.warn(
+        findings.warn(
             "Redis maxmemory-policy", f"is {found.policy}", "`volatile-ttl` forgets what ends soonest"
         )
     if not found.persistent:
-        telling.warn("Redis appendonly", "is off", "a restart forgets limits: set `appendonly yes`")
+        findings.warn("Redis appendonly", "is off", "a restart forgets limits: set `appendonly yes`")

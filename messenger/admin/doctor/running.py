@@ -8,12 +8,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from messenger.admin.doctor.asking import Asking
 from messenger.admin.doctor.configuration import look_at_certificates, look_at_settings
 from messenger.admin.doctor.engines import look_at_engines
+from messenger.admin.doctor.findings import Findings
 from messenger.admin.doctor.postgresql import look_at_postgresql
+from messenger.admin.doctor.requests import HttpAsker
 from messenger.admin.doctor.services import look_at_server, look_at_services
-from messenger.admin.doctor.telling import Telling
 from messenger.admin.running import run_reactor
 from messenger.core.lifecycle import StartError
 from messenger.core.room import FLOOR
@@ -28,26 +28,26 @@ DESCRIPTORS = 65_536
 def doctor(settings: Settings, data: Path | None, *, services: bool) -> int:
     """How much is wrong. `data` is the data directory of `twist messenger`, if it is one; without `services`
     the processes are left out."""
-    telling = Telling()
+    findings = Findings()
     server = None if data is None else _server(data)
     if server is not None:
         settings = _as_it_listens(settings, server)
-    look_at_settings(settings, telling)
-    look_at_certificates(settings, telling)
-    _look_at_machine(data, telling)
-    look_at_postgresql(settings, telling)
+    look_at_settings(settings, findings)
+    look_at_certificates(settings, findings)
+    _look_at_machine(data, findings)
+    look_at_postgresql(settings, findings)
 
     async def look(reactor: Any) -> None:
-        await look_at_engines(reactor, settings, telling)
-        ask = Asking(reactor, settings)
+        await look_at_engines(reactor, settings, findings)
+        ask = HttpAsker(reactor, settings)
         if services and data is not None:
-            await look_at_server(server, data, ask, telling)
+            await look_at_server(server, data, ask, findings)
         elif services:
-            await look_at_services(settings, ask, telling)
+            await look_at_services(settings, ask, findings)
 
     run_reactor(look)
-    sys.stdout.write(f"wrong: {telling.wrong}, warnings: {telling.warned}\n")
-    return telling.wrong
+    sys.stdout.write(f"wrong: {findings.wrong}, warnings: {findings.warned}\n")
+    return findings.wrong
 
 
 def _server(data: Path) -> Server | None:
@@ -67,23 +67,23 @@ def _as_it_listens(settings: Settings, server: Server) -> Settings:
     return replace(settings, **sections)
 
 
-def _look_at_machine(data: Path | None, telling: Telling) -> None:
+def _look_at_machine(data: Path | None, findings: Findings) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
-        telling.warn(
+        findings.warn(
             "descriptors",
             f"a process started from here may have {hard}",
             f"{DESCRIPTORS} hold as many sockets as the settings allow: see ulimit -Hn, LimitNOFILE",
         )
     else:
-        telling.ok("descriptors", "a process started from here may have enough")
+        findings.ok("descriptors", "a process started from here may have enough")
     if data is not None:
         disk = shutil.disk_usage(data)
         words = f"{disk.free / 2**30:.1f} of {disk.total / 2**30:.1f} GiB are free"
         if disk.free < FLOOR:
             advice = f"nothing new is stored below {FLOOR >> 20} MiB: make room, and all goes on by itself"
-            telling.bad(f"disk of {data} is full", words, advice)
+            findings.bad(f"disk of {data} is full", words, advice)
         elif disk.free < ROOM * disk.total:
-            telling.warn(f"disk of {data}", words, "make room: PostgreSQL stops on a full disk")
+            findings.warn(f"disk of {data}", words, "make room: PostgreSQL stops on a full disk")
         else:
-            telling.ok(f"disk of {data}", words)
+            findings.ok(f"disk of {data}", words)

@@ -13,7 +13,8 @@ from messenger.auth.store.transactions import (
     remove_account,
     user_of,
 )
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf, KdfAnswer, User
@@ -34,25 +35,22 @@ class AccountStore:
         )
         return bool(rows)
 
-    async def add(self, account: NewAccount, session: NewSession) -> User | NotAdded:
+    @in_transaction
+    async def add(self, tx: Transaction, account: NewAccount, session: NewSession) -> User | NotAdded:
         """Store an account with its first device and session."""
-
-        async def body(tx: Transaction) -> User | NotAdded:
-            if account.invite_hash is not None and not await _lock_invite(tx, account.invite_hash):
-                return NotAdded.invite_refused
-            user = await add_user(tx, account.user_id, account.username, account.password_hash, account.kdf)
-            if user is None:
-                return NotAdded.username_taken
-            if account.invite_hash is not None:
-                await tx.write(
-                    "update auth.invites set uses_left = uses_left - 1 where invite_hash = %s",
-                    (account.invite_hash,),
-                )
-            await add_device(tx, account.user_id, session, account.device_name)
-            await add_session(tx, account.user_id, session)
-            return user
-
-        return await self._database.transaction(body)
+        if account.invite_hash is not None and not await _lock_invite(tx, account.invite_hash):
+            return NotAdded.invite_refused
+        user = await add_user(tx, account.user_id, account.username, account.password_hash, account.kdf)
+        if user is None:
+            return NotAdded.username_taken
+        if account.invite_hash is not None:
+            await tx.write(
+                "update auth.invites set uses_left = uses_left - 1 where invite_hash = %s",
+                (account.invite_hash,),
+            )
+        await add_device(tx, account.user_id, session, account.device_name)
+        await add_session(tx, account.user_id, session)
+        return user
 
     async def credentials(self, username: str) -> Credentials | None:
         """The user of this name, unless deleted or disabled."""
@@ -70,24 +68,20 @@ class AccountStore:
         )
         return Credentials(user_of(rows[0]), rows[0][3]) if rows else None
 
+    @in_transaction
     async def set_password(
-        self, user_id: str, old_hash: str, new_hash: str, kdf: Kdf | None, keep_session: str
+        self, tx: Transaction, user_id: str, old_hash: str, new_hash: str, kdf: Kdf | None, keep_session: str
     ) -> list[Outgoing] | None:
         """Change the password and how it is derived, and end all sessions but one; None where `old_hash` is
         no longer the user's."""
-
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            if not await tx.write(
-                "update auth.users set password_hash = %s, kdf = %s"
-                " where user_id = %s and password_hash = %s",
-                (new_hash, kdf_text(kdf), user_id, old_hash),
-            ):
-                return None
-            where = "user_id = %(user_id)s and session_id <> %(kept)s"
-            ended = await end_sessions(tx, EndReason.password, where, user_id=user_id, kept=keep_session)
-            return await record(tx, ended)
-
-        return await self._database.transaction(body)
+        if not await tx.write(
+            "update auth.users set password_hash = %s, kdf = %s where user_id = %s and password_hash = %s",
+            (new_hash, kdf_text(kdf), user_id, old_hash),
+        ):
+            return None
+        where = "user_id = %(user_id)s and session_id <> %(kept)s"
+        ended = await end_sessions(tx, EndReason.password, where, user_id=user_id, kept=keep_session)
+        return await record(tx, ended)
 
     async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> bool:
         """Store the same password's new hash; False where the old one is no longer the user's."""
@@ -97,19 +91,16 @@ class AccountStore:
         )
         return bool(rows)
 
-    async def delete(self, user_id: str, password_hash: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def delete(self, tx: Transaction, user_id: str, password_hash: str) -> list[Outgoing] | None:
         """Delete all but the name; None where the hash is no longer the user's."""
-
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            if not await tx.write(
-                "update auth.users set password_hash = null, kdf = null, deleted_at = now()"
-                " where user_id = %s and password_hash = %s",
-                (user_id, password_hash),
-            ):
-                return None
-            return await remove_account(tx, user_id)
-
-        return await self._database.transaction(body)
+        if not await tx.write(
+            "update auth.users set password_hash = null, kdf = null, deleted_at = now()"
+            " where user_id = %s and password_hash = %s",
+            (user_id, password_hash),
+        ):
+            return None
+        return await remove_account(tx, user_id)
 
     # what others see
 

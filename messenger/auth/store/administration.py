@@ -4,13 +4,13 @@ Each change is written together with a row in `auth.audit` that says who did it,
 tell the services. A method that changes something gives None or False where there was nothing to change.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from messenger.auth.model import EndReason, NewKey
-from messenger.auth.store.signing_keys import SigningKeyStore, lock_rotation
+from messenger.auth.model import EndReason
+from messenger.auth.store.audit import Audit
+from messenger.auth.store.invites import InviteStore
+from messenger.auth.store.signing_keys import SigningKeyStore
 from messenger.auth.store.transactions import (
     add_user,
     end_session,
@@ -21,15 +21,12 @@ from messenger.auth.store.transactions import (
     remove_challenges,
     remove_factors,
 )
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf
-
-T = TypeVar("T")
-
-# An invite is known by the first half of its hash: long enough to be one, and of no use to register.
-_INVITE_NAME = "left(encode(invite_hash, 'hex'), 16)"
 
 _USER = """
     select u.user_id, u.username, u.created_at,
@@ -58,101 +55,14 @@ class KnownUser:
 
 
 class AdminStore:
-    """`actor` is who acts, as it is written down."""
+    """Users, their devices and sessions, as an administrator changes them; beside it what else one changes.
+    `actor` is who acts, as the audit log has it."""
 
     def __init__(self, database: Database, actor: str) -> None:
         self._database = database
-        self._keys = SigningKeyStore(database)
-        self._actor = actor
-
-    async def audit(self, limit: int) -> list[Row]:
-        """The latest actions: when, who, what, on what."""
-        return await self._database.read(
-            "select at, actor, action, subject from auth.audit order by audit_id desc limit %s", (limit,)
-        )
-
-    # signing keys
-
-    async def rotate_key(self, key: NewKey, announce: float, token_lifetime: float) -> datetime | None:
-        """Publish `key`, which signs `announce` seconds from now on; the others verify until the last token
-        of theirs has expired. When it will sign; None where another new key waits for its time."""
-
-        async def body(tx: Transaction) -> datetime | None:
-            await lock_rotation(tx)
-            if await tx.rows("select kid from auth.signing_keys where active_at > now()"):
-                return None
-            # Instances may sign with an old key until they have looked: the margin is for that, and clocks.
-            await tx.write(
-                "update auth.signing_keys set verify_until = now() + (%s + %s + 60) * interval '1 second'"
-                " where verify_until is null",
-                (announce, token_lifetime),
-            )
-            added = await tx.row(
-                "insert into auth.signing_keys (kid, public_key, private_key, active_at)"
-                " values (%s, %s, %s, now() + %s * interval '1 second') returning active_at",
-                (key.kid, key.public_key, key.private_key, announce),
-            )
-            assert added is not None
-            await self._note(tx, "keys rotate", key.kid)
-            active_at: datetime = added[0]
-            return active_at
-
-        return await self._database.transaction(body)
-
-    async def signing_key(self) -> tuple[str, bytes]:
-        """Id and sealed private part of the key that signs now."""
-        return await self._keys.signing_key()
-
-    async def keys(self) -> list[Row]:
-        """Each key's id, when it was made, signs from, verifies until, and what it does now."""
-        return await self._database.read(
-            """
-            select kid, created_at, active_at, verify_until,
-                case when verify_until <= now() then 'expired'
-                    when active_at > now() then 'announced'
-                    when active_at = (select max(active_at) from auth.signing_keys where active_at <= now())
-                        then 'signing'
-                    else 'verifying' end
-            from auth.signing_keys order by active_at desc, kid
-            """
-        )
-
-    # invites
-
-    async def add_invite(self, invite_hash: bytes, uses: int, lifetime: float) -> str:
-        """Store an invite; the id that it goes by from now on."""
-
-        async def body(tx: Transaction) -> str:
-            await tx.write(
-                "insert into auth.invites (invite_hash, uses_left, expires_at)"
-                " values (%s, %s, now() + %s * interval '1 second')",
-                (invite_hash, uses, lifetime),
-            )
-            name = invite_hash.hex()[:16]
-            await self._note(tx, "invites make", name)
-            return name
-
-        return await self._database.transaction(body)
-
-    async def invites(self, limit: int) -> list[Row]:
-        """Each invite's id, uses left, creation, expiry and state, latest first."""
-        return await self._database.read(
-            f"select {_INVITE_NAME}, uses_left, created_at, expires_at,"  # noqa: S608 - our own words
-            " case when uses_left = 0 then 'used up' when expires_at <= now() then 'expired' else 'good' end"
-            " from auth.invites order by created_at desc limit %s",
-            (limit,),
-        )
-
-    async def revoke_invite(self, name: str) -> bool:
-        """Whether there was such an invite."""
-
-        async def body(tx: Transaction) -> bool:
-            sql = f"delete from auth.invites where {_INVITE_NAME} = %s"  # noqa: S608 - our own words
-            return await self._noted(tx, "invites revoke", name, bool(await tx.write(sql, (name,))))
-
-        return await self._database.transaction(body)
-
-    # users
+        self.audit = Audit(database, actor)
+        self.signing_keys = SigningKeyStore(database)
+        self.invites = InviteStore(database, self.audit)
 
     async def users(self, after: str, limit: int) -> list[KnownUser]:
         """Users by name, those after a name."""
@@ -178,74 +88,69 @@ class AdminStore:
         )
         return read_kdf(rows[0][0]) if rows else None
 
-    async def create(self, user_id: str, username: str, password_hash: str, kdf: Kdf) -> bool:
+    @in_transaction
+    async def create(
+        self, tx: Transaction, user_id: str, username: str, password_hash: str, kdf: Kdf
+    ) -> bool:
         """Make an account without a device; False where the name was given out before."""
+        added = await add_user(tx, user_id, username, password_hash, kdf)
+        return await self.audit.noted(tx, "users create", user_id, added is not None)
 
-        async def body(tx: Transaction) -> bool:
-            added = await add_user(tx, user_id, username, password_hash, kdf)
-            return await self._noted(tx, "users create", user_id, added is not None)
-
-        return await self._database.transaction(body)
-
-    async def reset_password(self, user_id: str, password_hash: str, kdf: Kdf) -> list[Outgoing] | None:
+    @in_transaction
+    async def reset_password(
+        self, tx: Transaction, user_id: str, password_hash: str, kdf: Kdf
+    ) -> list[Outgoing] | None:
         """Set a password that the user did not choose, and end all sessions and logins under way."""
+        if not await _lock(tx, user_id):
+            return None
+        await tx.write(
+            "update auth.users set password_hash = %s, kdf = %s where user_id = %s",
+            (password_hash, kdf_text(kdf), user_id),
+        )
+        await remove_challenges(tx, user_id)
+        return await self._end(tx, user_id, EndReason.password, "users reset-password")
 
-        async def body(tx: Transaction) -> list[Outgoing]:
-            await tx.write(
-                "update auth.users set password_hash = %s, kdf = %s where user_id = %s",
-                (password_hash, kdf_text(kdf), user_id),
-            )
-            await remove_challenges(tx, user_id)
-            return await self._end(tx, user_id, EndReason.password, "users reset-password")
-
-        return await self._change(user_id, body)
-
-    async def disable(self, user_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def disable(self, tx: Transaction, user_id: str) -> list[Outgoing] | None:
         """Let the user in no more, and end all sessions."""
+        if not await _lock(tx, user_id):
+            return None
+        if not await tx.write(
+            "update auth.users set disabled_at = now() where user_id = %s and disabled_at is null",
+            (user_id,),
+        ):
+            return None
+        return await self._end(tx, user_id, EndReason.disabled, "users disable")
 
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            if not await tx.write(
-                "update auth.users set disabled_at = now() where user_id = %s and disabled_at is null",
-                (user_id,),
-            ):
-                return None
-            return await self._end(tx, user_id, EndReason.disabled, "users disable")
-
-        return await self._change(user_id, body)
-
-    async def enable(self, user_id: str) -> bool:
+    @in_transaction
+    async def enable(self, tx: Transaction, user_id: str) -> bool:
         """Let the user in again."""
+        if not await _lock(tx, user_id):
+            return False
+        found = await tx.write(
+            "update auth.users set disabled_at = null where user_id = %s and disabled_at is not null",
+            (user_id,),
+        )
+        return await self.audit.noted(tx, "users enable", user_id, bool(found))
 
-        async def body(tx: Transaction) -> bool:
-            found = await tx.write(
-                "update auth.users set disabled_at = null where user_id = %s and disabled_at is not null",
-                (user_id,),
-            )
-            return await self._noted(tx, "users enable", user_id, bool(found))
-
-        return await self._change(user_id, body) or False
-
-    async def delete(self, user_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def delete(self, tx: Transaction, user_id: str) -> list[Outgoing] | None:
         """Delete the account, as its user could; the name stays taken."""
+        if not await _lock(tx, user_id):
+            return None
+        await tx.write(
+            "update auth.users set password_hash = null, kdf = null, deleted_at = now() where user_id = %s",
+            (user_id,),
+        )
+        await self.audit.note(tx, "users delete", user_id)
+        return await remove_account(tx, user_id)
 
-        async def body(tx: Transaction) -> list[Outgoing]:
-            await tx.write(
-                "update auth.users set password_hash = null, kdf = null, deleted_at = now()"
-                " where user_id = %s",
-                (user_id,),
-            )
-            await self._note(tx, "users delete", user_id)
-            return await remove_account(tx, user_id)
-
-        return await self._change(user_id, body)
-
-    async def reset_factor(self, user_id: str) -> bool:
+    @in_transaction
+    async def reset_factor(self, tx: Transaction, user_id: str) -> bool:
         """Remove the second factor of a user who has lost it."""
-
-        async def body(tx: Transaction) -> bool:
-            return await self._noted(tx, "users reset-factor", user_id, await remove_factors(tx, user_id))
-
-        return await self._change(user_id, body) or False
+        if not await _lock(tx, user_id):
+            return False
+        return await self.audit.noted(tx, "users reset-factor", user_id, await remove_factors(tx, user_id))
 
     # devices and sessions
 
@@ -265,51 +170,31 @@ class AdminStore:
             (user_id,),
         )
 
-    async def end_session(self, session_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def end_session(self, tx: Transaction, session_id: str) -> list[Outgoing] | None:
         """End a session; its device stays."""
+        ended = await end_session(tx, EndReason.admin, session_id)
+        if not ended:
+            return None
+        await self.audit.note(tx, "sessions end", session_id)
+        return await record(tx, ended)
 
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            ended = await end_session(tx, EndReason.admin, session_id)
-            if not ended:
-                return None
-            await self._note(tx, "sessions end", session_id)
-            return await record(tx, ended)
-
-        return await self._database.transaction(body)
-
-    async def end_sessions(self, user_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def end_sessions(self, tx: Transaction, user_id: str) -> list[Outgoing] | None:
         """End all sessions of a user."""
-
-        async def body(tx: Transaction) -> list[Outgoing]:
-            return await self._end(tx, user_id, EndReason.admin, "sessions end --user")
-
-        return await self._change(user_id, body)
-
-    async def _change(self, user_id: str, body: Callable[[Transaction], Awaitable[T]]) -> T | None:
-        """Run `body` under the user's lock; None where the user is not there, or deleted."""
-
-        async def locked(tx: Transaction) -> T | None:
-            found = await tx.rows(
-                "select 1 from auth.users where user_id = %s and deleted_at is null for no key update",
-                (user_id,),
-            )
-            return await body(tx) if found else None
-
-        return await self._database.transaction(locked)
+        if not await _lock(tx, user_id):
+            return None
+        return await self._end(tx, user_id, EndReason.admin, "sessions end --user")
 
     async def _end(self, tx: Transaction, user_id: str, reason: EndReason, action: str) -> list[Outgoing]:
         ended = await end_user(tx, reason, user_id)
-        await self._note(tx, action, user_id)
+        await self.audit.note(tx, action, user_id)
         return await record(tx, ended)
 
-    async def _noted(self, tx: Transaction, action: str, subject: str, done: bool) -> bool:
-        """`done`; write it down where it is so."""
-        if done:
-            await self._note(tx, action, subject)
-        return done
 
-    async def _note(self, tx: Transaction, action: str, subject: str) -> None:
-        await tx.write(
-            "insert into auth.audit (actor, action, subject) values (%s, %s, %s)",
-            (self._actor, action, subject),
-        )
+async def _lock(tx: Transaction, user_id: str) -> bool:
+    """Lock a user; False where it is not there, or deleted."""
+    found = await tx.rows(
+        "select 1 from auth.users where user_id = %s and deleted_at is null for no key update", (user_id,)
+    )
+    return bool(found)

@@ -2,7 +2,8 @@
 
 from messenger.auth.model import EndReason
 from messenger.auth.store.transactions import end_device, end_sessions, lock_user, removed
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Device
@@ -35,58 +36,52 @@ class DeviceStore:
             for device_id, name, created_at, last_seen_at in rows
         ]
 
-    async def remove(self, user_id: str, device_id: str) -> list[Outgoing] | None:
+    @in_transaction
+    async def remove(self, tx: Transaction, user_id: str, device_id: str) -> list[Outgoing] | None:
         """Remove a device and end its session; None where the user has no such device."""
+        await lock_user(tx, user_id)
+        ended = await end_device(tx, EndReason.removed, user_id, device_id)
+        devices = await tx.rows(
+            "delete from auth.devices where device_id = %s and user_id = %s returning device_id, user_id",
+            (device_id, user_id),
+        )
+        return await record(tx, [*ended, *removed(devices)]) if devices else None
 
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            await lock_user(tx, user_id)
-            ended = await end_device(tx, EndReason.removed, user_id, device_id)
-            devices = await tx.rows(
-                "delete from auth.devices where device_id = %s and user_id = %s returning device_id, user_id",
-                (device_id, user_id),
-            )
-            return await record(tx, [*ended, *removed(devices)]) if devices else None
-
-        return await self._database.transaction(body)
-
-    async def remove_unseen(self, unseen: float) -> list[Outgoing]:
+    @in_transaction
+    async def remove_unseen(self, tx: Transaction, unseen: float) -> list[Outgoing]:
         """Remove devices not seen for `unseen` seconds, a bounded number at a time."""
-
-        async def body(tx: Transaction) -> list[Outgoing]:
-            found = await tx.rows(
-                "select device_id, user_id from auth.devices"
-                " where last_seen_at < now() - %s * interval '1 second' order by last_seen_at limit %s",
-                (unseen, SWEEP_BATCH),
-            )
-            if not found:
-                return []
-            device_ids = [row[0] for row in found]
-            users = await tx.rows(
-                "select user_id from auth.users where user_id = any(%s::uuid[])"
-                " order by user_id for no key update skip locked",
-                ([row[1] for row in found],),
-            )
-            await tx.rows(
-                "select from auth.sessions where device_id = any(%s::uuid[]) and ended_at is null"
-                " order by session_id for update",
-                (device_ids,),
-            )
-            # The time is looked at again: a login or a refresh may have come in between.
-            devices = await tx.rows(
-                """
-                delete from auth.devices
-                where device_id = any(%s::uuid[]) and user_id = any(%s::uuid[])
-                    and last_seen_at < now() - %s * interval '1 second'
-                returning device_id, user_id
-                """,
-                (device_ids, [user for (user,) in users], unseen),
-            )
-            ids = [device[0] for device in devices]
-            where = "device_id = any(%(device_ids)s::uuid[])"
-            ended = await end_sessions(tx, EndReason.removed, where, device_ids=ids)
-            return await record(tx, [*ended, *removed(devices)])
-
-        return await self._database.transaction(body)
+        found = await tx.rows(
+            "select device_id, user_id from auth.devices"
+            " where last_seen_at < now() - %s * interval '1 second' order by last_seen_at limit %s",
+            (unseen, SWEEP_BATCH),
+        )
+        if not found:
+            return []
+        device_ids = [row[0] for row in found]
+        users = await tx.rows(
+            "select user_id from auth.users where user_id = any(%s::uuid[])"
+            " order by user_id for no key update skip locked",
+            ([row[1] for row in found],),
+        )
+        await tx.rows(
+            "select from auth.sessions where device_id = any(%s::uuid[]) and ended_at is null"
+            " order by session_id for update",
+            (device_ids,),
+        )
+        # The time is looked at again: a login or a refresh may have come in between.
+        devices = await tx.rows(
+            """
+            delete from auth.devices
+            where device_id = any(%s::uuid[]) and user_id = any(%s::uuid[])
+                and last_seen_at < now() - %s * interval '1 second'
+            returning device_id, user_id
+            """,
+            (device_ids, [user for (user,) in users], unseen),
+        )
+        ids = [device[0] for device in devices]
+        where = "device_id = any(%(device_ids)s::uuid[])"
+        ended = await end_sessions(tx, EndReason.removed, where, device_ids=ids)
+        return await record(tx, [*ended, *removed(devices)])
 
     async def forget_expired(self) -> None:
         """Delete sessions, tickets, challenges and keys that are of no use any more, a bounded number."""

@@ -25,7 +25,9 @@ from messenger.auth.store.transactions import (
     remove_recovery_codes,
     user_of,
 )
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.ids import new_id
 
 _CHALLENGE = """
@@ -41,64 +43,59 @@ class FactorStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def enrol_totp(self, user_id: str, sealed: bytes) -> bool:
+    @in_transaction
+    async def enrol_totp(self, tx: Transaction, user_id: str, sealed: bytes) -> bool:
         """Store a secret that waits to be confirmed, in place of another such; False where a confirmed one
         stands or the user is gone."""
+        if await lock_user(tx, user_id) is None:
+            return False
+        # Does nothing where a confirmed one stands.
+        added = await tx.write(
+            """
+            insert into auth.factors (factor_id, user_id, kind, secret) values (%s, %s, 'totp', %s)
+            on conflict (user_id) where kind = 'totp'
+            do update set secret = excluded.secret, created_at = now(), last_step = -1
+            where auth.factors.confirmed_at is null
+            """,
+            (new_id(), user_id, sealed),
+        )
+        return bool(added)
 
-        async def body(tx: Transaction) -> bool:
-            if await lock_user(tx, user_id) is None:
-                return False
-            # Does nothing where a confirmed one stands.
-            added = await tx.write(
-                """
-                insert into auth.factors (factor_id, user_id, kind, secret) values (%s, %s, 'totp', %s)
-                on conflict (user_id) where kind = 'totp'
-                do update set secret = excluded.secret, created_at = now(), last_step = -1
-                where auth.factors.confirmed_at is null
-                """,
-                (new_id(), user_id, sealed),
-            )
-            return bool(added)
-
-        return await self._database.transaction(body)
-
+    @in_transaction
     async def confirm_totp(
-        self, user_id: str, rule: Callable[[TotpFactor], int | None], recovery_hashes: list[bytes]
+        self,
+        tx: Transaction,
+        user_id: str,
+        rule: Callable[[TotpFactor], int | None],
+        recovery_hashes: list[bytes],
     ) -> Enrolment:
         """Confirm the waiting secret where `rule` gives the step of a code, which is served by that. The
         recovery codes replace all earlier ones."""
+        await lock_user(tx, user_id)
+        factor = await _totp(tx, user_id, confirmed=False)
+        if factor is None:
+            return Enrolment.nothing_waits
+        step = rule(factor)
+        if step is None:
+            return Enrolment.wrong_code
+        await tx.write(
+            "update auth.factors set confirmed_at = now(), last_step = %s"
+            " where user_id = %s and kind = 'totp' and confirmed_at is null",
+            (step, user_id),
+        )
+        await remove_recovery_codes(tx, user_id)
+        await tx.write(
+            "insert into auth.recovery_codes (user_id, code_hash) select %s, unnest(%s::bytea[])",
+            (user_id, recovery_hashes),
+        )
+        return Enrolment.confirmed
 
-        async def body(tx: Transaction) -> Enrolment:
-            await lock_user(tx, user_id)
-            factor = await _totp(tx, user_id, confirmed=False)
-            if factor is None:
-                return Enrolment.nothing_waits
-            step = rule(factor)
-            if step is None:
-                return Enrolment.wrong_code
-            await tx.write(
-                "update auth.factors set confirmed_at = now(), last_step = %s"
-                " where user_id = %s and kind = 'totp' and confirmed_at is null",
-                (step, user_id),
-            )
-            await remove_recovery_codes(tx, user_id)
-            await tx.write(
-                "insert into auth.recovery_codes (user_id, code_hash) select %s, unnest(%s::bytea[])",
-                (user_id, recovery_hashes),
-            )
-            return Enrolment.confirmed
-
-        return await self._database.transaction(body)
-
-    async def remove_totp(self, user_id: str) -> bool:
+    @in_transaction
+    async def remove_totp(self, tx: Transaction, user_id: str) -> bool:
         """Remove the factor, confirmed or not, its recovery codes and all challenges; False where there is
         none."""
-
-        async def body(tx: Transaction) -> bool:
-            await lock_user(tx, user_id)
-            return await remove_factors(tx, user_id)
-
-        return await self._database.transaction(body)
+        await lock_user(tx, user_id)
+        return await remove_factors(tx, user_id)
 
     async def add_challenge(self, challenge: NewChallenge) -> None:
         """Store a challenge."""
@@ -124,40 +121,41 @@ class FactorStore:
         rows = await self._database.read(_CHALLENGE, (challenge_hash,))
         return _challenge(rows[0]) if rows else None
 
+    @in_transaction
     async def answer(
-        self, challenge_hash: bytes, session: NewSession, rule: Callable[[ChallengeState], Answer]
+        self,
+        tx: Transaction,
+        challenge_hash: bytes,
+        session: NewSession,
+        rule: Callable[[ChallengeState], Answer],
     ) -> Answered | None:
         """Do what `rule` says of an answer, and open `session` where that opens it; None where the challenge
         is gone."""
-
-        async def body(tx: Transaction) -> Answered | None:
-            row = await tx.row(_CHALLENGE, (challenge_hash,))
-            if row is None:
-                return None
-            user_id: str = row[0]
-            login = await login_state(tx, user_id)
-            row = await tx.row(_CHALLENGE, (challenge_hash,))  # another answer may have been quicker
-            if row is None:
-                return None
-            challenge, device_name = _challenge(row), row[6]
-            totp = await _totp(tx, user_id, confirmed=True)
-            answer = rule(ChallengeState(challenge, login, totp, await _recovery_hashes(tx, user_id)))
-            if answer.verdict is LoginVerdict.wrong_code:
-                left = await tx.row(
-                    "update auth.challenges set tries_left = tries_left - 1 where challenge_hash = %s"
-                    " returning tries_left",
-                    (challenge_hash,),
-                )
-                return Answered(answer, left[0] if left else 0, [])
-            if not answer.verdict.opens:
-                return Answered(answer, challenge.tries_left, [])
-            await _use_up(tx, user_id, answer)
-            await tx.write("delete from auth.challenges where challenge_hash = %s", (challenge_hash,))
-            new_device = answer.verdict is LoginVerdict.new_device
-            events = await open_session(tx, user_id, session, device_name, new_device=new_device)
-            return Answered(answer, 0, events)
-
-        return await self._database.transaction(body)
+        row = await tx.row(_CHALLENGE, (challenge_hash,))
+        if row is None:
+            return None
+        user_id: str = row[0]
+        login = await login_state(tx, user_id)
+        row = await tx.row(_CHALLENGE, (challenge_hash,))  # another answer may have been quicker
+        if row is None:
+            return None
+        challenge, device_name = _challenge(row), row[6]
+        totp = await _totp(tx, user_id, confirmed=True)
+        answer = rule(ChallengeState(challenge, login, totp, await _recovery_hashes(tx, user_id)))
+        if answer.verdict is LoginVerdict.wrong_code:
+            left = await tx.row(
+                "update auth.challenges set tries_left = tries_left - 1 where challenge_hash = %s"
+                " returning tries_left",
+                (challenge_hash,),
+            )
+            return Answered(answer, left[0] if left else 0, [])
+        if not answer.verdict.opens:
+            return Answered(answer, challenge.tries_left, [])
+        await _use_up(tx, user_id, answer)
+        await tx.write("delete from auth.challenges where challenge_hash = %s", (challenge_hash,))
+        new_device = answer.verdict is LoginVerdict.new_device
+        events = await open_session(tx, user_id, session, device_name, new_device=new_device)
+        return Answered(answer, 0, events)
 
 
 async def _totp(tx: Transaction, user_id: str, *, confirmed: bool) -> TotpFactor | None:

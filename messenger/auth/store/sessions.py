@@ -17,7 +17,8 @@ from messenger.auth.model import (
     Spending,
 )
 from messenger.auth.store.transactions import end_session, login_state, open_session, see_device, user_of
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.identity import Identity
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
@@ -29,66 +30,58 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @in_transaction
     async def open(
         self,
+        tx: Transaction,
         user_id: str,
         session: NewSession,
         device_name: str | None,
         rule: Callable[[LoginState], LoginVerdict],
     ) -> tuple[LoginVerdict, list[Outgoing]]:
         """Judge a login by `rule`; where that opens the session, store it and end its device's older one."""
+        verdict = rule(await login_state(tx, user_id))
+        if not verdict.opens:
+            return verdict, []
+        new_device = verdict is LoginVerdict.new_device
+        return verdict, await open_session(tx, user_id, session, device_name, new_device=new_device)
 
-        async def body(tx: Transaction) -> tuple[LoginVerdict, list[Outgoing]]:
-            verdict = rule(await login_state(tx, user_id))
-            if not verdict.opens:
-                return verdict, []
-            new_device = verdict is LoginVerdict.new_device
-            return verdict, await open_session(tx, user_id, session, device_name, new_device=new_device)
-
-        return await self._database.transaction(body)
-
+    @in_transaction
     async def refresh(
-        self, spending: Spending, rule: Callable[[SessionState], RefreshVerdict]
+        self, tx: Transaction, spending: Spending, rule: Callable[[SessionState], RefreshVerdict]
     ) -> Refreshed | None:
         """Do what `rule` decides; None where there is no such session or no such user."""
-
-        async def body(tx: Transaction) -> Refreshed | None:
-            row = await tx.row(
-                """
-                select s.refresh_hash, s.previous_hash, s.spent_at, s.expires_at, s.end_reason, now(),
-                    s.user_id, u.username, u.created_at, s.device_id, s.auth_time
-                from auth.sessions s join auth.users u on u.user_id = s.user_id and u.deleted_at is null
-                where s.session_id = %s for update of s
-                """,
-                (spending.session_id,),
+        row = await tx.row(
+            """
+            select s.refresh_hash, s.previous_hash, s.spent_at, s.expires_at, s.end_reason, now(),
+                s.user_id, u.username, u.created_at, s.device_id, s.auth_time
+            from auth.sessions s join auth.users u on u.user_id = s.user_id and u.deleted_at is null
+            where s.session_id = %s for update of s
+            """,
+            (spending.session_id,),
+        )
+        if row is None:
+            return None
+        verdict = rule(SessionState(*row[:6]))
+        user, device_id, auth_time = user_of(row[6:9]), row[9], row[10]
+        events: list[Outgoing] = []
+        if verdict is RefreshVerdict.spend:
+            await _spend(tx, spending)
+            await see_device(tx, user.user_id, device_id)
+        elif verdict is RefreshVerdict.repeat:
+            await tx.write(
+                "update auth.sessions set token_until = now() + %s * interval '1 second'"
+                " where session_id = %s",
+                (spending.token_lifetime, spending.session_id),
             )
-            if row is None:
-                return None
-            verdict = rule(SessionState(*row[:6]))
-            user, device_id, auth_time = user_of(row[6:9]), row[9], row[10]
-            events: list[Outgoing] = []
-            if verdict is RefreshVerdict.spend:
-                await _spend(tx, spending)
-                await see_device(tx, user.user_id, device_id)
-            elif verdict is RefreshVerdict.repeat:
-                await tx.write(
-                    "update auth.sessions set token_until = now() + %s * interval '1 second'"
-                    " where session_id = %s",
-                    (spending.token_lifetime, spending.session_id),
-                )
-            elif verdict is RefreshVerdict.reused:
-                events = await record(tx, await end_session(tx, EndReason.reused, spending.session_id))
-            return Refreshed(verdict, user, device_id, auth_time, events)
+        elif verdict is RefreshVerdict.reused:
+            events = await record(tx, await end_session(tx, EndReason.reused, spending.session_id))
+        return Refreshed(verdict, user, device_id, auth_time, events)
 
-        return await self._database.transaction(body)
-
-    async def end(self, session_id: str) -> list[Outgoing]:
+    @in_transaction
+    async def end(self, tx: Transaction, session_id: str) -> list[Outgoing]:
         """Log out."""
-
-        async def body(tx: Transaction) -> list[Outgoing]:
-            return await record(tx, await end_session(tx, EndReason.logout, session_id))
-
-        return await self._database.transaction(body)
+        return await record(tx, await end_session(tx, EndReason.logout, session_id))
 
     async def add_ticket(self, ticket_hash: bytes, identity: Identity, lifetime: float) -> bool:
         """Store a ticket; False where the bearer's session has ended."""

@@ -7,7 +7,8 @@ concerns a user's factors and challenges is done under the user's lock.
 from typing import Any
 
 from messenger.auth.model import EndReason, LoginState, NewSession
-from messenger.core.database import Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.transaction import Transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.wire.auth import Kdf, User

@@ -9,7 +9,7 @@ from messenger.client.e2e import KnownUser, Policy
 from messenger.client.engine import approval, directory
 from messenger.client.engine.sealing import DeviceView
 from messenger.client.engine.titles import retitle
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.errors import ContactConflict, NotFound, UnknownUser
 from messenger.client.net.api import Api
 from messenger.client.records import Person
@@ -41,20 +41,20 @@ class Asking:
         found = await self._api.user_named(username)
         if found is None or found.username != username:
             raise UnknownUser(f"There is no user {username}.")
-        if not await self._vault.run(lambda shelf: directory.name_user(shelf, found.user_id, username)):
+        if not await self._vault.run(lambda store: directory.name_user(store, found.user_id, username)):
             raise ContactConflict(f"The server names another user {username} than before: nothing is done.")
         return Person(user_id=found.user_id, username=username)
 
     async def names(self, user_ids: list[str]) -> None:
         """Have the names of these users."""
-        missing = await self._vault.run(lambda shelf: shelf.conversations.nameless(user_ids))
+        missing = await self._vault.run(lambda store: store.conversations.nameless(user_ids))
         for start in range(0, len(missing), 200):
             asked = set(missing[start : start + 200])
             found = [one for one in await self._api.lookup(sorted(asked)) if one.user_id in asked]
 
-            def put(shelf: Shelf, found: list[User] = found) -> None:
+            def put(store: Store, found: list[User] = found) -> None:
                 for one in found:
-                    directory.name_user(shelf, one.user_id, one.username)
+                    directory.name_user(store, one.user_id, one.username)
 
             await self._vault.run(put)
 
@@ -65,7 +65,7 @@ class Asking:
             said = await self._api.identities(user_id)
         except NotFound:
             return  # the account is gone; what was known stays
-        await self._vault.run(lambda shelf: directory.learn(shelf, user_id, said, self.policy))
+        await self._vault.run(lambda store: directory.learn(store, user_id, said, self.policy))
         self._fresh.add(user_id)
 
     async def ensure_fresh(self, user_ids: Iterable[str]) -> None:
@@ -81,12 +81,12 @@ class Asking:
 
     async def learn_own(self) -> None:
         """Before approval: have the own devices as the server names them, to read a grant by."""
-        said = await self._api.identities(await self._vault.run(lambda shelf: shelf.user_id))
+        said = await self._api.identities(await self._vault.run(lambda store: store.user_id))
 
-        def put(shelf: Shelf) -> None:
-            known = KnownUser(shelf.user_id)
+        def put(store: Store) -> None:
+            known = KnownUser(store.user_id)
             known.learn(said, Policy.WARN)
-            shelf.account.set("provisional", known.to_bytes())
+            store.account.set("provisional", known.to_bytes())
 
         await self._vault.run(put)
 
@@ -94,14 +94,14 @@ class Asking:
         """Have the keys of these senders, (user, device), where a device is not known."""
         now = time.monotonic()
 
-        def unknown(shelf: Shelf) -> tuple[list[tuple[str, str]], bool]:
-            waiting = not approval.judges_own(shelf)
+        def unknown(store: Store) -> tuple[list[tuple[str, str]], bool]:
+            waiting = not approval.judges_own(store)
             found = []
             for user_id, device_id in dict.fromkeys(senders):
-                own = user_id == shelf.user_id and waiting
-                if not own and device_id not in shelf.known(user_id).devices:
+                own = user_id == store.user_id and waiting
+                if not own and device_id not in store.known(user_id).devices:
                     found.append((user_id, device_id))
-            return found, waiting and any(user == shelf.user_id for user, _ in senders)
+            return found, waiting and any(user == store.user_id for user, _ in senders)
 
         missing, own = await self._vault.run(unknown)
         if own:
@@ -126,8 +126,8 @@ class Asking:
     async def know(self, conversation_ids: list[str]) -> None:
         """Have these conversations, where they are not known."""
 
-        def unknown(shelf: Shelf) -> list[str]:
-            return [one for one in dict.fromkeys(conversation_ids) if shelf.conversations.get(one) is None]
+        def unknown(store: Store) -> list[str]:
+            return [one for one in dict.fromkeys(conversation_ids) if store.conversations.get(one) is None]
 
         for conversation_id in await self._vault.run(unknown):
             await self.conversation(conversation_id)
@@ -146,15 +146,15 @@ class Asking:
         """
         members = await self._api.members(said.conversation_id)
         await self.names([one.user_id for one in members])
-        await self._vault.run(lambda shelf: take_conversation(shelf, said, members, key, peer=peer, own=own))
+        await self._vault.run(lambda store: take_conversation(store, said, members, key, peer=peer, own=own))
 
     async def all_conversations(self) -> dict[str, int]:
         """Have all conversations that are new or were changed; the last place of each."""
 
-        def stale(shelf: Shelf) -> list[Conversation]:
+        def stale(store: Store) -> list[Conversation]:
             found = []
             for one in said:
-                row = shelf.conversations.get(one.conversation_id)
+                row = store.conversations.get(one.conversation_id)
                 if row is None or row.updated_at != one.updated_at or row.ended:
                     found.append(one)
             return found
@@ -168,7 +168,7 @@ class Asking:
         """Have a conversation's members anew."""
         members = await self._api.members(conversation_id)
         await self.names([one.user_id for one in members])
-        await self._vault.run(lambda shelf: take_members(shelf, conversation_id, members))
+        await self._vault.run(lambda store: take_members(store, conversation_id, members))
 
     # devices
 
@@ -195,7 +195,7 @@ class Asking:
 
 
 def take_conversation(
-    shelf: Shelf,
+    store: Store,
     said: Conversation,
     members: list[Member],
     key: bytes | None = None,
@@ -205,42 +205,42 @@ def take_conversation(
 ) -> None:
     """Write down a conversation, and tell of a new one."""
     if said.type == "direct":
-        peer = _peer(shelf, said, members, peer)
+        peer = _peer(store, said, members, peer)
         if peer is None:
             return
-    new = shelf.conversations.take(said)
-    row = shelf.conversations.get(said.conversation_id)
+    new = store.conversations.take(said)
+    row = store.conversations.get(said.conversation_id)
     assert row is not None
     if row.type == "direct" and row.peer_id is None:
-        title = shelf.conversations.name(peer)
-        shelf.conversations.set(said.conversation_id, peer_id=peer, title=title)
+        title = store.conversations.name(peer)
+        store.conversations.set(said.conversation_id, peer_id=peer, title=title)
     elif own or row.type == "self":
-        shelf.conversations.set(said.conversation_id, type="self")
+        store.conversations.set(said.conversation_id, type="self")
         return
     elif row.type == "group":
-        retitle(shelf, said.conversation_id, said.metadata, key or row.metadata_key)
-    take_members(shelf, said.conversation_id, members, quiet=new)
+        retitle(store, said.conversation_id, said.metadata, key or row.metadata_key)
+    take_members(store, said.conversation_id, members, quiet=new)
     if new:
-        row = shelf.conversations.get(said.conversation_id)
+        row = store.conversations.get(said.conversation_id)
         assert row is not None
-        shelf.tell(events.ConversationAdded(conversation_id=said.conversation_id, title=row.title))
+        store.tell(events.ConversationAdded(conversation_id=said.conversation_id, title=row.title))
 
 
-def _peer(shelf: Shelf, said: Conversation, members: list[Member], asked: str | None) -> str | None:
+def _peer(store: Store, said: Conversation, members: list[Member], asked: str | None) -> str | None:
     """Whom a direct conversation is with: the one that is pinned, else whom it was asked for with, else who
     opened it. None, and told, where the server says another thing than before."""
-    row = shelf.conversations.get(said.conversation_id)
-    others = [one.user_id for one in members if one.user_id != shelf.user_id]
+    row = store.conversations.get(said.conversation_id)
+    others = [one.user_id for one in members if one.user_id != store.user_id]
     pinned = asked if row is None or row.peer_id is None else row.peer_id
     peer = pinned if pinned is not None else (others[0] if len(others) == 1 else None)
     if peer is None:
         if others:
-            _refuse(shelf, said, "members", "The server gives a direct conversation more than two members.")
+            _refuse(store, said, "members", "The server gives a direct conversation more than two members.")
         return None
     second = next(
         (
             one
-            for one in shelf.conversations.all()
+            for one in store.conversations.all()
             if one.type == "direct"
             and one.peer_id == peer
             and one.conversation_id != said.conversation_id
@@ -249,38 +249,38 @@ def _peer(shelf: Shelf, said: Conversation, members: list[Member], asked: str | 
         None,
     )
     if second is not None and row is None:
-        name = shelf.conversations.name(peer)
+        name = store.conversations.name(peer)
         _refuse(
-            shelf, said, "second_direct", f"The server gives out a second direct conversation with {name}."
+            store, said, "second_direct", f"The server gives out a second direct conversation with {name}."
         )
         return None
     if any(one != peer for one in others):
         _refuse(
-            shelf, said, "members", "The server lists somebody in a direct conversation who is not in it."
+            store, said, "members", "The server lists somebody in a direct conversation who is not in it."
         )
     return peer
 
 
-def _refuse(shelf: Shelf, said: Conversation, reason: str, detail: str) -> None:
+def _refuse(store: Store, said: Conversation, reason: str, detail: str) -> None:
     told = f"audience/{said.conversation_id}"
-    if shelf.account.get(told) != reason:
-        shelf.account.set(told, reason)
-        shelf.tell(events.AudienceRefused(conversation_id=said.conversation_id, reason=reason, detail=detail))
+    if store.account.get(told) != reason:
+        store.account.set(told, reason)
+        store.tell(events.AudienceRefused(conversation_id=said.conversation_id, reason=reason, detail=detail))
 
 
-def take_members(shelf: Shelf, conversation_id: str, said: list[Member], *, quiet: bool = False) -> None:
+def take_members(store: Store, conversation_id: str, said: list[Member], *, quiet: bool = False) -> None:
     """Write down who is in a conversation; who came or went without a change that says so is told."""
-    before = {one.user_id for one in shelf.conversations.members(conversation_id)}
-    shelf.conversations.take_members(conversation_id, said)
+    before = {one.user_id for one in store.conversations.members(conversation_id)}
+    store.conversations.take_members(conversation_id, said)
     after = {one.user_id: one.role for one in said}
     if quiet:
         return
     for user_id in sorted(before ^ after.keys()):
-        shelf.tell(
+        store.tell(
             events.MembershipChanged(
                 conversation_id=conversation_id,
                 user_id=user_id,
-                username=shelf.conversations.name(user_id),
+                username=store.conversations.name(user_id),
                 change="added" if user_id in after else "removed",
                 role=after.get(user_id),
                 actor_id=None,

@@ -14,7 +14,7 @@ from messenger.client import events
 from messenger.client.e2e import KnownDevice
 from messenger.client.e2e.errors import NotInAudience
 from messenger.client.engine import rosters
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.store.conversations import Row
 
 
@@ -31,20 +31,20 @@ class Audience(Struct, frozen=True):
     behind: frozenset[str] = frozenset()
 
 
-def users_of(shelf: Shelf, row: Row) -> frozenset[str]:
+def users_of(store: Store, row: Row) -> frozenset[str]:
     """The users who may read in a conversation, oneself included."""
-    own = shelf.user_id
+    own = store.user_id
     if row.type == "self":
         return frozenset((own,))
     if row.type == "direct":
         return frozenset((own,) if row.peer_id is None else (own, row.peer_id))
-    return rosters.readers(shelf, row.conversation_id) | {own}
+    return rosters.readers(store, row.conversation_id) | {own}
 
 
-def audience_of(shelf: Shelf, row: Row, listed: dict[str, str]) -> Audience:
+def audience_of(store: Store, row: Row, listed: dict[str, str]) -> Audience:
     """The audience among the devices that the server lists (with their users, as it says)."""
-    users = users_of(shelf, row)
-    found = [shelf.known(user) for user in users]
+    users = users_of(store, row)
+    found = [store.known(user) for user in users]
     behind = {one.user_id for one in found if one.behind}
     listed = {one: user for one, user in listed.items() if user not in behind}
     known = {one.device_id: one for user in found for one in user.current_devices()}
@@ -53,28 +53,28 @@ def audience_of(shelf: Shelf, row: Row, listed: dict[str, str]) -> Audience:
     return Audience(users, devices, strangers, frozenset(behind))
 
 
-def check_writer(shelf: Shelf, row: Row, user_id: str) -> None:
+def check_writer(store: Store, row: Row, user_id: str) -> None:
     """NotInAudience where somebody writes in a conversation who is not in it."""
-    if row.type in ("direct", "self") and user_id not in users_of(shelf, row):
+    if row.type in ("direct", "self") and user_id not in users_of(store, row):
         raise NotInAudience("Somebody who is not in this conversation writes in it.")
 
 
-def tell_strangers(shelf: Shelf, row: Row, found: Audience) -> None:
+def tell_strangers(store: Store, row: Row, found: Audience) -> None:
     """Tell of the devices that only the server lists, each once; not of who was in the group before (the
     roster changes first, and the server when it is asked), nor while the change that adds them may be asked
     for again."""
-    known = rosters.of(shelf, row.conversation_id)
-    awaited = row.type == "group" and rosters.change_awaited(shelf, row.conversation_id)
+    known = rosters.of(store, row.conversation_id)
+    awaited = row.type == "group" and rosters.change_awaited(store, row.conversation_id)
     for device_id, user_id in found.strangers.items():
         if known.had(user_id) or (awaited and user_id not in found.users):
             continue
         told = f"stranger/{row.conversation_id}/{device_id}"
-        if shelf.account.get(told) is not None:
+        if store.account.get(told) is not None:
             continue
-        shelf.account.set(told, user_id)
-        name = shelf.conversations.name(user_id)
+        store.account.set(told, user_id)
+        name = store.conversations.name(user_id)
         what = "a device of theirs" if user_id in found.users else "somebody who is not in this conversation"
-        shelf.tell(
+        store.tell(
             events.AudienceRefused(
                 conversation_id=row.conversation_id,
                 user_id=user_id,

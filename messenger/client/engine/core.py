@@ -17,7 +17,7 @@ from messenger.client.engine.feed import Feed
 from messenger.client.engine.inbox import Inbox
 from messenger.client.engine.publishing import Publishing
 from messenger.client.engine.sending import Sending
-from messenger.client.engine.vault import Settled, Shelf, Vault
+from messenger.client.engine.vault import Settled, Store, Vault
 from messenger.client.errors import (
     ClientError,
     SendingFailed,
@@ -100,16 +100,16 @@ class Engine:
     async def make(cls, vault: Vault, http: Http, settings: Settings) -> "Engine":
         """The engine of an open profile."""
 
-        def read(shelf: Shelf) -> tuple[tuple[str, str, str], Tokens | None, bool]:
-            membership.freeze_legacy(shelf)
-            raw = shelf.account.raw("tokens")
+        def read(store: Store) -> tuple[tuple[str, str, str], Tokens | None, bool]:
+            membership.freeze_legacy(store)
+            raw = store.account.raw("tokens")
             tokens = None if raw is None else msgspec.json.decode(raw, type=Tokens)
-            server = shelf.account.get("server") or ""
-            return (server, shelf.user_id, shelf.device_id), tokens, approved(shelf)
+            server = store.account.get("server") or ""
+            return (server, store.user_id, store.device_id), tokens, approved(store)
 
         async def remember(tokens: Tokens | None) -> None:
             raw = None if tokens is None else msgspec.json.encode(tokens)
-            await vault.run(lambda shelf: shelf.account.set("tokens", raw))
+            await vault.run(lambda store: store.account.set("tokens", raw))
 
         facts, tokens, is_approved = await vault.run(read)
         engine = cls(vault, http, SessionTokens(http, tokens, remember), settings, facts)
@@ -186,7 +186,7 @@ class Engine:
         if await self.taken(message.client_id):
             return
         # It was answered before anybody waited.
-        found = await self.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
+        found = await self.vault.run(lambda store: store.messages.get(int(message.id)))
         if found is not None and found.state == "failed":
             raise SendingFailed("The message was refused.")
 
@@ -199,7 +199,7 @@ class Engine:
         if waiter is None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters[client_id] = waiter
-            if await self.vault.run(lambda shelf: shelf.outbox.get(client_id)) is None and not waiter.done():
+            if await self.vault.run(lambda store: store.outbox.get(client_id)) is None and not waiter.done():
                 self._waiters.pop(client_id, None)
                 return False
         if self.state in OVER:
@@ -241,7 +241,7 @@ class Engine:
     async def _greeted(self, hello: frames.Hello) -> None:
         """Where the server's database has another history than was seen last, begin that."""
         now = self.tokens.now()
-        if await self.vault.run(lambda shelf: history.is_known(shelf, hello.epoch, now)):
+        if await self.vault.run(lambda store: history.is_known(store, hello.epoch, now)):
             return
         # Asked anew: what was asked before the connection may have been of the former history.
         ends = {
@@ -249,7 +249,7 @@ class Engine:
             for one in await self.api.conversations()
             if one.ended_at is None
         }
-        await self.vault.run(lambda shelf: history.begin(shelf, hello.epoch, ends, now))
+        await self.vault.run(lambda store: history.begin(store, hello.epoch, ends, now))
         self._heads = {name: end.seq for name, end in ends.items()}
         self.asking.forget_views()
 
@@ -259,7 +259,7 @@ class Engine:
             await self.asking.ensure_fresh(user_ids)
             batch = Batch.begin()
             await self.vault.run(
-                lambda shelf, c=conversation_id, b=batch: membership.take_over(shelf, b, c)  # type: ignore[misc]
+                lambda store, c=conversation_id, b=batch: membership.take_over(store, b, c)  # type: ignore[misc]
             )
 
     async def own_conversation(self) -> str:
@@ -267,12 +267,12 @@ class Engine:
 
         Whatever the server makes of it, only one's own listed devices are encrypted to in it.
         """
-        known = await self.vault.run(lambda shelf: shelf.account.get("own_conversation"))
+        known = await self.vault.run(lambda store: store.account.get("own_conversation"))
         if known is not None:
             return known
         said = await self.api.create_conversation("group", [], None, own_conversation_id(self.user_id))
         await self.asking.take(said, own=True)
-        await self.vault.run(lambda shelf: shelf.account.set("own_conversation", said.conversation_id))
+        await self.vault.run(lambda store: store.account.set("own_conversation", said.conversation_id))
         return said.conversation_id
 
     def _up(self, socket: Socket) -> None:
@@ -339,10 +339,10 @@ class Engine:
 
     async def _ended(self, reason: str) -> None:
         if reason == "taken_over":
-            await self.vault.run(lambda shelf: shelf.tell(events.TakenOver()))
+            await self.vault.run(lambda store: store.tell(events.TakenOver()))
         else:
             await self.tokens.replace(None)
-            await self.vault.run(lambda shelf: shelf.tell(events.SessionEnded(reason=reason)))
+            await self.vault.run(lambda store: store.tell(events.SessionEnded(reason=reason)))
             self._tell_state("removed" if reason == "removed" else "session_ended", reason, None)
         self._give_up(SessionExpired("The session has ended; the message waits for the next one."))
         self._synced.set()
@@ -366,7 +366,7 @@ class Engine:
                 await self.publishing.refresh()
             except (ServerUnreachable, ServerRefused, SessionExpired) as error:
                 log.debug("the own keys could not be looked after now: %s", error)
-            await self.vault.run(lambda shelf: sealing.forget_sent(shelf, self.tokens.now()))
+            await self.vault.run(lambda store: sealing.forget_sent(store, self.tokens.now()))
 
     async def _ask_for_roster(self, conversation_id: str) -> None:
         """Messages wait for a roster that should have come with them."""
@@ -384,5 +384,5 @@ class Engine:
             for conversation_id in await self.vault.run(rosters.lacked):
                 await self._ask_for_roster(conversation_id)
             if self.connection.socket is not None:
-                await self.vault.run(lambda shelf: history.still_seen(shelf, self.tokens.now()))
+                await self.vault.run(lambda store: history.still_seen(store, self.tokens.now()))
             await asyncio.sleep(EXPIRE_EVERY)

@@ -21,74 +21,74 @@ from messenger.client.e2e.errors import EncryptionError
 from messenger.client.engine import rosters
 from messenger.client.engine.naming import reason_of
 from messenger.client.engine.telling import tell_member
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.errors import IdentityRefused
 from messenger.wire.keys import Bundle, Identities
 
 MOST_WAITING = 10  # as many as a user has devices; a hostile server may name any number
 
 
-def learn(shelf: Shelf, user_id: str, said: Identities, policy: Policy) -> None:
+def learn(store: Store, user_id: str, said: Identities, policy: Policy) -> None:
     """Take in a user's account key and devices. For oneself only the own account key vouches."""
-    known = shelf.known(user_id)
-    if user_id == shelf.user_id:
+    known = store.known(user_id)
+    if user_id == store.user_id:
         if known.account_key is None:
             return  # not approved yet: nothing to judge by
         policy = Policy.REFUSE
     first = not known.devices
     found = known.learn(said, policy)
     known.stamp_removed(time.time())
-    shelf.states.save(user_id, known)
-    tell(shelf, found, quiet=first)
-    if user_id == shelf.user_id:
-        _tell_waiting(shelf, said)
+    store.states.save(user_id, known)
+    tell(store, found, quiet=first)
+    if user_id == store.user_id:
+        _tell_waiting(store, said)
 
 
-def _tell_waiting(shelf: Shelf, said: Identities) -> None:
+def _tell_waiting(store: Store, said: Identities) -> None:
     """Tell of own devices that ask to be approved, each once for as long as it waits."""
     pending = said.pending if isinstance(said.pending, list) else []
-    waiting = [one.device_id for one in pending if one.device_id != shelf.device_id][:MOST_WAITING]
-    told = (shelf.account.get("waiting") or "").split()
+    waiting = [one.device_id for one in pending if one.device_id != store.device_id][:MOST_WAITING]
+    told = (store.account.get("waiting") or "").split()
     for device_id in waiting:
         if device_id not in told:
-            shelf.tell(events.DeviceWaiting(device_id=device_id))
+            store.tell(events.DeviceWaiting(device_id=device_id))
     if waiting != told:
-        shelf.account.set("waiting", " ".join(waiting))
+        store.account.set("waiting", " ".join(waiting))
 
 
-def name_user(shelf: Shelf, user_id: str, username: str) -> bool:
+def name_user(store: Store, user_id: str, username: str) -> bool:
     """Pin a user's name as the server says it; False, and told, where it goes against what is pinned."""
-    known, holder = shelf.conversations.named(user_id), shelf.conversations.user_named(username)
+    known, holder = store.conversations.named(user_id), store.conversations.user_named(username)
     if known == username:
         return True
     if known is None and holder is None:
-        shelf.conversations.put_person(user_id, username)
+        store.conversations.put_person(user_id, username)
         return True
     if known is not None:
         detail = f"The server calls {known} {username} now. {known} stays, and {username} is not believed."
     else:
         detail = f"The server gives the name {username} to another user than before. It is not believed."
     told = f"contact/{user_id}/{username}"
-    if shelf.account.get(told) is None:
-        shelf.account.set(told, "told")
+    if store.account.get(told) is None:
+        store.account.set(told, "told")
         reason = "renamed" if known is not None else "another_user"
-        shelf.tell(
+        store.tell(
             events.ContactRefused(user_id=user_id, username=known or username, reason=reason, detail=detail)
         )
     return False
 
 
-def begin_sessions(shelf: Shelf, bundles: list[Bundle]) -> None:
+def begin_sessions(store: Store, bundles: list[Bundle]) -> None:
     """Begin a session by each bundle. IdentityRefused where one does not hold, which is told too."""
-    keys = shelf.keys()
+    keys = store.keys()
     for bundle in bundles:
         try:
-            shelf.known(bundle.user_id).check_bundle(bundle)
-            sessions = shelf.sessions(bundle.user_id, bundle.device_id)
+            store.known(bundle.user_id).check_bundle(bundle)
+            sessions = store.sessions(bundle.user_id, bundle.device_id)
             sessions.start(keys, bundle, now=time.time())
         except EncryptionError as error:
             raise Refusal(bundle.user_id, bundle.device_id, error) from None
-        shelf.states.save(bundle.device_id, sessions)
+        store.states.save(bundle.device_id, sessions)
 
 
 class Refusal(IdentityRefused):
@@ -100,12 +100,12 @@ class Refusal(IdentityRefused):
         self.device_id = device_id
 
 
-def tell_refusal(shelf: Shelf, refusal: Refusal) -> None:
+def tell_refusal(store: Store, refusal: Refusal) -> None:
     """Have the application know that keys of the server's do not hold."""
-    shelf.tell(
+    store.tell(
         events.KeysRefused(
             user_id=refusal.user_id,
-            username=shelf.conversations.name(refusal.user_id),
+            username=store.conversations.name(refusal.user_id),
             device_id=refusal.device_id,
             reason=refusal.code,
             detail=str(refusal),
@@ -113,12 +113,12 @@ def tell_refusal(shelf: Shelf, refusal: Refusal) -> None:
     )
 
 
-def tell(shelf: Shelf, found: list[TrustEvent], *, quiet: bool) -> None:
+def tell(store: Store, found: list[TrustEvent], *, quiet: bool) -> None:
     """Write the events. `quiet`: the user was not known before, so that its devices are no news."""
     for event in found:
-        name = shelf.conversations.name(event.user_id)
+        name = store.conversations.name(event.user_id)
         if isinstance(event, AccountKeyHasChanged):
-            shelf.tell(
+            store.tell(
                 events.IdentityChanged(
                     user_id=event.user_id,
                     username=name,
@@ -126,11 +126,11 @@ def tell(shelf: Shelf, found: list[TrustEvent], *, quiet: bool) -> None:
                     accepted=event.accepted,
                 )
             )
-            _tell_unconfirmed(shelf, event)
+            _tell_unconfirmed(store, event)
         elif isinstance(event, DeviceRefused):
-            if _repeated(shelf, event):
+            if _repeated(store, event):
                 continue
-            shelf.tell(
+            store.tell(
                 events.DeviceRefused(
                     user_id=event.user_id,
                     username=name,
@@ -140,10 +140,10 @@ def tell(shelf: Shelf, found: list[TrustEvent], *, quiet: bool) -> None:
                 )
             )
         elif isinstance(event, ListRefused):
-            _tell_list(shelf, event, name)
+            _tell_list(store, event, name)
         elif isinstance(event, DeviceAdded | DeviceRemoved):
             if not quiet:
-                shelf.tell(
+                store.tell(
                     events.DeviceListChanged(
                         user_id=event.user_id,
                         username=name,
@@ -155,20 +155,20 @@ def tell(shelf: Shelf, found: list[TrustEvent], *, quiet: bool) -> None:
             assert isinstance(event, AccountKeyPinned)
 
 
-def _tell_unconfirmed(shelf: Shelf, event: AccountKeyHasChanged) -> None:
+def _tell_unconfirmed(store: Store, event: AccountKeyHasChanged) -> None:
     """In each group whose roster names the old account key the user gets nothing until that is confirmed."""
-    for conversation_id in shelf.conversations.with_member(event.user_id):
-        standing = rosters.current(shelf, conversation_id)
+    for conversation_id in store.conversations.with_member(event.user_id):
+        standing = rosters.current(store, conversation_id)
         entry = None if standing is None else standing.member(event.user_id)
         if entry is not None and entry.account_key == event.old:
-            tell_member(shelf, conversation_id, entry, "unconfirmed", None)
+            tell_member(store, conversation_id, entry, "unconfirmed", None)
 
 
-def _tell_list(shelf: Shelf, event: ListRefused, name: str) -> None:
+def _tell_list(store: Store, event: ListRefused, name: str) -> None:
     told, reason = f"list/{event.user_id}", f"{reason_of(event.error)}: {event.error}"
-    if shelf.account.get(told) != reason:
-        shelf.account.set(told, reason)
-        shelf.tell(
+    if store.account.get(told) != reason:
+        store.account.set(told, reason)
+        store.tell(
             events.KeysRefused(
                 user_id=event.user_id,
                 username=name,
@@ -178,11 +178,11 @@ def _tell_list(shelf: Shelf, event: ListRefused, name: str) -> None:
         )
 
 
-def _repeated(shelf: Shelf, event: DeviceRefused) -> bool:
+def _repeated(store: Store, event: DeviceRefused) -> bool:
     """Whether this very refusal was told before: the server may list the device for as long as it likes."""
     name = f"refused/{event.device_id}"
     reason = reason_of(event.error)
-    if shelf.account.get(name) == reason:
+    if store.account.get(name) == reason:
         return True
-    shelf.account.set(name, reason)
+    store.account.set(name, reason)
     return False

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.events import Event
 
 PAGE = 100
@@ -40,11 +40,11 @@ class Feed:
         if self._taken:
             raise RuntimeError("Somebody iterates over this client's events already.")
         self._taken = True
-        position = await self._vault.run(lambda shelf: shelf.journal.handled) if after is None else after
+        position = await self._vault.run(lambda store: store.journal.handled) if after is None else after
         try:
             while not self._closed:
                 self._something.clear()
-                page = await self._vault.run(lambda shelf, p=position: shelf.journal.after(p, PAGE))  # type: ignore[misc]
+                page = await self._vault.run(lambda store, p=position: store.journal.after(p, PAGE))  # type: ignore[misc]
                 for event in page:
                     yield event
                     self._position = position = event.position
@@ -65,8 +65,8 @@ class Feed:
     async def handled(self, position: int) -> None:
         """The application has taken everything up to this position."""
 
-        def put(shelf: Shelf) -> None:
-            if position > shelf.journal.handled:
-                shelf.journal.set_handled(position)
+        def put(store: Store) -> None:
+            if position > store.journal.handled:
+                store.journal.set_handled(position)
 
         await self._vault.run(put)

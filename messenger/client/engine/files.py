@@ -20,7 +20,7 @@ from messenger.client.e2e import (
 )
 from messenger.client.e2e.errors import FileError, Malformed
 from messenger.client.engine.naming import reason_of
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.errors import ClientError, FileDamaged
 from messenger.client.net.api import Api
 
@@ -121,10 +121,10 @@ def _settle(out: Any, fresh: Path, path: Path, overwrite: bool) -> None:
         os.link(fresh, path)  # unlike a rename, this never replaces what has come meanwhile
 
 
-def _reject(shelf: Shelf, reference: FileReference, error: FileError | Malformed) -> None:
-    found = shelf.messages.file(reference.file_id)
+def _reject(store: Store, reference: FileReference, error: FileError | Malformed) -> None:
+    found = store.messages.file(reference.file_id)
     message = None if found is None else found[0]
-    shelf.tell(
+    store.tell(
         events.FileRejected(
             file_id=reference.file_id,
             conversation_id=None if message is None else message.conversation_id,

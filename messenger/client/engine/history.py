@@ -19,7 +19,7 @@ from messenger.client import events
 from messenger.client.e2e import Known, ResendRequest, SentMessage
 from messenger.client.e2e.bodies import encode_body
 from messenger.client.engine import order
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.store.conversations import Row
 from messenger.client.store.outbox import Queued
 from messenger.wire.conversations import Message
@@ -37,83 +37,83 @@ class End:
     change: int
 
 
-def is_known(shelf: Shelf, epoch: str, now: float) -> bool:
+def is_known(store: Store, epoch: str, now: float) -> bool:
     """Whether the server's history is the one that was seen last, or the first that is seen."""
-    known = shelf.account.get(_EPOCH)
+    known = store.account.get(_EPOCH)
     if known is not None and epoch not in ("", known):
         return False
     if epoch:
-        shelf.account.set(_EPOCH, epoch)
-        still_seen(shelf, now)
+        store.account.set(_EPOCH, epoch)
+        still_seen(store, now)
     return True
 
 
-def still_seen(shelf: Shelf, now: float) -> None:
+def still_seen(store: Store, now: float) -> None:
     """The connection stands: the history is what it was until now."""
-    shelf.account.set(_SEEN, str(int(now)))
-    shelf.history.prune(now - LOST_SECONDS)
-    shelf.history.end_doubts(now)
+    store.account.set(_SEEN, str(int(now)))
+    store.history.prune(now - LOST_SECONDS)
+    store.history.end_doubts(now)
 
 
-def begin(shelf: Shelf, epoch: str, ends: Mapping[str, End], now: float) -> None:
+def begin(store: Store, epoch: str, ends: Mapping[str, End], now: float) -> None:
     """Another history begins, in which conversations end where `ends` says."""
-    since = float(shelf.account.get(_SEEN) or now) - LOST_SECONDS
-    shelf.account.set(_EPOCH, epoch)
-    shelf.account.set(_SEEN, str(int(now)))
+    since = float(store.account.get(_SEEN) or now) - LOST_SECONDS
+    store.account.set(_EPOCH, epoch)
+    store.account.set(_SEEN, str(int(now)))
     doubted = 0
-    for row in shelf.conversations.all():
+    for row in store.conversations.all():
         end = ends.get(row.conversation_id)
         if end is not None:
-            doubted += _doubt(shelf, row, end, since, now)
-    again = _send_again(shelf)
+            doubted += _doubt(store, row, end, since, now)
+    again = _send_again(store)
     detail = "The server says that its database was replaced by a copy, which may lack the last minutes."
-    shelf.tell(events.HistoryRestarted(doubted=doubted, sent_again=again, detail=detail))
+    store.tell(events.HistoryRestarted(doubted=doubted, sent_again=again, detail=detail))
 
 
-def _doubt(shelf: Shelf, row: Row, end: End, since: float, now: float) -> int:
+def _doubt(store: Store, row: Row, end: End, since: float, now: float) -> int:
     """Forget what may be gone of a conversation; how many places these are."""
     name, place = row.conversation_id, row.place
-    first = shelf.history.doubt(name, since, now + DOUBT_SECONDS)
+    first = store.history.doubt(name, since, now + DOUBT_SECONDS)
     if row.change_place is not None:
-        shelf.conversations.set(name, change_place=min(row.change_place, end.change))
+        store.conversations.set(name, change_place=min(row.change_place, end.change))
     if first is None or place is None:
         return 0
-    shelf.conversations.set(name, doubt_from=first, doubt_until=int(now + DOUBT_SECONDS))
+    store.conversations.set(name, doubt_from=first, doubt_until=int(now + DOUBT_SECONDS))
     # Places above the end that a failover does not explain stand, and what comes there is told.
-    shelf.conversations.set(name, place=min(place, max(end.seq, first - 1)))
-    return len(shelf.history.doubted(name, place))
+    store.conversations.set(name, place=min(place, max(end.seq, first - 1)))
+    return len(store.history.doubted(name, place))
 
 
-def _send_again(shelf: Shelf) -> int:
+def _send_again(store: Store) -> int:
     count = 0
-    for client_id, kind in shelf.history.answered():
-        sent = shelf.states.get(SentMessage, client_id)
+    for client_id, kind in store.history.answered():
+        sent = store.states.get(SentMessage, client_id)
         if sent is None and kind != "control":
-            shelf.history.drop(client_id)  # it was taken away meanwhile
+            store.history.drop(client_id)  # it was taken away meanwhile
             continue
         # What a device has said to one that asked has nothing here that says it again: the bytes do.
         body = ResendRequest(client_id=client_id) if sent is None else cast(Known, sent.body())
-        shelf.history.send_again(client_id, bytes(encode_body(body)))
+        store.history.send_again(client_id, bytes(encode_body(body)))
         count += 1
     return count
 
 
-def came_before(shelf: Shelf, row: Row, message: Message) -> bool:
+def came_before(store: Store, row: Row, message: Message) -> bool:
     """Whether a message that shows at a place is one that was taken in before the history changed."""
     name = row.conversation_id
-    if not shelf.history.came_before(name, message.sender_device_id, message.client_id):
+    if not store.history.came_before(name, message.sender_device_id, message.client_id):
         return False
-    known = shelf.messages.find(name, message.sender_device_id, message.client_id)
+    known = store.messages.find(name, message.sender_device_id, message.client_id)
     if known is not None:
-        shelf.messages.moved(int(known.id), message.seq)
+        store.messages.moved(int(known.id), message.seq)
     if message.deleted:
-        order.gone(shelf, name, message.seq)
+        order.gone(store, name, message.seq)
     return True
 
 
-def settled_again(shelf: Shelf, queued: Queued, seq: int) -> None:
+def settled_again(store: Store, queued: Queued, seq: int) -> None:
     """An own message that went out again has its place, perhaps the one that it had."""
-    shelf.history.came_before(queued.conversation_id, shelf.device_id, queued.client_id)
-    message = shelf.messages.find(queued.conversation_id, shelf.device_id, queued.client_id)
+    store.history.came_before(queued.conversation_id, store.device_id, queued.client_id)
+    message = store.messages.find(queued.conversation_id, store.device_id, queued.client_id)
     if message is not None:
-        shelf.messages.moved(int(message.id), seq)
+        store.messages.moved(int(message.id), seq)

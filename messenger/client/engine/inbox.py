@@ -18,7 +18,7 @@ from messenger.client.engine.batch import Batch
 from messenger.client.engine.receiving import Behind, give_up
 from messenger.client.engine.run import Asked, Durable, Lacks, Taken, attempt
 from messenger.client.engine.sending import Sending
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.errors import NotFound, ServerRefused, ServerUnreachable, SessionExpired
 from messenger.client.net.api import Api
 from messenger.client.net.socket import ErrorFrame, ServerFrame, Socket
@@ -91,7 +91,7 @@ class Inbox:
             self._committed(socket, batch, found)
             run = found.rest
             if run:
-                await self._asking.learn(await self._vault.run(lambda shelf: shelf.user_id))
+                await self._asking.learn(await self._vault.run(lambda store: store.user_id))
                 asked = Asked(filled=asked.filled)
 
     async def _ask(self, socket: Socket, lacks: Lacks, run: list[Durable], asked: Asked) -> None:
@@ -146,7 +146,7 @@ class Inbox:
 
     async def fetch(self, socket: Socket, conversation_id: str, last_seq: int) -> None:
         """Fetch what is missing up to a place, the last one of the conversation as the server says."""
-        holes = await self._vault.run(lambda shelf: missing(shelf, conversation_id, last_seq))
+        holes = await self._vault.run(lambda store: missing(store, conversation_id, last_seq))
         if not holes and last_seq and conversation_id not in self._looked:
             self._looked.add(conversation_id)
             holes = await self._unknown(conversation_id, last_seq)
@@ -159,7 +159,7 @@ class Inbox:
         while True:
             batch = Batch.begin(frozenset(asked))
             try:
-                await self._vault.run(lambda shelf, b=batch: give_up(shelf, b))  # type: ignore[misc]
+                await self._vault.run(lambda store, b=batch: give_up(store, b))  # type: ignore[misc]
             except Behind as behind:
                 asked.add(behind.user_id)
                 try:
@@ -176,7 +176,7 @@ class Inbox:
         """The last places of a conversation of which this profile knows none, where they hold messages of
         this very device: then it was restored from a copy that is older than the conversation."""
         own, row = await self._vault.run(
-            lambda shelf: (shelf.device_id, shelf.conversations.get(conversation_id))
+            lambda store: (store.device_id, store.conversations.get(conversation_id))
         )
         if row is None or row.place is not None or row.ended:
             return []
@@ -190,7 +190,7 @@ class Inbox:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 while True:
                     progressed = self._progressed
-                    row = await self._vault.run(lambda shelf: shelf.conversations.get(conversation_id))
+                    row = await self._vault.run(lambda store: store.conversations.get(conversation_id))
                     if row is None or row.place is None or row.place >= seq:
                         return
                     await progressed.wait()
@@ -235,12 +235,12 @@ class Inbox:
             self.on_prekeys()
 
     async def _take_receipt(self, frame: frames.Receipt) -> None:
-        def put(shelf: Shelf) -> tuple[bool, str]:
-            news = shelf.conversations.receipt(frame.conversation_id, frame.user_id, frame.kind, frame.seq)
-            row = shelf.conversations.get(frame.conversation_id)
-            if row is not None and frame.kind == "read" and frame.user_id == shelf.user_id:
-                shelf.conversations.set(frame.conversation_id, read_seq=max(row.read_seq, frame.seq))
-            return news, shelf.conversations.name(frame.user_id)
+        def put(store: Store) -> tuple[bool, str]:
+            news = store.conversations.receipt(frame.conversation_id, frame.user_id, frame.kind, frame.seq)
+            row = store.conversations.get(frame.conversation_id)
+            if row is not None and frame.kind == "read" and frame.user_id == store.user_id:
+                store.conversations.set(frame.conversation_id, read_seq=max(row.read_seq, frame.seq))
+            return news, store.conversations.name(frame.user_id)
 
         news, name = await self._vault.run(put)
         if news:
@@ -256,7 +256,7 @@ class Inbox:
 
     async def _take_device(self, frame: frames.DeviceFrame) -> None:
         for conversation_id in await self._vault.run(
-            lambda shelf: shelf.conversations.with_member(frame.user_id)
+            lambda store: store.conversations.with_member(frame.user_id)
         ):
             self._asking.forget_view(conversation_id)
         self._asking.stale(frame.user_id)
@@ -264,16 +264,16 @@ class Inbox:
 
     async def _name(self, user_id: str) -> str:
         await self._asking.names([user_id])
-        return await self._vault.run(lambda shelf: shelf.conversations.name(user_id))
+        return await self._vault.run(lambda store: store.conversations.name(user_id))
 
 
-def missing(shelf: Shelf, conversation_id: str, last_seq: int) -> list[int]:
+def missing(store: Store, conversation_id: str, last_seq: int) -> list[int]:
     """The places of a conversation that are not known, or are in doubt, up to the one that the server says is
     its last."""
-    row = shelf.conversations.get(conversation_id)
+    row = store.conversations.get(conversation_id)
     if row is None or row.place is None or row.ended:
         return []
-    doubted = shelf.history.doubted(conversation_id, min(row.place, last_seq))
+    doubted = store.history.doubted(conversation_id, min(row.place, last_seq))
     if row.place >= last_seq:
         return doubted
-    return doubted + shelf.conversations.holes(conversation_id, row.place, last_seq + 1)
+    return doubted + store.conversations.holes(conversation_id, row.place, last_seq + 1)

@@ -7,34 +7,34 @@ from messenger.client.e2e import Gap, Late, Payload, Progress, ResendRequests
 from messenger.client.e2e.payload import Seen
 from messenger.client.e2e.seen import MOST, differs, seen_of
 from messenger.client.engine.telling import warn, warn_of
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.store.conversations import PLACES_KEPT, Row
 from messenger.wire.conversations import Message
 from messenger.wire.times import rfc3339
 
 
-def take_place(shelf: Shelf, row: Row, message: Message) -> bool:
+def take_place(store: Store, row: Row, message: Message) -> bool:
     """Write down who wrote at a place, and tell of holes; False where the place was known before."""
-    known = shelf.conversations.place(row.conversation_id, message.seq)
+    known = store.conversations.place(row.conversation_id, message.seq)
     if known is not None:
         if known != (message.sender_device_id, message.client_id):
             detail = f"The server has put another message at place {message.seq} than it held before."
-            warn(shelf, message, events.HistoryRewritten, "replaced", detail)
+            warn(store, message, events.HistoryRewritten, "replaced", detail)
         elif message.deleted:
-            gone(shelf, row.conversation_id, message.seq)
+            gone(store, row.conversation_id, message.seq)
         return False
     place = row.place if row.place is not None else message.seq - 1
     if message.seq <= place and not _in_doubt(row, message.seq):
         if message.seq <= place - PLACES_KEPT:
             return False  # that far back nothing is remembered
         detail = f"Place {message.seq} comes after place {place}."
-        warn(shelf, message, events.MessagesReordered, "place_came_late", detail)
+        warn(store, message, events.MessagesReordered, "place_came_late", detail)
     elif message.seq > place + 1:
-        _tell_holes(shelf, row, place, message.seq)
-    shelf.conversations.put_place(
+        _tell_holes(store, row, place, message.seq)
+    store.conversations.put_place(
         row.conversation_id, message.seq, message.sender_device_id, message.client_id
     )
-    shelf.conversations.set(row.conversation_id, place=max(place, message.seq))
+    store.conversations.set(row.conversation_id, place=max(place, message.seq))
     return True
 
 
@@ -45,10 +45,10 @@ def _in_doubt(row: Row, seq: int) -> bool:
     return seq >= row.doubt_from and time.time() < row.doubt_until
 
 
-def _tell_holes(shelf: Shelf, row: Row, place: int, seq: int) -> None:
-    holes = shelf.conversations.holes(row.conversation_id, place, seq)
+def _tell_holes(store: Store, row: Row, place: int, seq: int) -> None:
+    holes = store.conversations.holes(row.conversation_id, place, seq)
     if holes:
-        shelf.tell(
+        store.tell(
             events.MessagesMissing(
                 conversation_id=row.conversation_id,
                 seq=holes[0],
@@ -59,14 +59,14 @@ def _tell_holes(shelf: Shelf, row: Row, place: int, seq: int) -> None:
         )
 
 
-def gone(shelf: Shelf, conversation_id: str, seq: int) -> None:
+def gone(store: Store, conversation_id: str, seq: int) -> None:
     """The server says that a message was deleted or has expired: that is told, and removes nothing here."""
-    message = shelf.messages.at(conversation_id, seq)
+    message = store.messages.at(conversation_id, seq)
     if message is not None and (message.state == "deleted" or message.gone):
         return
     if message is not None:
-        shelf.messages.set_gone(int(message.id))
-    shelf.tell(
+        store.messages.set_gone(int(message.id))
+    store.tell(
         events.GoneFromServer(
             conversation_id=conversation_id, message_id=None if message is None else message.id, seq=seq
         )
@@ -76,51 +76,51 @@ def gone(shelf: Shelf, conversation_id: str, seq: int) -> None:
 # the sender's own numbers
 
 
-def progress_of(shelf: Shelf, conversation_id: str, device_id: str) -> Progress:
+def progress_of(store: Store, conversation_id: str, device_id: str) -> Progress:
     """How far a device has come in a conversation; to be changed, and stored with the transaction."""
     name = f"{conversation_id}/{device_id}"
-    found = shelf.states.get(Progress, name) or Progress()
-    shelf.states.save(name, found)
+    found = store.states.get(Progress, name) or Progress()
+    store.states.save(name, found)
     return found
 
 
-def go_away(shelf: Shelf, conversation_id: str) -> None:
+def go_away(store: Store, conversation_id: str) -> None:
     """This user is in a group no more: if it comes back, each sender names its next number with a chain."""
-    for name in shelf.states.keys(Progress):
-        progress = shelf.states.get(Progress, name) if name.startswith(f"{conversation_id}/") else None
+    for name in store.states.keys(Progress):
+        progress = store.states.get(Progress, name) if name.startswith(f"{conversation_id}/") else None
         if progress is not None:
             progress.go_away()
-            shelf.states.save(name, progress)
+            store.states.save(name, progress)
 
 
-def see_number(shelf: Shelf, message: Message, number: int, *, again: bool = False) -> None:
+def see_number(store: Store, message: Message, number: int, *, again: bool = False) -> None:
     """Compare the sender's own number with what came before. ReplayedMessage. `again`: it was asked for, so
     that it comes late of course."""
-    requests = shelf.states.get(ResendRequests, "own")
+    requests = store.states.get(ResendRequests, "own")
     waiting = requests is not None and requests.open_to(message.conversation_id, message.sender_device_id)
-    verdict = progress_of(shelf, message.conversation_id, message.sender_device_id).see(
+    verdict = progress_of(store, message.conversation_id, message.sender_device_id).see(
         number, waiting=waiting
     )
     if isinstance(verdict, Gap) and verdict.untold:
         first, last = verdict.missing[0][0], verdict.missing[-1][1]
         detail = f"The sender's messages {first} to {last} were held back."
-        warn(shelf, message, events.MessagesMissing, "held_back", detail, count=verdict.untold)
+        warn(store, message, events.MessagesMissing, "held_back", detail, count=verdict.untold)
     elif isinstance(verdict, Late) and not again:
         detail = f"The sender's message {number} comes after later ones."
-        warn(shelf, message, events.MessagesReordered, "reordered", detail)
+        warn(store, message, events.MessagesReordered, "reordered", detail)
 
 
 def question_ended(
-    shelf: Shelf, conversation_id: str, device_id: str, user_id: str | None, *, late: bool = False
+    store: Store, conversation_id: str, device_id: str, user_id: str | None, *, late: bool = False
 ) -> None:
     """Where no message of a device is asked for any more, tell what is still missing of it. `late`: after a
     day without an answer also while others are asked for, or the server could keep questions open."""
-    requests = shelf.states.get(ResendRequests, "own")
+    requests = store.states.get(ResendRequests, "own")
     if not late and requests is not None and requests.open_to(conversation_id, device_id):
         return
-    for first, last in progress_of(shelf, conversation_id, device_id).question_ended():
+    for first, last in progress_of(store, conversation_id, device_id).question_ended():
         warn_of(
-            shelf,
+            store,
             events.MessagesMissing,
             "held_back",
             f"The sender's messages {first} to {last} were held back.",
@@ -135,37 +135,37 @@ def question_ended(
 # what others were shown
 
 
-def seen(shelf: Shelf, row: Row) -> Seen | None:
+def seen(store: Store, row: Row) -> Seen | None:
     """What this device holds at the last places of a conversation."""
     if row.place is None:
         return None
-    places = shelf.conversations.places(row.conversation_id, row.place - MOST + 1, row.place)
+    places = store.conversations.places(row.conversation_id, row.place - MOST + 1, row.place)
     return seen_of(row.conversation_id, places)
 
 
-def _of_a_lost_history(shelf: Shelf, payload: Payload, said: Seen) -> bool:
+def _of_a_lost_history(store: Store, payload: Payload, said: Seen) -> bool:
     """Whether this was written before its sender knew that the history had changed, of places since then: a
     message that goes out again says what it said."""
-    row = shelf.conversations.get(payload.conversation_id)
+    row = store.conversations.get(payload.conversation_id)
     if row is None or row.doubt_from is None or row.doubt_until is None or said.seq < row.doubt_from:
         return False
     return payload.sent_at < rfc3339(row.doubt_until * 1000)
 
 
-def compare_seen(shelf: Shelf, message: Message, payload: Payload) -> None:
+def compare_seen(store: Store, message: Message, payload: Payload) -> None:
     """Compare what a sender holds with what is here; another history is told, once until they agree again."""
     said = payload.seen
-    if said is None or _of_a_lost_history(shelf, payload, said):
+    if said is None or _of_a_lost_history(store, payload, said):
         return
     places = []
     if said.first <= said.seq < said.first + MOST:
-        places = shelf.conversations.places(payload.conversation_id, said.first, said.seq)
+        places = store.conversations.places(payload.conversation_id, said.first, said.seq)
     told = f"differs/{payload.conversation_id}/{payload.sender_device_id}"
     if not differs(said, payload.conversation_id, message.seq, places):
-        if places and shelf.account.get(told) is not None:
-            shelf.account.set(told, None)
+        if places and store.account.get(told) is not None:
+            store.account.set(told, None)
         return
-    if shelf.account.get(told) is None:
-        shelf.account.set(told, "told")
+    if store.account.get(told) is None:
+        store.account.set(told, "told")
         detail = f"The sender was shown another history up to place {said.seq} than this device."
-        warn(shelf, message, events.HistoryDiffers, "another_history", detail)
+        warn(store, message, events.HistoryDiffers, "another_history", detail)

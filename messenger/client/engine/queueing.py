@@ -10,7 +10,7 @@ from uuid import uuid4
 from messenger.client.e2e import Known, KnownDevice
 from messenger.client.e2e.bodies import encode_body
 from messenger.client.engine.batch import Batch
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.store.outbox import Target
 
 
@@ -20,7 +20,7 @@ def target(device: KnownDevice) -> Target:
 
 
 def queue(
-    shelf: Shelf,
+    store: Store,
     batch: Batch,
     conversation_id: str,
     body: Known,
@@ -35,7 +35,7 @@ def queue(
     session first.
     """
     client_id = str(uuid4())
-    shelf.outbox.add(
+    store.outbox.add(
         client_id=client_id,
         conversation_id=conversation_id,
         kind="control",

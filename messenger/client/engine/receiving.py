@@ -51,7 +51,7 @@ from messenger.client.engine.naming import reason_of
 from messenger.client.engine.obeying import obey
 from messenger.client.engine.restoring import take_own
 from messenger.client.engine.telling import warn
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.client.store.conversations import Row
 from messenger.wire.conversations import Message
 from messenger.wire.times import rfc3339
@@ -69,176 +69,176 @@ class Behind(Exception):
         self.user_id = user_id
 
 
-def take_message(shelf: Shelf, batch: Batch, message: Message) -> None:
+def take_message(store: Store, batch: Batch, message: Message) -> None:
     """Take one message in. Its conversation is known, and its sender's keys were asked for. Behind."""
-    row = shelf.conversations.get(message.conversation_id)
+    row = store.conversations.get(message.conversation_id)
     assert row is not None
     batch.acks[row.conversation_id] = max(message.seq, batch.acks.get(row.conversation_id, 0))
     try:
         id_bytes(message.sender_device_id)
         id_bytes(message.client_id)
     except Malformed as error:
-        warn(shelf, message, events.MessageRejected, reason_of(error), str(error))
+        warn(store, message, events.MessageRejected, reason_of(error), str(error))
         return
-    if not order.take_place(shelf, row, message) or history.came_before(shelf, row, message):
+    if not order.take_place(store, row, message) or history.came_before(store, row, message):
         return
-    if message.sender_device_id == shelf.device_id:
-        take_own(shelf, batch, row, message)
+    if message.sender_device_id == store.device_id:
+        take_own(store, batch, row, message)
     elif message.content is None and message.envelope is None:
-        _take_empty(shelf, message)
+        _take_empty(store, message)
     else:
-        _take_sealed(shelf, batch, row, message)
+        _take_sealed(store, batch, row, message)
 
 
-def _take_empty(shelf: Shelf, message: Message) -> None:
+def _take_empty(store: Store, message: Message) -> None:
     """A place without anything to read: for other devices, or deleted or expired, as the server says."""
     if message.kind != CONTROL and (message.deleted or message.expires_at is not None):
-        order.progress_of(shelf, message.conversation_id, message.sender_device_id).pass_over()
-        order.gone(shelf, message.conversation_id, message.seq)
+        order.progress_of(store, message.conversation_id, message.sender_device_id).pass_over()
+        order.gone(store, message.conversation_id, message.seq)
 
 
-def _take_sealed(shelf: Shelf, batch: Batch, row: Row, message: Message) -> None:
-    known = rosters.of(shelf, row.conversation_id)
+def _take_sealed(store: Store, batch: Batch, row: Row, message: Message) -> None:
+    known = rosters.of(store, row.conversation_id)
     if row.type == "group" and message.envelope is None and known.current is None:
-        if not rosters.park(shelf, message):
+        if not rosters.park(store, message):
             detail = "Too many messages wait for the group's roster."
-            warn(shelf, message, events.MessagesLost, "no_roster", detail)
+            warn(store, message, events.MessagesLost, "no_roster", detail)
         return
-    if row.type == "group" and rosters.writer_awaited(shelf, message) and rosters.park(shelf, message):
+    if row.type == "group" and rosters.writer_awaited(store, message) and rosters.park(store, message):
         return
     try:
-        payload = _open(shelf, batch, row, message)
-        _take_payload(shelf, batch, row, message, payload)
+        payload = _open(store, batch, row, message)
+        _take_payload(store, batch, row, message, payload)
     except EncryptionError as error:
         if isinstance(error, UnknownSenderKey) and message.seq < known.first_seq:
             return  # from before this device was in the group
         named = not error.asks_resend or isinstance(error, AuthenticationFailed | BadSenderSignature)
         if named:
-            warn(shelf, message, events.MessageRejected, reason_of(error), str(error))
+            warn(store, message, events.MessageRejected, reason_of(error), str(error))
         if error.asks_resend:
-            resends.ask_again(shelf, batch, row, message, str(error))
+            resends.ask_again(store, batch, row, message, str(error))
 
 
-def _open(shelf: Shelf, batch: Batch, row: Row, message: Message) -> Payload:
-    user_id = message.sender_id or shelf.sessions("", message.sender_device_id).user_id
-    check_writer(shelf, row, user_id)
-    known = approval.provisional(shelf, user_id) or shelf.known(user_id)
+def _open(store: Store, batch: Batch, row: Row, message: Message) -> Payload:
+    user_id = message.sender_id or store.sessions("", message.sender_device_id).user_id
+    check_writer(store, row, user_id)
+    known = approval.provisional(store, user_id) or store.known(user_id)
     device = known.writer(message.sender_device_id)
     if not device.listed and message.envelope is not None and begins_session(message.envelope):
         raise UnlistedDevice("A device that was removed by its user begins a session.")
     if message.envelope is not None:
-        keys = shelf.keys()
-        sessions = shelf.sessions(user_id, device.device_id)
+        keys = store.keys()
+        sessions = store.sessions(user_id, device.device_id)
         opened = sessions.open(keys, device, message.envelope, claimed(message), now=batch.now)
-        shelf.states.save(device.device_id, sessions)
+        store.states.save(device.device_id, sessions)
         if opened.keys_changed:
-            shelf.states.save("own", keys)
+            store.states.save("own", keys)
         payload = opened.payload
     else:
-        payload = _open_content(shelf, row, message, user_id)
-    _check_list(shelf, batch, known, payload)
+        payload = _open_content(store, row, message, user_id)
+    _check_list(store, batch, known, payload)
     content = isinstance(body_of(payload), Text | FileBody)
     known.check_late(device, payload.list_version, content=content, now=batch.now)
     return payload
 
 
-def _open_content(shelf: Shelf, row: Row, message: Message, user_id: str) -> Payload:
+def _open_content(store: Store, row: Row, message: Message, user_id: str) -> Payload:
     """Open a group's content, by a chain whose owner was in the roster at this place."""
     assert message.content is not None
     if row.type == "group":
         try:
-            rosters.check_speaker(shelf, row, user_id, message.seq)
+            rosters.check_speaker(store, row, user_id, message.seq)
         except NotInAudience as error:
             raise SenderKeyRefused(str(error)) from None
     name = f"{row.conversation_id}/{message.sender_device_id}"
-    chains = shelf.states.get(ReceivedChains, name)
+    chains = store.states.get(ReceivedChains, name)
     if chains is None:
         chains = ReceivedChains(row.conversation_id, user_id, message.sender_device_id)
     try:
-        payload = chains.open(shelf.keys(), message.content, claimed(message))
+        payload = chains.open(store.keys(), message.content, claimed(message))
     except UnknownSenderKey:
-        _check_not_refiled(shelf, message)
+        _check_not_refiled(store, message)
         raise
-    shelf.states.save(name, chains)
+    store.states.save(name, chains)
     return payload
 
 
-def _check_list(shelf: Shelf, batch: Batch, known: KnownUser, payload: Payload) -> None:
+def _check_list(store: Store, batch: Batch, known: KnownUser, payload: Payload) -> None:
     """A sender that knows a newer list of its user's devices is shown once that is here."""
     if payload.list_version <= known.list_version:
         return
     if known.user_id not in batch.asked:
         raise Behind(known.user_id)
-    if approval.provisional(shelf, known.user_id) is None:
+    if approval.provisional(store, known.user_id) is None:
         known.name_list(payload.list_version)
-        shelf.states.save(known.user_id, known)
+        store.states.save(known.user_id, known)
     raise OldDeviceList("The server holds back the newest list of the sender's devices.")
 
 
-def _check_not_refiled(shelf: Shelf, message: Message) -> None:
+def _check_not_refiled(store: Store, message: Message) -> None:
     """A chain that its sender has given for another conversation tells where the content comes from."""
     chain_id = chain_id_of(message.content or b"")
-    for name in shelf.states.keys(ReceivedChains):
-        chains = shelf.states.get(ReceivedChains, name)
+    for name in store.states.keys(ReceivedChains):
+        chains = store.states.get(ReceivedChains, name)
         if chains is not None and chain_id in chains.chain_ids:
             raise ConversationMismatch("The server presents a message of another conversation.")
 
 
-def _take_payload(shelf: Shelf, batch: Batch, row: Row, message: Message, payload: Payload) -> None:
+def _take_payload(store: Store, batch: Batch, row: Row, message: Message, payload: Payload) -> None:
     body = body_of(payload)
-    own = payload.sender_id == shelf.user_id
-    if own and not approval.judges_own(shelf) and not isinstance(body, AccountGrant):
+    own = payload.sender_id == store.user_id
+    if own and not approval.judges_own(store) and not isinstance(body, AccountGrant):
         # Asked for again once the grant is here, which comes behind the list that others go by.
         raise NotApprovedYet("Nothing vouches for this device's siblings before it is approved.")
-    _check_body(shelf, row, message, payload, body)
+    _check_body(store, row, message, payload, body)
     if payload.number:
-        order.see_number(shelf, message, payload.number)
-    order.compare_seen(shelf, message, payload)
+        order.see_number(store, message, payload.number)
+    order.compare_seen(store, message, payload)
     if row.type == "group" and not isinstance(body, RosterBody):  # which brings what its mark names
-        rosters.check_mark(shelf, batch, row, payload, message)
+        rosters.check_mark(store, batch, row, payload, message)
     if not isinstance(body, Resent):
-        _take_body(shelf, batch, row, payload, body, message, message.seq)
+        _take_body(store, batch, row, payload, body, message, message.seq)
         return
-    again = resends.take_again(shelf, payload)
+    again = resends.take_again(store, payload)
     if again is None:
         return
     original, seq = again
     found = body_of(original)
     _check_kind(original, found)
-    if row.type == "group" and not _needs_no_roster(shelf, row, found):
-        rosters.check_speaker(shelf, row, original.sender_id, seq)
+    if row.type == "group" and not _needs_no_roster(store, row, found):
+        rosters.check_speaker(store, row, original.sender_id, seq)
     if original.number:
-        order.see_number(shelf, message, original.number, again=True)
-    order.question_ended(shelf, row.conversation_id, message.sender_device_id, message.sender_id)
-    _take_body(shelf, batch, row, original, found, message, seq, late=True)
-    _release(shelf, batch, row)
+        order.see_number(store, message, original.number, again=True)
+    order.question_ended(store, row.conversation_id, message.sender_device_id, message.sender_id)
+    _take_body(store, batch, row, original, found, message, seq, late=True)
+    _release(store, batch, row)
 
 
-def give_up(shelf: Shelf, batch: Batch) -> None:
+def give_up(store: Store, batch: Batch) -> None:
     """Tell what nobody has sent again for a day, and judge what has waited for it. Behind."""
-    resends.tell_unanswered(shelf, batch.now)
-    for conversation_id in rosters.parked(shelf):
-        row = shelf.conversations.get(conversation_id)
-        if row is not None and rosters.current(shelf, conversation_id) is not None:
-            _release(shelf, batch, row)
+    resends.tell_unanswered(store, batch.now)
+    for conversation_id in rosters.parked(store):
+        row = store.conversations.get(conversation_id)
+        if row is not None and rosters.current(store, conversation_id) is not None:
+            _release(store, batch, row)
 
 
-def _release(shelf: Shelf, batch: Batch, row: Row) -> None:
+def _release(store: Store, batch: Batch, row: Row) -> None:
     """Take in what has waited for a roster or a change of it; what still has to wait is put aside again."""
-    for waiting in rosters.unpark(shelf, row.conversation_id):
-        _take_sealed(shelf, batch, row, waiting)
+    for waiting in rosters.unpark(store, row.conversation_id):
+        _take_sealed(store, batch, row, waiting)
 
 
-def _check_body(shelf: Shelf, row: Row, message: Message, payload: Payload, body: Body) -> None:
+def _check_body(store: Store, row: Row, message: Message, payload: Payload, body: Body) -> None:
     """Whether this may be said in this way. Malformed, NotInAudience."""
     _check_kind(payload, body)
     if row.type != "group" or isinstance(body, Unknown):
         return
     if isinstance(body, PAIRWISE) != (message.envelope is not None):
         raise Malformed("A message came pairwise that goes to the whole group, or the other way.")
-    if _needs_no_roster(shelf, row, body):
+    if _needs_no_roster(store, row, body):
         return
-    rosters.check_speaker(shelf, row, payload.sender_id, message.seq)
+    rosters.check_speaker(store, row, payload.sender_id, message.seq)
 
 
 def _check_kind(payload: Payload, body: Body) -> None:
@@ -246,15 +246,15 @@ def _check_kind(payload: Payload, body: Body) -> None:
         raise Malformed("The message says another thing than its kind.")
 
 
-def _needs_no_roster(shelf: Shelf, row: Row, body: Body) -> bool:
+def _needs_no_roster(store: Store, row: Row, body: Body) -> bool:
     """A roster is judged by what it names; and without one nothing else that comes pairwise does harm."""
     return isinstance(body, RosterBody) or (
-        rosters.current(shelf, row.conversation_id) is None and isinstance(body, PAIRWISE)
+        rosters.current(store, row.conversation_id) is None and isinstance(body, PAIRWISE)
     )
 
 
 def _take_body(
-    shelf: Shelf,
+    store: Store,
     batch: Batch,
     row: Row,
     payload: Payload,
@@ -265,13 +265,13 @@ def _take_body(
     late: bool = False,
 ) -> None:
     if isinstance(body, Text | FileBody):
-        store(shelf, batch, row, payload, body, seq, message, late=late)
-    elif obey(shelf, batch, row, payload, body, message, seq):
-        _release(shelf, batch, row)
+        save(store, batch, row, payload, body, seq, message, late=late)
+    elif obey(store, batch, row, payload, body, message, seq):
+        _release(store, batch, row)
 
 
-def store(
-    shelf: Shelf,
+def save(
+    store: Store,
     batch: Batch,
     row: Row,
     payload: Payload,
@@ -282,16 +282,16 @@ def store(
     late: bool = False,
 ) -> None:
     """Write a message down, and tell of it. `message` is what brought it, itself or again."""
-    known = shelf.messages.find(payload.conversation_id, payload.sender_device_id, payload.client_id)
+    known = store.messages.find(payload.conversation_id, payload.sender_device_id, payload.client_id)
     if known is not None:
         if known.state == "deleted":
             return  # its author has taken it away meanwhile
         raise ReplayedMessage("A message comes for the second time.")
-    outgoing = payload.sender_id == shelf.user_id
+    outgoing = payload.sender_id == store.user_id
     expires_at = None
     if payload.expires_in is not None:
         expires_at = rfc3339(int((batch.now + payload.expires_in) * 1000))
-    number = shelf.messages.add(
+    number = store.messages.add(
         conversation_id=payload.conversation_id,
         client_id=payload.client_id,
         sender_id=payload.sender_id,
@@ -311,13 +311,13 @@ def store(
         expires_in=payload.expires_in,
     )
     if late:
-        resends.take_edit(shelf, payload, number)
-    shelf.conversations.touch(row.conversation_id, int(batch.now * 1000))
-    stored = shelf.messages.get(number)
+        resends.take_edit(store, payload, number)
+    store.conversations.touch(row.conversation_id, int(batch.now * 1000))
+    stored = store.messages.get(number)
     assert stored is not None
-    shelf.tell(events.MessageReceived(message=stored))
+    store.tell(events.MessageReceived(message=stored))
     if message.deleted:
-        order.gone(shelf, row.conversation_id, seq)
+        order.gone(store, row.conversation_id, seq)
 
 
 def _reply_to(body: Text | FileBody) -> str | None:

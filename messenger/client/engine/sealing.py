@@ -32,7 +32,7 @@ from messenger.client.engine import order, rosters, starting
 from messenger.client.engine.audience import Audience, audience_of, tell_strangers
 from messenger.client.engine.batch import Batch
 from messenger.client.engine.queueing import queue
-from messenger.client.engine.vault import Settled, Shelf
+from messenger.client.engine.vault import Settled, Store
 from messenger.client.errors import IdentityRefused, NoDevices, StoreCorrupt
 from messenger.client.store.conversations import Row
 from messenger.client.store.outbox import Queued, Target
@@ -72,51 +72,51 @@ class Sealed(Struct, frozen=True):
     draft: bytes | None
 
 
-def seal(shelf: Shelf, batch: Batch, client_id: str, view: DeviceView) -> Sealed:
+def seal(store: Store, batch: Batch, client_id: str, view: DeviceView) -> Sealed:
     """Make a queued message's draft. `batch.asked` are the users whose keys were asked for just now.
 
     Raises Needs, Waits, IdentityRefused, NoDevices, NotInAudience, PayloadTooLarge.
     """
-    queued = shelf.outbox.get(client_id)
+    queued = store.outbox.get(client_id)
     if queued is None:
         return Sealed(None)  # an answer that was thought lost has come
     if queued.draft is not None:
         return Sealed(queued.draft)
-    row = shelf.conversations.get(queued.conversation_id)
+    row = store.conversations.get(queued.conversation_id)
     if row is None:
         raise StoreCorrupt("A message waits for a conversation that is not known.")
     if row.type == "group" and queued.targets is None:
-        _check_roster(shelf, row)
-    found = _audience(shelf, batch, row, view)
-    others = {one: device for one, device in found.devices.items() if one != shelf.device_id}
+        _check_roster(store, row)
+    found = _audience(store, batch, row, view)
+    others = {one: device for one, device in found.devices.items() if one != store.device_id}
     if queued.targets is not None:
-        return _seal_some(shelf, batch, queued, row, view, others)
+        return _seal_some(store, batch, queued, row, view, others)
     if row.type == "direct":
         if not any(one.user_id == row.peer_id for one in others.values()):
-            raise NoDevices(f"{shelf.conversations.name(row.peer_id)} has no device to encrypt to.")
-        new = starting.not_started(shelf, row.conversation_id, others)
+            raise NoDevices(f"{store.conversations.name(row.peer_id)} has no device to encrypt to.")
+        new = starting.not_started(store, row.conversation_id, others)
         if new and row.next_number > 1:
             body = Start(number=row.next_number)
-            queue(shelf, batch, row.conversation_id, body, [others[one] for one in new])
+            queue(store, batch, row.conversation_id, body, [others[one] for one in new])
             return Sealed(None)
-        return _seal_pairwise(shelf, batch, queued, row, others, partial=bool(found.strangers))
-    return _seal_group(shelf, batch, queued, row, view, others)
+        return _seal_pairwise(store, batch, queued, row, others, partial=bool(found.strangers))
+    return _seal_group(store, batch, queued, row, view, others)
 
 
-def _check_roster(shelf: Shelf, row: Row) -> None:
+def _check_roster(store: Store, row: Row) -> None:
     """Waits where this device has no roster; NotInAudience where this user is not in it."""
-    standing = rosters.current(shelf, row.conversation_id)
+    standing = rosters.current(store, row.conversation_id)
     if standing is None:
         raise Waits()
-    if standing.member(shelf.user_id) is None:
+    if standing.member(store.user_id) is None:
         raise NotInAudience("You are not in the group's roster any more.")
 
 
-def _audience(shelf: Shelf, batch: Batch, row: Row, view: DeviceView) -> Audience:
+def _audience(store: Store, batch: Batch, row: Row, view: DeviceView) -> Audience:
     """Who may read. Needs, where keys or a change of the roster may be news; IdentityRefused, where an
     identity has changed."""
-    found = audience_of(shelf, row, view.users)
-    if row.type == "group" and rosters.current(shelf, row.conversation_id) is None:
+    found = audience_of(store, row, view.users)
+    if row.type == "group" and rosters.current(store, row.conversation_id) is None:
         return found  # nobody can be told from a stranger yet
     asked = [
         user
@@ -126,16 +126,16 @@ def _audience(shelf: Shelf, batch: Batch, row: Row, view: DeviceView) -> Audienc
     asked += sorted(found.behind - batch.asked)
     if asked:
         raise Needs(list(dict.fromkeys(asked)), [])
-    tell_strangers(shelf, row, found)
+    tell_strangers(store, row, found)
     for user_id in sorted(found.users) if row.type == "direct" else ():
-        if shelf.known(user_id).refused:
-            name = shelf.conversations.name(user_id)
+        if store.known(user_id).refused:
+            name = store.conversations.name(user_id)
             raise IdentityRefused(
                 f"The identity of {name} has changed; nothing is sent until you accept it.",
                 code="account_key_changed",
             )
         if user_id in found.behind:
-            name = shelf.conversations.name(user_id)
+            name = store.conversations.name(user_id)
             raise IdentityRefused(
                 f"The server holds back the newest list of {name}'s devices; nothing goes by an older one.",
                 code="old_device_list",
@@ -144,30 +144,30 @@ def _audience(shelf: Shelf, batch: Batch, row: Row, view: DeviceView) -> Audienc
 
 
 def _seal_some(
-    shelf: Shelf, batch: Batch, queued: Queued, row: Row, view: DeviceView, others: dict[str, KnownDevice]
+    store: Store, batch: Batch, queued: Queued, row: Row, view: DeviceView, others: dict[str, KnownDevice]
 ) -> Sealed:
     targets = others
     if queued.targets:
         if isinstance(decode_body(queued.body), RosterRequest | ResendRequest):
-            others = _asked(shelf, view)
+            others = _asked(store, view)
         targets = {
             one.device_id: others[one.device_id]
             for one in queued.targets
             if one.device_id in others and _is(others[one.device_id], one)
         }
     if not targets:
-        shelf.outbox.remove(queued.client_id)  # they are gone; what they missed they will ask for
-        shelf.settled.append(Settled(queued.client_id))
+        store.outbox.remove(queued.client_id)  # they are gone; what they missed they will ask for
+        store.settled.append(Settled(queued.client_id))
         return Sealed(None)
-    return _seal_pairwise(shelf, batch, queued, row, targets, partial=True, some=True)
+    return _seal_pairwise(store, batch, queued, row, targets, partial=True, some=True)
 
 
-def _asked(shelf: Shelf, view: DeviceView) -> dict[str, KnownDevice]:
+def _asked(store: Store, view: DeviceView) -> dict[str, KnownDevice]:
     """The devices that may be asked a question, which says nothing: all that their users' lists name."""
     found = {}
     for device_id, user_id in view.users.items():
-        device = shelf.known(user_id).listed(device_id)
-        if device is not None and device_id != shelf.device_id:
+        device = store.known(user_id).listed(device_id)
+        if device is not None and device_id != store.device_id:
             found[device_id] = device
     return found
 
@@ -180,7 +180,7 @@ def _is(device: KnownDevice, target: Target) -> bool:
 
 
 def _seal_pairwise(
-    shelf: Shelf,
+    store: Store,
     batch: Batch,
     queued: Queued,
     row: Row,
@@ -191,51 +191,51 @@ def _seal_pairwise(
 ) -> Sealed:
     """One envelope for each device. `partial`: not for all that the server lists; `some`: nor for the whole
     audience, so that it bears no number."""
-    keys = shelf.keys()
-    sessions = {one: shelf.sessions(device.user_id, one) for one, device in targets.items()}
+    keys = store.keys()
+    sessions = {one: store.sessions(device.user_id, one) for one, device in targets.items()}
     unready = [one for one, found in sessions.items() if queued.fresh or found.needs_bundle(batch.now)]
     if unready:
         raise Needs([], unready)
-    payload = _payload(shelf, queued, row, 0 if some else _number(queued, row))
+    payload = _payload(store, queued, row, 0 if some else _number(queued, row))
     envelopes = []
     for device_id, found in sessions.items():
         envelopes.append(Envelope(Uuid(device_id), Binary(found.seal(keys, payload))))
-        shelf.states.save(device_id, found)
+        store.states.save(device_id, found)
     draft = Draft(client_id=Uuid(queued.client_id), kind=queued.kind, envelopes=envelopes, partial=partial)
-    return _keep(shelf, queued, payload, draft, list(targets))
+    return _keep(store, queued, payload, draft, list(targets))
 
 
 def _seal_group(
-    shelf: Shelf,
+    store: Store,
     batch: Batch,
     queued: Queued,
     row: Row,
     view: DeviceView,
     others: dict[str, KnownDevice],
 ) -> Sealed:
-    keys, now = shelf.keys(), batch.now
+    keys, now = store.keys(), batch.now
     trusted = list(others)
-    without = row.type == "group" and rosters.hand_over(shelf, batch, row, list(others.values()))
-    chain = shelf.states.get(SendingChain, row.conversation_id)
+    without = row.type == "group" and rosters.hand_over(store, batch, row, list(others.values()))
+    chain = store.states.get(SendingChain, row.conversation_id)
     if chain is None or chain.must_rotate(trusted, now):
         chain = SendingChain.create(keys, row.conversation_id, now=now)
     lacking = chain.lacking(trusted)
-    shelf.states.save(row.conversation_id, chain)
+    store.states.save(row.conversation_id, chain)
     if lacking:
         for start in range(0, len(lacking), MAX_TARGETS):
             body = chain.distribution(row.next_number)
             targets = [others[one] for one in lacking[start : start + MAX_TARGETS]]
-            queue(shelf, batch, row.conversation_id, body, targets)
+            queue(store, batch, row.conversation_id, body, targets)
     if lacking or without:
         return Sealed(None)
-    payload = _payload(shelf, queued, row, _number(queued, row))
+    payload = _payload(store, queued, row, _number(queued, row))
     draft = Draft(
         client_id=Uuid(queued.client_id),
         kind=queued.kind,
         content=Binary(chain.seal(keys, payload)),
         devices_digest=Binary(view.digest),
     )
-    return _keep(shelf, queued, payload, draft, trusted)
+    return _keep(store, queued, payload, draft, trusted)
 
 
 def _number(queued: Queued, row: Row) -> int:
@@ -243,46 +243,46 @@ def _number(queued: Queued, row: Row) -> int:
     return queued.number if queued.again and queued.number else row.next_number
 
 
-def _payload(shelf: Shelf, queued: Queued, row: Row, number: int) -> Payload:
+def _payload(store: Store, queued: Queued, row: Row, number: int) -> Payload:
     expires_in = None
     if queued.kind != "control":
-        expires_in = shelf.messages.expires_in(row.conversation_id, shelf.device_id, queued.client_id)
+        expires_in = store.messages.expires_in(row.conversation_id, store.device_id, queued.client_id)
     return new_payload(
-        shelf.keys(),
+        store.keys(),
         conversation_id=queued.conversation_id,
         client_id=queued.client_id,
         kind=queued.kind,
         number=number,
         sent_at=queued.sent_at,
-        list_version=shelf.known(shelf.user_id).list_version,
-        roster=rosters.mark(shelf, row),
-        seen=order.seen(shelf, row),
+        list_version=store.known(store.user_id).list_version,
+        roster=rosters.mark(store, row),
+        seen=order.seen(store, row),
         expires_in=expires_in,
         body=cast(Known, decode_body(queued.body)),
     )
 
 
-def _keep(shelf: Shelf, queued: Queued, payload: Payload, draft: Draft, devices: list[str]) -> Sealed:
+def _keep(store: Store, queued: Queued, payload: Payload, draft: Draft, devices: list[str]) -> Sealed:
     raw = encode(draft)
-    shelf.outbox.sealed(queued.client_id, payload.number, raw, devices)
+    store.outbox.sealed(queued.client_id, payload.number, raw, devices)
     if not isinstance(decode_body(queued.body), Resent | ResendRequest):
-        shelf.states.save(queued.client_id, SentMessage.of(payload, devices))
+        store.states.save(queued.client_id, SentMessage.of(payload, devices))
     return Sealed(raw)
 
 
-def forget_sent(shelf: Shelf, now: float) -> None:
+def forget_sent(store: Store, now: float) -> None:
     """Drop what is remembered for resends beyond its bounds of age and number."""
-    shelf.database.run(
+    store.database.run(
         """delete from states where kind = 'SentMessage' and key not in (
                select key from states where kind = 'SentMessage' order by rowid desc limit ?)""",
         RESEND_MESSAGES,
     )
-    oldest = shelf.account.get("sent_since")
+    oldest = store.account.get("sent_since")
     if oldest is None or now - float(oldest) > RESEND_KEPT:
         # Twice in the time that they are kept, all but the last half are certain to be too old.
-        shelf.account.set("sent_since", str(now))
-        bound = shelf.account.get("sent_bound")
+        store.account.set("sent_since", str(now))
+        bound = store.account.get("sent_bound")
         if bound is not None:
-            shelf.database.run("delete from states where kind = 'SentMessage' and rowid <= ?", int(bound))
-        newest = shelf.database.one("select max(rowid) from states where kind = 'SentMessage'")
-        shelf.account.set("sent_bound", str((newest or (0,))[0] or 0))
+            store.database.run("delete from states where kind = 'SentMessage' and rowid <= ?", int(bound))
+        newest = store.database.one("select max(rowid) from states where kind = 'SentMessage'")
+        store.account.set("sent_bound", str((newest or (0,))[0] or 0))

@@ -19,7 +19,7 @@ from messenger.client.engine.audience import users_of
 from messenger.client.engine.batch import Batch
 from messenger.client.engine.directory import Refusal
 from messenger.client.engine.sealing import Needs, Sealed, Waits
-from messenger.client.engine.vault import Settled, Shelf, Vault
+from messenger.client.engine.vault import Settled, Store, Vault
 from messenger.client.errors import (
     ClientError,
     IdentityRefused,
@@ -92,7 +92,7 @@ class Sending:
 
     async def resume(self) -> None:
         """Serve all conversations in which something waits."""
-        for conversation_id in await self._vault.run(lambda shelf: shelf.outbox.conversations()):
+        for conversation_id in await self._vault.run(lambda store: store.outbox.conversations()):
             self.wake(conversation_id)
 
     def wake(self, conversation_id: str) -> None:
@@ -141,7 +141,7 @@ class Sending:
         rounds: dict[str, int] = {}
         while True:
             await self._online.wait()
-            queued = await self._vault.run(lambda shelf: shelf.outbox.first(conversation_id))
+            queued = await self._vault.run(lambda store: store.outbox.first(conversation_id))
             if queued is None:
                 return
             try:
@@ -195,17 +195,17 @@ class Sending:
             if rounds[client_id] > 1:
                 await self._sleep(backoff.next())
             self._asking.forget_view(conversation_id)
-            await self._vault.run(lambda shelf: _unseal(shelf, client_id))
+            await self._vault.run(lambda store: _unseal(store, client_id))
         elif answer.code in ("rate_limited", "unavailable", "internal", "bad_gateway", "gateway_timeout"):
             await self._sleep(backoff.next(answer.retry_after or 0.0))
         else:
             await self._fail(client_id, answer.code, answer.detail)
 
     async def _fail(self, client_id: str, code: str, detail: str) -> None:
-        def fail(shelf: Shelf) -> None:
-            queued = shelf.outbox.get(client_id)
+        def fail(store: Store) -> None:
+            queued = store.outbox.get(client_id)
             if queued is not None:
-                settling.fail(shelf, queued, code, detail, stored=queued.attempts > 1)
+                settling.fail(store, queued, code, detail, stored=queued.attempts > 1)
 
         await self._vault.run(fail)
 
@@ -216,11 +216,11 @@ class Sending:
         asked: frozenset[str] = frozenset()
         claimed: set[str] = set()
 
-        def read(shelf: Shelf) -> tuple[bool, bytes | None, list[str]]:
-            queued = shelf.outbox.get(client_id)
+        def read(store: Store) -> tuple[bool, bytes | None, list[str]]:
+            queued = store.outbox.get(client_id)
             if queued is None:
                 return False, None, []
-            return True, queued.draft, _users(shelf, conversation_id)
+            return True, queued.draft, _users(store, conversation_id)
 
         while True:
             waits, draft, users = await self._vault.run(read)
@@ -231,7 +231,7 @@ class Sending:
             batch = Batch.begin(asked)
             try:
                 sealed: Sealed = await self._vault.run(
-                    lambda shelf, view=view, batch=batch: sealing.seal(shelf, batch, client_id, view)  # type: ignore[misc]
+                    lambda store, view=view, batch=batch: sealing.seal(store, batch, client_id, view)  # type: ignore[misc]
                 )
                 return sealed.draft
             except Needs as needs:
@@ -250,14 +250,14 @@ class Sending:
 
     async def ask_for_roster(self, conversation_id: str) -> bool:
         """Ask who leads the group for its roster; False where that was done before."""
-        lead = await self._vault.run(lambda shelf: shelf.conversations.leaders(conversation_id))
+        lead = await self._vault.run(lambda store: store.conversations.leaders(conversation_id))
         await self._asking.ensure_fresh(lead)
         batch = Batch.begin()
 
-        def ask(shelf: Shelf) -> None:
-            row = shelf.conversations.get(conversation_id)
+        def ask(store: Store) -> None:
+            row = store.conversations.get(conversation_id)
             if row is not None:
-                rosters.ask(shelf, batch, row, rosters.leaders(shelf, row))
+                rosters.ask(store, batch, row, rosters.leaders(store, row))
 
         await self._vault.run(ask)
         return bool(batch.wake)
@@ -276,21 +276,21 @@ class Sending:
             await self._look_again(bundles)
             try:
                 await self._vault.run(
-                    lambda shelf, bundles=bundles: _begin(shelf, bundles, client_id)  # type: ignore[misc]
+                    lambda store, bundles=bundles: _begin(store, bundles, client_id)  # type: ignore[misc]
                 )
             except Refusal as refusal:
-                await self._vault.run(lambda shelf, refusal=refusal: directory.tell_refusal(shelf, refusal))  # type: ignore[misc]
+                await self._vault.run(lambda store, refusal=refusal: directory.tell_refusal(store, refusal))  # type: ignore[misc]
                 raise IdentityRefused(str(refusal), code=refusal.code) from None
         claimed.update(wanted)
 
     async def _look_again(self, bundles: list[Bundle]) -> None:
         """A bundle that speaks of a newer device list than is known has its user's keys asked for again."""
 
-        def behind(shelf: Shelf) -> set[str]:
+        def behind(store: Store) -> set[str]:
             return {
                 one.user_id
                 for one in bundles
-                if (one.list_version or 0) > shelf.known(one.user_id).list_version
+                if (one.list_version or 0) > store.known(one.user_id).list_version
             }
 
         for user_id in sorted(await self._vault.run(behind)):
@@ -302,7 +302,7 @@ class Sending:
         socket = self._socket
         if socket is None:
             raise Gone()
-        await self._vault.run(lambda shelf: shelf.outbox.tried(client_id))
+        await self._vault.run(lambda store: store.outbox.tried(client_id))
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[client_id] = answer
         members = {
@@ -327,25 +327,25 @@ async def _at_once(_conversation_id: str, _seq: int) -> None:
     """Nothing is waited for."""
 
 
-def _users(shelf: Shelf, conversation_id: str) -> list[str]:
+def _users(store: Store, conversation_id: str) -> list[str]:
     """The users whose keys are to be known before a message is made; in a group all whom its roster names."""
-    row = shelf.conversations.get(conversation_id)
+    row = store.conversations.get(conversation_id)
     if row is None:
         return []
-    standing = rosters.current(shelf, conversation_id) if row.type == "group" else None
+    standing = rosters.current(store, conversation_id) if row.type == "group" else None
     named = () if standing is None else standing.members
-    return sorted(users_of(shelf, row).union(one.user_id for one in named))
+    return sorted(users_of(store, row).union(one.user_id for one in named))
 
 
-def _begin(shelf: Shelf, bundles: list[Bundle], client_id: str) -> None:
-    directory.begin_sessions(shelf, bundles)
-    shelf.database.run("update outbox set fresh = 0 where client_id = ?", client_id)
+def _begin(store: Store, bundles: list[Bundle], client_id: str) -> None:
+    directory.begin_sessions(store, bundles)
+    store.database.run("update outbox set fresh = 0 where client_id = ?", client_id)
 
 
-def _unseal(shelf: Shelf, client_id: str) -> None:
-    queued = shelf.outbox.get(client_id)
-    if queued is not None and queued.again and shelf.states.get(SentMessage, client_id) is None:
-        shelf.outbox.remove(client_id)  # nothing says any more what it said
-        shelf.settled.append(Settled(client_id))
+def _unseal(store: Store, client_id: str) -> None:
+    queued = store.outbox.get(client_id)
+    if queued is not None and queued.again and store.states.get(SentMessage, client_id) is None:
+        store.outbox.remove(client_id)  # nothing says any more what it said
+        store.settled.append(Settled(client_id))
     elif queued is not None:
-        shelf.outbox.unseal(client_id)
+        store.outbox.unseal(client_id)

@@ -4,12 +4,12 @@ from typing import Literal
 
 from messenger.client import events
 from messenger.client.e2e.roster import Entry, Roster
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from messenger.wire.conversations import Message
 
 
 def warn(
-    shelf: Shelf,
+    store: Store,
     message: Message,
     kind: type[events.ServerWarning],
     reason: str,
@@ -18,7 +18,7 @@ def warn(
 ) -> None:
     """Write a warning about a message as the server presents it; `count` for a kind that counts."""
     warn_of(
-        shelf,
+        store,
         kind,
         reason,
         detail,
@@ -31,7 +31,7 @@ def warn(
 
 
 def warn_of(
-    shelf: Shelf,
+    store: Store,
     kind: type[events.ServerWarning],
     reason: str,
     detail: str,
@@ -47,48 +47,48 @@ def warn_of(
     warning = kind(
         conversation_id=conversation_id,
         user_id=user_id,
-        username=shelf.conversations.name(user_id),
+        username=store.conversations.name(user_id),
         device_id=device_id,
         seq=seq,
         reason=reason,
         detail=detail,
         **more,
     )
-    shelf.tell(warning)  # type: ignore[arg-type]
+    store.tell(warning)  # type: ignore[arg-type]
 
 
 Change = Literal["made", "added", "removed", "left", "role_changed", "confirmed", "unconfirmed"]
 
 
-def tell_made(shelf: Shelf, roster: Roster, by: str) -> None:
+def tell_made(store: Store, roster: Roster, by: str) -> None:
     """Tell of a roster that is new here, member by member."""
     for entry in roster.members:
-        tell_member(shelf, roster.conversation_id, entry, "made", by)
+        tell_member(store, roster.conversation_id, entry, "made", by)
 
 
-def tell_differences(shelf: Shelf, before: Roster, after: Roster, by: str) -> None:
+def tell_differences(store: Store, before: Roster, after: Roster, by: str) -> None:
     """Tell what a change of a roster has changed."""
     for entry in before.members:
         if after.member(entry.user_id) is None:
             what: Change = "left" if entry.user_id == by else "removed"
-            tell_member(shelf, after.conversation_id, entry, what, by)
+            tell_member(store, after.conversation_id, entry, what, by)
     for entry in after.members:
         old = before.member(entry.user_id)
         if old is None:
-            tell_member(shelf, after.conversation_id, entry, "added", by)
+            tell_member(store, after.conversation_id, entry, "added", by)
         elif old.account_key != entry.account_key:
-            tell_member(shelf, after.conversation_id, entry, "confirmed", by)
+            tell_member(store, after.conversation_id, entry, "confirmed", by)
         elif old.role != entry.role:
-            tell_member(shelf, after.conversation_id, entry, "role_changed", by)
+            tell_member(store, after.conversation_id, entry, "role_changed", by)
 
 
-def tell_member(shelf: Shelf, conversation_id: str, entry: Entry, change: Change, by: str | None) -> None:
+def tell_member(store: Store, conversation_id: str, entry: Entry, change: Change, by: str | None) -> None:
     """Tell of one member."""
-    shelf.tell(
+    store.tell(
         events.RosterChanged(
             conversation_id=conversation_id,
             user_id=entry.user_id,
-            username=shelf.conversations.name(entry.user_id),
+            username=store.conversations.name(entry.user_id),
             change=change,
             role=None if change in ("removed", "left") else entry.role,
             by=by,

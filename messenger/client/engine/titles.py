@@ -3,10 +3,10 @@
 from messenger.client import events
 from messenger.client.e2e import open_conversation_metadata
 from messenger.client.e2e.errors import EncryptionError
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 
 
-def retitle(shelf: Shelf, conversation_id: str, metadata: bytes | None, key: bytes | None) -> bool:
+def retitle(store: Store, conversation_id: str, metadata: bytes | None, key: bytes | None) -> bool:
     """Read a group's name with a key; whether that worked. Then the key is kept."""
     if metadata is None or key is None:
         return False
@@ -14,8 +14,8 @@ def retitle(shelf: Shelf, conversation_id: str, metadata: bytes | None, key: byt
         name = open_conversation_metadata(key, metadata).name
     except EncryptionError:
         return False
-    row = shelf.conversations.get(conversation_id)
-    shelf.conversations.set(conversation_id, metadata=metadata, metadata_key=key, title=name)
+    row = store.conversations.get(conversation_id)
+    store.conversations.set(conversation_id, metadata=metadata, metadata_key=key, title=name)
     if row is not None and row.title != name:
-        shelf.tell(events.ConversationUpdated(conversation_id=conversation_id, title=name))
+        store.tell(events.ConversationUpdated(conversation_id=conversation_id, title=name))
     return True

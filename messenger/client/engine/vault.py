@@ -51,8 +51,8 @@ class Settled(Struct, frozen=True):
     detail: str = ""
 
 
-class Shelf:
-    """What a piece of work may use: the tables, the states, and the events that it causes."""
+class Store:
+    """The tables and states that a piece of work may use, and the events that it causes."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -63,7 +63,7 @@ class Shelf:
         self.outbox = Outbox(database)
         self.history = History(database)
         self.journal = Journal(database, self.account, self.messages)
-        self.news = False  # a durable event was written
+        self.has_events = False  # a durable event was written
         self.settled: list[Settled] = []
 
     @property
@@ -117,7 +117,7 @@ class Shelf:
     def tell(self, event: events.Durable) -> None:
         """Write a durable event."""
         self.journal.add(event)
-        self.news = True
+        self.has_events = True
 
 
 class Vault:
@@ -126,7 +126,7 @@ class Vault:
     def __init__(self, profile: Path, lock: Lock, database: Database, worker: ThreadPoolExecutor) -> None:
         self.profile = profile
         self._lock = lock
-        self._shelf = Shelf(database)
+        self._store = Store(database)
         self._worker = worker
         self._closed = False
         # Called on the event loop, after durable events, and for own messages that are through or refused.
@@ -169,7 +169,7 @@ class Vault:
             lock.release()
             raise
 
-    async def run(self, work: Callable[[Shelf], T]) -> T:
+    async def run(self, work: Callable[[Store], T]) -> T:
         """Do a piece of work as one transaction; what it raises undoes it."""
         if self._closed:
             raise RuntimeError("The client is closed.")
@@ -183,24 +183,24 @@ class Vault:
             self.on_news()
         return result
 
-    def _transact(self, work: Callable[[Shelf], T]) -> tuple[T, bool, list["Settled"]]:
-        shelf = self._shelf
-        shelf.news, shelf.settled = False, []
-        shelf.database.begin()
+    def _transact(self, work: Callable[[Store], T]) -> tuple[T, bool, list["Settled"]]:
+        store = self._store
+        store.has_events, store.settled = False, []
+        store.database.begin()
         try:
             # First of all, so that nothing ever reads what has expired.
-            for client_id, edited in shelf.messages.expire(rfc3339(int(time.time() * 1000))):
-                shelf.forget_sent(client_id, edited=edited)
-            result = work(shelf)
-            shelf.states.flush()
-            shelf.database.commit()
+            for client_id, edited in store.messages.expire(rfc3339(int(time.time() * 1000))):
+                store.forget_sent(client_id, edited=edited)
+            result = work(store)
+            store.states.flush()
+            store.database.commit()
         except BaseException as error:
-            shelf.database.rollback()
-            shelf.states.forget()
+            store.database.rollback()
+            store.states.forget()
             if isinstance(error, BadState):
                 raise StoreCorrupt(str(error)) from error
             raise
-        return result, shelf.news, shelf.settled
+        return result, store.has_events, store.settled
 
     def discard(self) -> None:
         """Take away a profile that was made in vain. After `close`."""
@@ -213,6 +213,6 @@ class Vault:
             return
         self._closed = True
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._worker, self._shelf.database.close)
+        await loop.run_in_executor(self._worker, self._store.database.close)
         self._lock.release()
         self._worker.shutdown(wait=False)

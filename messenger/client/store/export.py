@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from messenger.client.engine.vault import Shelf
+    from messenger.client.engine.vault import Store
 
 PAGE = 500
 
 
-def write_export(shelf: "Shelf", path: Path, overwrite: bool) -> int:
+def write_export(store: "Store", path: Path, overwrite: bool) -> int:
     """Write an export, whole or not at all; how many messages. FileExistsError."""
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists.")
@@ -22,11 +22,11 @@ def write_export(shelf: "Shelf", path: Path, overwrite: bool) -> int:
     try:
         with os.fdopen(descriptor, "wb") as out:
             names = ("server", "user_id", "username", "device_id")
-            profile = {name: shelf.account.get(name) for name in names}
+            profile = {name: store.account.get(name) for name in names}
             out.write(msgspec.json.encode({"record": "profile", **profile}) + b"\n")
-            for row in shelf.conversations.all():
-                said = shelf.conversations.members(row.conversation_id)
-                members = [shelf.conversations.name(one.user_id) for one in said]
+            for row in store.conversations.all():
+                said = store.conversations.members(row.conversation_id)
+                members = [store.conversations.name(one.user_id) for one in said]
                 line = {
                     "record": "conversation",
                     "conversation_id": row.conversation_id,
@@ -38,7 +38,7 @@ def write_export(shelf: "Shelf", path: Path, overwrite: bool) -> int:
                 }
                 out.write(msgspec.json.encode(line) + b"\n")
             last = 0
-            while page := shelf.messages.after(last, PAGE):
+            while page := store.messages.after(last, PAGE):
                 for message in page:
                     line = {"record": "message", **msgspec.to_builtins(message)}
                     out.write(msgspec.json.encode(line) + b"\n")

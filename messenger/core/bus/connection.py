@@ -17,13 +17,12 @@ second (link.py), and publishes there what was not acknowledged. Where a majorit
 nothing is stored (quorum.py), and hearers still hear each other.
 
 Where events go unanswered by a NATS that answers otherwise, its streams are looked at, and made anew where
-they take nothing any more (streams.py). What was in them costs seconds (PostgreSQL is the truth).
+they take nothing any more (stream_room.py). What was in them costs seconds (PostgreSQL is the truth).
 
 Pending events of a subscription are bounded (`PENDING_BYTES`); at the bound nats-py drops and `on_gap` is
 called.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -36,6 +35,7 @@ from messenger.core.bus.numbering import Numbering
 from messenger.core.bus.publishing import Unstored
 from messenger.core.bus.quorum import Quorum
 from messenger.core.bus.servers import GONE
+from messenger.core.bus.stream_room import StreamRoom
 from messenger.core.bus.streams import Streams
 from messenger.core.lean import without
 from messenger.core.lifecycle import StartError
@@ -53,7 +53,6 @@ PENDING_BYTES = 32 * 1024 * 1024
 REQUEST_SECONDS = 3.0
 STOP_SECONDS = 2.0
 PATIENCE_SECONDS = 1.0
-TRY_SECONDS = 2.0
 MAX_PAYLOAD = 900_000  # below the server's default of 1 MiB, headers included
 UNSTORED = "ready, but events are not stored"
 
@@ -92,10 +91,9 @@ class Bus:
         self._link: Link | None = None
         self._subjects: list[tuple[str, Listener]] = []
         self._gaps: list[GapListener] = []
-        self._numbering = Numbering(reactor, self._tell_gap)
+        self._numbering = Numbering(reactor, self.doubt)
         self._aways: list[AwayListener] = []
         self._was_connected = True
-        self._trying = False
         self.room = Room(reactor.seconds, "NATS")
         self.gaps = 0
 
@@ -184,7 +182,7 @@ class Bus:
             self._name,
             self._reactor.seconds,
             self._changed,
-            self._tell_gap,
+            self.doubt,
             self._numbering.headers,
             self._numbering.others,
         )
@@ -192,6 +190,9 @@ class Bus:
         self._streams = Streams(jetstream, self._settings.replicas)
         self._quorum = Quorum(link, self._settings, self._streams, self._stored)
         self._jobs = Jobs(jetstream)
+        self._stream_room = StreamRoom(
+            link, self._streams, self._jobs, self.room, self._there, self._tell_away, self.doubt
+        )
         self._jetstream = jetstream
         self._link = link
         await link.connect()
@@ -222,7 +223,7 @@ class Bus:
         log.info("NATS stores events")
         self._link.publish_again()
         if self.room.full:
-            self._look_for_room()
+            self._stream_room.look()
 
     def _tell_away(self) -> None:
         went, self._was_connected = self._was_connected and not self.connected, self.connected
@@ -231,10 +232,7 @@ class Bus:
                 listener()
 
     def doubt(self) -> None:
-        """What was heard may not hold any more: its hearers look into PostgreSQL, as after a gap."""
-        self._tell_gap()
-
-    def _tell_gap(self) -> None:
+        """Say that what was heard may not hold any more: its hearers look into PostgreSQL, as after a gap."""
         self.gaps += 1
         for listener in self._gaps:
             listener()
@@ -252,42 +250,8 @@ class Bus:
         except Unstored as error:
             self._quorum.doubt()
             if error.unexplained:
-                self._look_for_room()
+                self._stream_room.look()
             raise BusAway(str(error)) from None
-
-    def _look_for_room(self) -> None:
-        if self._link is not None and self._there() and not self._trying:
-            self._trying = True
-            self._link.keep(self._try_room())
-
-    async def _try_room(self) -> None:
-        """Find out whether the streams take anything; where they don't, make them anew until they do."""
-        try:
-            while self._there():  # one that does not answer at all is another matter
-                full = await self._streams.full()
-                if full:
-                    self.room.lost("its streams take no events", sure=False)
-                    self._tell_away()
-                elif not self.room.full or await self._streams.take_all():
-                    self.room.found()
-                    self._tell_away()
-                    return
-                await asyncio.sleep(TRY_SECONDS)
-                if full:
-                    await self._make_streams_anew()
-        finally:
-            self._trying = False
-
-    async def _make_streams_anew(self) -> None:
-        try:
-            await self._streams.delete_full()
-            self._jobs.forget()
-            await self._streams.make()
-        except Exception as error:
-            # The disk is still full, most likely; the next try is soon.
-            log.debug("NATS can't make its streams anew: {error}", error=str(error) or type(error).__name__)
-            return
-        self._tell_gap()
 
     def tell(self, subject: str, payload: bytes, event_id: str | None = None) -> None:
         """Say what may be lost to all instances that are there; nothing if NATS is away. By its `event_id` a
@@ -328,7 +292,7 @@ class Bus:
             try:
                 await within(self._reactor, STOP_SECONDS, from_asyncio(self._leave(link)))
             except TimeoutError:
-                log.warn("NATS did not let go in time")
+                log.warn("the connection to NATS did not close in time")
 
     async def _leave(self, link: Link) -> None:
         await self._numbering.say_last(link)

@@ -8,12 +8,11 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from messenger.core.bus.link import Link
 from messenger.core.bus.origins import ANNOUNCE_SECONDS, HEADER, Origin, Origins
 from messenger.core.bus.routes import Routes
 from messenger.core.bus.streams import NEWS
@@ -24,7 +23,11 @@ from messenger.wire.codec import Decoder, encode
 
 with without("aiohttp"):  # for NATS over WebSocket; 8 MB where it happens to be installed
     import nats.errors
+
+if TYPE_CHECKING:
     from nats.aio.msg import Msg
+
+    from messenger.core.bus.link import Link
 
 WATCH_SECONDS = 1.0
 ALONE_SECONDS = 10.0  # where no others are heard
@@ -67,7 +70,7 @@ class Numbering:
         self._wake.set()
         return version
 
-    async def known(self, link: Link | None, version: int) -> None:
+    async def known(self, link: "Link | None", version: int) -> None:
         """Return once the others know what was wanted then, or when they have had the time."""
         if self.routes.known(version):
             return
@@ -92,7 +95,7 @@ class Numbering:
         """The headers, as far as they are these numbers, of an event that is published now."""
         return {HEADER: self._origin.next(subject)} if _numbered(subject) else {}
 
-    def heard(self, message: Msg, link: Link | None) -> None:
+    def heard(self, message: "Msg", link: "Link | None") -> None:
         """A message has come, on any subject."""
         if message.subject == events.ANNOUNCED:
             said = _announced.decode(message.data)
@@ -119,7 +122,7 @@ class Numbering:
         """Whether other instances are heard."""
         return self._origins.any
 
-    async def run(self, link: Link) -> None:
+    async def run(self, link: "Link") -> None:
         """Take turns, at moments of its own."""
         while not link.client.is_closed:
             self._wake.clear()
@@ -132,7 +135,7 @@ class Numbering:
                 log.failure("what was missed can't be looked for")
             await self._pause()
 
-    async def turn(self, link: Link) -> None:
+    async def turn(self, link: "Link") -> None:
         """Look for what was missed, and announce how far this instance has come where it is time for that."""
         now = self._seconds()
         self._look(link, now)
@@ -151,7 +154,7 @@ class Numbering:
         self.routes.due = True
         self._wake.set()
 
-    def _look(self, link: Link, now: float) -> None:
+    def _look(self, link: "Link", now: float) -> None:
         if not link.up:
             self._origins.deaf(now)
             return
@@ -170,7 +173,7 @@ class Numbering:
         log.info("events were missed: PostgreSQL is asked for what they told")
         self._missed()
 
-    async def say_last(self, link: Link) -> None:
+    async def say_last(self, link: "Link") -> None:
         """Announce that nothing more comes from here."""
         if link.up:
             await link.client.publish(events.ANNOUNCED, encode(self.routes.announcement(last=True)))

@@ -65,7 +65,8 @@ class Origin:
 
 @dataclass(slots=True)
 class _Heard:
-    """What was heard of an origin on a subject: all up to `whole`, and some of what follows up to `known`."""
+    """The numbers heard of an origin on a subject: all up to `whole`, and some of what follows up to
+    `known`."""
 
     whole: int = 0
     known: int = 0
@@ -83,7 +84,7 @@ class _Other:
 
 
 class Origins:
-    """What was heard of the others on `subjects`; `own` is this instance's name."""
+    """The numbers heard of the others on `subjects`; `own` is this instance's name."""
 
     def __init__(self, own: str, subjects: Container[str]) -> None:
         self._own = own

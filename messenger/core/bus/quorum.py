@@ -10,10 +10,10 @@ asked when it did not store something, and rarely besides.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from messenger.core.bus.link import Link
 from messenger.core.bus.servers import here, name_of
 from messenger.core.bus.streams import Streams
 from messenger.core.lean import without
@@ -23,6 +23,9 @@ with without("aiohttp"):  # for NATS over WebSocket; 8 MB where it happens to be
     import nats
     import nats.errors
     import nats.js.errors
+
+if TYPE_CHECKING:
+    from messenger.core.bus.link import Link
 
 ASK_SECONDS = 1.0
 REST_SECONDS = 30.0  # where one server is all there is
@@ -36,7 +39,9 @@ class Quorum:
     """Asks over `link`. `found(answers)` is called when it changes whether the streams are there and
     answer."""
 
-    def __init__(self, link: Link, settings: Nats, streams: Streams, found: Callable[[bool], object]) -> None:
+    def __init__(
+        self, link: "Link", settings: Nats, streams: Streams, found: Callable[[bool], object]
+    ) -> None:
         self.answers = False
         self._link = link
         self._settings = settings
@@ -148,4 +153,4 @@ class Quorum:
 
 
 async def _ignore(_error: Exception) -> None:
-    """What became of a question is told by its answer."""
+    """Ignore it: the answer tells."""

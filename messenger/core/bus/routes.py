@@ -95,7 +95,7 @@ class Routes:
                 peer.waited, peer.lacking = False, True
 
     def announcement(self, *, last: bool = False) -> Announced:
-        """What the others are to hear now."""
+        """The announcement that the others are to hear now."""
         self.due = False
         self._young_until = min(self._young_until, self._seconds() + YOUTH_SECONDS)
         return replace(
@@ -148,7 +148,7 @@ class Routes:
         return Noted(origin=self._origin.name, version=peer.version)
 
     def _take_up(self, suffix: str) -> None:
-        """What was told before went past who is told on these subjects, except where all was told to all."""
+        """Count what was told before as missed by these subjects, except where all was told to all."""
         if not self._young:
             for base in self._bases:
                 self._origin.skip(base + suffix)
@@ -172,7 +172,7 @@ class Routes:
     def split(
         self, subject: str, items: Sequence[T], concerns: Callable[[T], int | None]
     ) -> list[tuple[str, list[T]]]:
-        """What is to be published where of `items`. Each `concerns` a set of shards; None: all.
+        """Sort `items` by where they are to be published. Each `concerns` a set of shards; None: all.
 
         What nobody else wants is in none. Who is alone tells everyone.
         """

@@ -17,7 +17,7 @@ with without("aiohttp"):  # for NATS over WebSocket; 8 MB where it happens to be
     from nats.aio.client import Client, Server
 
 GONE = (nats.errors.Error, OSError, RuntimeError)
-"""What nats-py raises where the connection has just gone; RuntimeError is uvloop's."""
+"""Errors of nats-py where the connection has just gone; RuntimeError is uvloop's."""
 CONNECT_SECONDS = 1.0
 LONGEST_CONNECT_SECONDS = 5.0
 MOST_DOUBLINGS = 8
@@ -59,7 +59,7 @@ class Servers:
         return sorted(found, key=lambda one: name_of(one) not in self._configured)
 
     def choose(self, pool: list[Server], _info: dict[str, Any]) -> tuple[Server | None, float]:
-        """What nats-py asks before each attempt: the server, and for how many seconds to wait before."""
+        """The next server to try, and how many seconds to wait before; nats-py asks before each attempt."""
         if not pool:
             return None, ROUND_SECONDS
         random.shuffle(pool)

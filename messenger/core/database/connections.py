@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from messenger.core.database.connection import Connection
 from messenger.core.database.leases import Leases
 from messenger.core.database.primary import FAILURES, History, Hosts, Older, Unreachable, history_of
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 from messenger.core.hosts import Host
 from messenger.core.lifecycle import StartError
 from messenger.core.settings import DatabaseSettings
@@ -93,7 +93,7 @@ class Connections:
         for _ in range(self._settings.connections - 1):
             self._replace()
         self._watching.start(WATCH_SECONDS, now=False).addErrback(
-            lambda why: log.failure("nobody looks at the primary any more", why)
+            lambda why: log.failure("the primary is no longer watched; restart this instance", why)
         )
 
     def stop(self) -> None:
@@ -121,10 +121,13 @@ class Connections:
         for connection in self.leases.all:
             if connection.asked is not None and connection.asked < oldest:
                 where = self._settings.where
-                log.warn("PostgreSQL at {where} leaves a statement without an answer", where=where)
+                log.warn(
+                    "PostgreSQL at {where} does not answer a statement; the connection is replaced",
+                    where=where,
+                )
                 connection.end()
         for connection in self.leases.stuck(oldest):
-            log.error("a connection to PostgreSQL was taken and not given back; it is ended")
+            log.error("a connection to PostgreSQL was not returned in time, which is a bug; it is closed")
             connection.end()
 
     # making and replacing
@@ -167,7 +170,7 @@ class Connections:
 
     def _not_replaced(self, why: Failure) -> None:
         if not self.stopping:
-            log.failure("a connection to PostgreSQL is not replaced", why)
+            log.failure("a lost connection to PostgreSQL could not be replaced", why)
 
     async def _reconnect(self) -> None:
         attempt = 0
@@ -202,7 +205,7 @@ class Connections:
             try:
                 listener()
             except Exception:
-                log.failure("not all was forgotten of what a lost primary has said")
+                log.failure("caches of a lost primary's data could not all be dropped; restart this instance")
         for one in self.leases.all:
             if one.history != self._history:
                 one.end()
@@ -211,7 +214,7 @@ class Connections:
         if self._used and self._watched is None and any(one.pooled for one in self.leases.all):
             self._used = False
             self._watched = ensureDeferred(self._look())
-            self._watched.addErrback(lambda why: log.failure("the primary could not be looked at", why))
+            self._watched.addErrback(lambda why: log.failure("the primary could not be checked", why))
             self._watched.addBoth(self._has_looked)
 
     def _has_looked(self, _: object) -> None:
@@ -230,7 +233,7 @@ class Connections:
                 connection.history = history
                 self._take_history(connection)
         except FAILURES as error:
-            log.debug("a connection to PostgreSQL is ended: {reason}", reason=telling_line(error))
+            log.debug("a connection to PostgreSQL is ended: {reason}", reason=error_line(error))
             connection.end()
         finally:
             self.leases.give_back(connection)

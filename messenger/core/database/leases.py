@@ -82,7 +82,9 @@ class Leases:
         if connection.ended:
             return
         if not connection.at_rest:
-            log.error("a connection to PostgreSQL came back in the middle of a transaction, and is ended")
+            log.error(
+                "a connection to PostgreSQL was returned inside a transaction, which is a bug; it is closed"
+            )
             connection.end()
             return
         self.add(connection)

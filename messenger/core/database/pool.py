@@ -24,7 +24,7 @@ from messenger.core.database.connections import Connections
 from messenger.core.database.leases import QUEUE
 from messenger.core.database.refusals import NoPrimary, TakenBack, gone, refused, store_and_take_back
 from messenger.core.database.transaction import Transaction
-from messenger.core.database.versions import role_of, telling_line
+from messenger.core.database.versions import error_line, role_of
 from messenger.core.lifecycle import StartError
 from messenger.core.room import DiskFull, Floor, Room
 from messenger.core.settings import DatabaseSettings
@@ -235,7 +235,9 @@ class Database:
         except Problem as problem:
             log.debug("PostgreSQL still has no room: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("PostgreSQL was asked for room in vain")
+            log.failure(
+                "it could not be found out whether PostgreSQL's disk has room again; that is tried again"
+            )
 
     async def _roll_back(self, connection: Connection) -> None:
         if connection.ended:
@@ -244,7 +246,7 @@ class Database:
             await connection.run("rollback", None)
         except (psycopg2.Error, Lost) as error:
             # What `body` raised matters more; the server undoes what a lost connection began.
-            log.warn("a transaction could not be rolled back: {reason}", reason=telling_line(error))
+            log.warn("a transaction could not be rolled back: {reason}", reason=error_line(error))
             connection.end()
 
     async def check(self) -> None:

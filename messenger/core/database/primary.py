@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from messenger.core.database.connection import Connection, Lost
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 from messenger.core.hosts import HEAD_START, RECENT, Host, Recent
 
 # `transaction_read_only` is on where the server is in recovery. A standby has no current place in the log.
@@ -93,7 +93,7 @@ class Unreachable(Exception):
     can't help, for a server said no to a name or a password."""
 
     def __init__(self, reasons: Sequence[tuple[Host, BaseException]]) -> None:
-        lines = [(host, telling_line(error)) for host, error in reasons]
+        lines = [(host, error_line(error)) for host, error in reasons]
         said = lines[0][1] if len(lines) == 1 else "; ".join(f"{host}: {line}" for host, line in lines)
         super().__init__(said)
         self.read_only = any(isinstance(error, ReadOnly) for _, error in reasons)
@@ -114,7 +114,7 @@ class Hosts:
         self._recent = recent
 
     async def connect(self, attempt: Attempt) -> Connection:
-        """What `attempt` gives for the first host that it gives something for; Unreachable.
+        """Give what `attempt` does for the first host that it gives something for; Unreachable.
 
         `attempt` raises one of FAILURES, and lets go of everything when it is cancelled.
         """

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from messenger.core.database.connection import Lost
 from messenger.core.database.transaction import Transaction
-from messenger.core.database.versions import telling_line
+from messenger.core.database.versions import error_line
 from messenger.core.room import NO_SPACE, Room
 from messenger.wire.errors import Code, Problem, unavailable
 
@@ -44,9 +44,12 @@ def refused(room: Room, error: psycopg2.OperationalError) -> Exception:
     stay what they are."""
     code = error.pgcode or ""
     if code == psycopg2.errorcodes.DISK_FULL or NO_SPACE in str(error):
-        return room.lost(telling_line(error))
+        return room.lost(error_line(error))
     if code.startswith(("53", "58")):
-        log.error("PostgreSQL can't: {reason}", reason=telling_line(error))
+        log.error(
+            "PostgreSQL refuses statements: {reason}; clients are told to come back until that is mended",
+            reason=error_line(error),
+        )
         return unavailable("The database can't serve this at the moment.")
     return error
 

@@ -31,7 +31,7 @@ def versions(settings: DatabaseSettings, schemas: Sequence[str]) -> dict[str, st
             application_name="messenger-admin",
         )
     except psycopg2.Error as error:
-        raise StartError(f"PostgreSQL at {settings.where}: {telling_line(error)}; see [database]") from None
+        raise StartError(f"PostgreSQL at {settings.where}: {error_line(error)}; see [database]") from None
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -49,8 +49,8 @@ def versions(settings: DatabaseSettings, schemas: Sequence[str]) -> dict[str, st
     return found
 
 
-def telling_line(error: BaseException) -> str:
-    """What an error of PostgreSQL's says, in one line: the server's own last word, where there is one.
+def error_line(error: BaseException) -> str:
+    """An error of PostgreSQL's in one line: the server's own last word, where there is one.
 
     libpq tells of each address of a name that it has tried; a refused connection to one of them stands before
     what the server said at the other.

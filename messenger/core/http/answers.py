@@ -1,4 +1,4 @@
-"""What an endpoint may answer with, and how an answer's head looks on the wire (RFC 9112 section 4).
+"""An endpoint's answers, and how an answer's head looks on the wire (RFC 9112 section 4).
 
 Every answer bears `X-Request-ID`, `Cache-Control: no-store` unless it says otherwise,
 `X-Content-Type-Options: nosniff`, `Date` (RFC 9110 section 6.6.1) and nothing that names the software. Those

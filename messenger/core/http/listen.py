@@ -88,7 +88,11 @@ class Certificate:
         try:
             self._options = self._read()
         except ValueError as error:
-            log.error("certificate kept: {why}", event="certificate_kept", why=str(error))
+            log.error(
+                "the new certificate is not used: {why}; mend the file and send SIGHUP, the old one stays",
+                event="certificate_kept",
+                why=str(error),
+            )
         else:
             log.info("certificate {file} read again", event="certificate_read", file=self._files[1])
 

@@ -182,7 +182,7 @@ def _query_parameters(route: Route, components: _Components) -> Iterable[Schema]
 
 
 def _without_null(schema: Schema) -> Schema:
-    """What a query can say: there, null is a parameter that is left out."""
+    """A query's schema: there, null is a parameter that is left out."""
     made = {key: value for key, value in schema.items() if (key, value) != ("default", None)}
     choices = [one for one in made.pop("anyOf", ()) if one != {"type": "null"}]
     if len(choices) == 1:

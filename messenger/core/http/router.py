@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
@@ -22,6 +21,7 @@ from messenger.core.http.call import Admission, Call
 from messenger.core.http.content import BodyLost
 from messenger.core.http.download import Download
 from messenger.core.http.fairness import Fairness
+from messenger.core.http.parameters import bearer_token, parse_query
 from messenger.core.http.request import Request
 from messenger.core.http.routing import Route, Table, routes_of
 from messenger.core.http.transfers import Transfers, session_ended
@@ -33,13 +33,8 @@ from messenger.wire.errors import Code, Problem, not_found
 
 BODY_LIMIT = 1 << 20
 STREAM_LIMIT = 100 << 20
-SOCKET_COST = (
-    5  # what opening a WebSocket counts for: it is read anew what its device missed, and who is there
-)
-_MOST_PARAMETERS = 100
+SOCKET_COST = 5  # what opening a WebSocket counts for: what its device missed is read, and who is there
 
-_BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _JSON = re.compile(rb"application/json[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
 log = Logger(namespace="messenger.http")
@@ -316,37 +311,3 @@ async def _await(awaitable: Awaitable[None]) -> None:
 
 def _says_caching(headers: Mapping[str, str]) -> bool:
     return any(name.lower() == "cache-control" for name in headers)
-
-
-def bearer_token(request: Request) -> str:
-    """The token of `Authorization: Bearer` (RFC 6750 section 2.1); Problem `unauthorized` without one."""
-    values = request.requestHeaders.getRawHeaders(b"Authorization")
-    match = _BEARER.fullmatch(values[0]) if values and len(values) == 1 else None
-    if match is None:
-        raise Problem(Code.unauthorized, "An access token is wanted: Authorization: Bearer TOKEN.")
-    return match[1].decode("ascii")
-
-
-def parse_query(query: bytes) -> dict[str, str]:
-    """The parameters of a query, percent-decoded as UTF-8, `+` for a space; Problem `bad_request` for a
-    repeated name, for what is no UTF-8, for a bad escape and for more than 100 parameters."""
-    if not query:
-        return {}
-    found: dict[str, str] = {}
-    pairs = query.split(b"&")
-    if len(pairs) > _MOST_PARAMETERS:
-        raise Problem(Code.bad_request, f"A query has at most {_MOST_PARAMETERS} parameters.")
-    if _BAD_ESCAPE.search(query):
-        raise Problem(Code.bad_request, "The query holds a bad percent-escape.")
-    for pair in pairs:
-        if not pair:
-            continue
-        name, _, value = pair.replace(b"+", b" ").partition(b"=")
-        try:
-            key, text = unquote_to_bytes(name).decode("utf-8"), unquote_to_bytes(value).decode("utf-8")
-        except UnicodeDecodeError:
-            raise Problem(Code.bad_request, "The query is not UTF-8.") from None
-        if key in found:
-            raise Problem(Code.bad_request, "A query names each parameter once.")
-        found[key] = text
-    return found

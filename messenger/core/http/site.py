@@ -155,7 +155,11 @@ class Site(ServerFactory):
         try:
             self.app.dispatch(request)
         except Exception:
-            log.failure("dispatch failed", request_id=request.request_id, trace_id=request.trace.trace_id)
+            log.failure(
+                "a request could not be dispatched",
+                request_id=request.request_id,
+                trace_id=request.trace.trace_id,
+            )
             request.refuse(INTERNAL)
 
     def trace_of(self, headers: Headers) -> Trace:

@@ -1,4 +1,4 @@
-"""What every process answers about itself, on its own port: `/health`, `/ready` and `/metrics`."""
+"""Each process's endpoints about itself, on its own port: `/health`, `/ready` and `/metrics`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

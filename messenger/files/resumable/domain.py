@@ -2,7 +2,7 @@
 
 An upload is a file in state 'uploading' whose whole length is reserved when it is made. What a request brings
 is stored in segments, each a blob of its own; the first of a request is small and each one is twice the one
-before (taking.py), so that little is lost when S3 or this process dies. A client that leaves loses nothing:
+before (append.py), so that little is lost when S3 or this process dies. A client that leaves loses nothing:
 the running segment is filled up and counts for what arrived. Segments count once a row says so, which moves
 the offset in the same statement; two requests at one offset, on any two instances, can't both do that, so one
 of them is told `conflict` and nothing is mixed up. A request with a checksum moves the offset once, when all
@@ -23,9 +23,9 @@ from messenger.core.clock import Clock
 from messenger.files.domain import MAX_METADATA
 from messenger.files.measured import check_room, check_size
 from messenger.files.model import BlobLost, Bounds, Draft
-from messenger.files.resumable.arriving import Arriving, Missing, Nothing, Provisional
+from messenger.files.resumable.append import Append, Barred, Moved, beyond
 from messenger.files.resumable.model import Upload
-from messenger.files.resumable.taking import Barred, Moved, Taking, beyond
+from messenger.files.resumable.segments import Incoming, Missing, NoBytes, Provisional
 from messenger.wire.errors import Code, Problem, not_found
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Uploads:
         check_room(await self._files.begin(draft))
         if length == 0:
             try:
-                await self.append(user_id, file_id, 0, Nothing(), 0)
+                await self.append(user_id, file_id, 0, NoBytes(), 0)
             except BaseException:
                 await self._removal.drop(file_id)
                 raise
@@ -131,12 +131,12 @@ class Uploads:
         if upload.stored:
             return upload
         provisional = Provisional(self._uploads, self._clock, self._bounds.touch_every)
-        arriving = Arriving(content, self._breaks)
-        taking = Taking(
-            self._uploads, self._blobs, self._new_key, upload, arriving, provisional, length, checksum
+        incoming = Incoming(content, self._breaks)
+        appending = Append(
+            self._uploads, self._blobs, self._new_key, upload, incoming, provisional, length, checksum
         )
         try:
-            await taking.run()
+            await appending.run()
         except Barred:
             await self._removal.drop(file_id)
             raise Problem(Code.blocked) from None
@@ -148,8 +148,8 @@ class Uploads:
             raise Problem(Code.conflict, "The upload was changed meanwhile.") from None
         finally:
             await self._let_go(provisional.notes)
-        if arriving.error is not None:
-            raise arriving.error
+        if incoming.error is not None:
+            raise incoming.error
         return await self.find(user_id, file_id)
 
     async def _moved(self, user_id: str, upload: Upload) -> None:

@@ -25,13 +25,13 @@ class UploadEndpoints:
 
     @route("OPTIONS", "/files/uploads", open=True)
     async def tus_options(self, call: Call) -> Answer:
-        """What this server can of tus."""
+        """The parts of tus that this server has."""
         del call
         return self._options()
 
     @route("OPTIONS", "/files/uploads/{upload_id}", open=True)
     async def tus_upload_options(self, call: Call) -> Answer:
-        """What this server can of tus."""
+        """The parts of tus that this server has."""
         del call
         return self._options()
 

@@ -8,7 +8,7 @@ removal on moves that moment, so no blob is wanted and removed at the same time.
 from collections.abc import Sequence
 from datetime import datetime
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.files.model import Bounds, Reserved
 from messenger.files.resumable.model import Piece, Upload
 from messenger.files.store.files import BLOCKED

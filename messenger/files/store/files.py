@@ -7,7 +7,7 @@ conversation is read from the message service's views at the moment of asking; w
 auth's.
 """
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.files.model import Bounds, Draft, Found, Reserved, Shared
 
 # Whether an upload's conversation is barred by a block: one may have been set while the bytes came.

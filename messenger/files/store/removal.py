@@ -5,7 +5,7 @@ How statements lock is said in files.py.
 
 from typing import Any
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.files.model import Bounds, Removal
 
 

@@ -1,9 +1,10 @@
 """Claims in PostgreSQL. A claim is a function of the schema (schema/0003_claims.py,
 schema/0004_device_lists.py): one round trip, and no two claims of one device run at the same time."""
 
-from messenger.core.database import Database, Row
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
 from messenger.core.outgoing import Outgoing
-from messenger.keys.model import Asking, Claimed
+from messenger.keys.model import Claimed, ClaimRequest
 from messenger.wire.events import PrekeysLow
 from messenger.wire.keys import Bundle, BundleKemPrekey, BundleOneTimePrekey, BundleSignedPrekey
 
@@ -16,7 +17,7 @@ class ClaimStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, asking: Asking) -> Claimed:
+    async def claim(self, asking: ClaimRequest) -> Claimed:
         """A bundle of each published device that is asked for, but the asking one, and a one-time prekey of
         each, handed out once, ever."""
         rows = await self._database.write(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
-from messenger.keys.model import StandingList
+from messenger.keys.model import CurrentList
 from messenger.wire.codec import Binary, Uuid
 from messenger.wire.events import DeviceChanged
 from messenger.wire.keys import DeviceIdentity, DeviceList, Identities, ListedDevice, PendingDevice
@@ -18,43 +20,40 @@ class DeviceListStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @in_transaction
     async def replace(
-        self, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+        self, tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[CurrentList], None]
     ) -> list[Outgoing] | None:
         """Put the list in the place of the one that stands. Where one does, `rule` gets it and raises Problem
         to refuse. None where there is no such user."""
-
-        async def body(tx: Transaction) -> list[Outgoing] | None:
-            await tx.rows(
-                "select from key.devices where user_id = %s order by device_id for no key update", (user_id,)
-            )
-            before = await _published(tx, user_id)
-            account_key = await _put(tx, user_id, given, rule)
-            if account_key is None:
-                return None
-            await tx.write(
-                "insert into key.listed_devices (user_id, device_id, identity_key)"
-                " select %s, * from unnest(%s::uuid[], %s::bytea[])",
-                (
-                    user_id,
-                    [one.device_id for one in given.devices],
-                    [bytes(one.identity_key) for one in given.devices],
-                ),
-            )
-            after = await _published(tx, user_id)
-            # Under another account key each device is news, also where it is the same as before.
-            changed = before ^ after if account_key == bytes(given.account_key) else before | after
-            return await record(
-                tx,
-                [
-                    DeviceChanged(
-                        event="published" if one in after else "removed", user_id=user_id, device_id=one
-                    )
-                    for one in sorted(changed)
-                ],
-            )
-
-        return await self._database.transaction(body)
+        await tx.rows(
+            "select from key.devices where user_id = %s order by device_id for no key update", (user_id,)
+        )
+        before = await _published(tx, user_id)
+        account_key = await _put(tx, user_id, given, rule)
+        if account_key is None:
+            return None
+        await tx.write(
+            "insert into key.listed_devices (user_id, device_id, identity_key)"
+            " select %s, * from unnest(%s::uuid[], %s::bytea[])",
+            (
+                user_id,
+                [one.device_id for one in given.devices],
+                [bytes(one.identity_key) for one in given.devices],
+            ),
+        )
+        after = await _published(tx, user_id)
+        # Under another account key each device is news, also where it is the same as before.
+        changed = before ^ after if account_key == bytes(given.account_key) else before | after
+        return await record(
+            tx,
+            [
+                DeviceChanged(
+                    event="published" if one in after else "removed", user_id=user_id, device_id=one
+                )
+                for one in sorted(changed)
+            ],
+        )
 
     async def identities(self, user_id: str) -> Identities | None:
         """The user's list, published devices, and `pending` ones, of one moment; None where there is no such
@@ -98,7 +97,7 @@ async def _published(tx: Transaction, user_id: str) -> set[str]:
 
 
 async def _put(
-    tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[StandingList], None]
+    tx: Transaction, user_id: str, given: DeviceList, rule: Callable[[CurrentList], None]
 ) -> bytes | None:
     """Store the list without its devices.
 
@@ -117,7 +116,7 @@ async def _put(
     row = await tx.row("select account_key, version from key.lists where user_id = %s for update", (user_id,))
     if row is None:
         return None
-    rule(StandingList(row[0], row[1]))
+    rule(CurrentList(row[0], row[1]))
     await tx.write(
         "update key.lists set account_key = %s, version = %s, signature = %s, created_at = now()"
         " where user_id = %s",

@@ -6,7 +6,9 @@ ids where there are several. A rule is judged on what is read after the lock is 
 
 from collections.abc import Callable, Sequence
 
-from messenger.core.database import Database, Row, Transaction
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.core.outbox import record
 from messenger.core.outgoing import Outgoing
 from messenger.keys.model import Change, DeviceKeys
@@ -37,35 +39,32 @@ class KeyStore:
         rows = await self._database.read(_DEVICE, (device_id,))
         return _device(rows[0]) if rows else None
 
+    @in_transaction
     async def alter(
-        self, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
+        self, tx: Transaction, user_id: str, device_id: str, rule: Callable[[DeviceKeys], Change]
     ) -> list[Outgoing] | None:
         """Store what `rule` says under the device's lock; it raises Problem to refuse. None where the user
         has no such device."""
-
-        async def body(tx: Transaction) -> list[Outgoing] | None:
+        if not await _lock(tx, user_id, device_id):
+            await tx.write(
+                """
+                insert into key.devices (device_id, user_id)
+                select device_id, user_id from auth.live_devices where device_id = %s and user_id = %s
+                on conflict do nothing
+                """,
+                (device_id, user_id),
+            )
             if not await _lock(tx, user_id, device_id):
-                await tx.write(
-                    """
-                    insert into key.devices (device_id, user_id)
-                    select device_id, user_id from auth.live_devices where device_id = %s and user_id = %s
-                    on conflict do nothing
-                    """,
-                    (device_id, user_id),
-                )
-                if not await _lock(tx, user_id, device_id):
-                    return None
-            row = await tx.row(_DEVICE, (device_id,))
-            if row is None:
                 return None
-            change = rule(_device(row))
-            await _apply(tx, device_id, change)
-            if not change.publishes:
-                return []
-            published = DeviceChanged(event="published", user_id=user_id, device_id=device_id)
-            return await record(tx, [published])
-
-        return await self._database.transaction(body)
+        row = await tx.row(_DEVICE, (device_id,))
+        if row is None:
+            return None
+        change = rule(_device(row))
+        await _apply(tx, device_id, change)
+        if not change.publishes:
+            return []
+        published = DeviceChanged(event="published", user_id=user_id, device_id=device_id)
+        return await record(tx, [published])
 
 
 async def _lock(tx: Transaction, user_id: str, device_id: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.wire.events import UserRemoval
 
 SWEEP_BATCH = 1_000

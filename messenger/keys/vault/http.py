@@ -35,7 +35,7 @@ class VaultEndpoints:
         headers=_CONDITIONS,
     )
     async def get(self, call: Call) -> Answer:
-        """What is kept under a name."""
+        """A vault item, by its name."""
         found = await self._vault.get(call.identity.user_id, call.params["name"])
         verdict = _verdict(call, found.version, safe=True)
         if verdict is Verdict.failed:

@@ -6,7 +6,8 @@ again has none that it had.
 
 from collections.abc import Callable
 
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.wire.vault import VaultItem, VaultName
 
 
@@ -30,37 +31,38 @@ class VaultStore:
         )
         return VaultItem(name=rows[0][0], version=rows[0][1], content=rows[0][2]) if rows else None
 
+    @in_transaction
     async def put(
-        self, user_id: str, name: str, content: bytes, rule: Callable[[int | None, int], None]
+        self,
+        tx: Transaction,
+        user_id: str,
+        name: str,
+        content: bytes,
+        rule: Callable[[int | None, int], None],
     ) -> int | None:
         """Keep this under the name; the new version, None where the user is gone. `rule` gets the version
         that stands, and how many names the user has, under the user's lock, and raises Problem to refuse."""
+        rule(*await _standing(tx, user_id, name))
+        row = await tx.row(
+            """
+            insert into key.vault (user_id, name, version, content)
+            select user_id, %s, (extract(epoch from clock_timestamp()) * 1000000)::bigint, %s
+            from auth.live_users where user_id = %s
+            on conflict (user_id, name) do update
+            set version = greatest(excluded.version, vault.version + 1), content = excluded.content
+            returning version
+            """,
+            (name, content, user_id),
+        )
+        return None if row is None else row[0]
 
-        async def body(tx: Transaction) -> int | None:
-            rule(*await _standing(tx, user_id, name))
-            row = await tx.row(
-                """
-                insert into key.vault (user_id, name, version, content)
-                select user_id, %s, (extract(epoch from clock_timestamp()) * 1000000)::bigint, %s
-                from auth.live_users where user_id = %s
-                on conflict (user_id, name) do update
-                set version = greatest(excluded.version, vault.version + 1), content = excluded.content
-                returning version
-                """,
-                (name, content, user_id),
-            )
-            return None if row is None else row[0]
-
-        return await self._database.transaction(body)
-
-    async def delete(self, user_id: str, name: str, rule: Callable[[int | None], None]) -> None:
+    @in_transaction
+    async def delete(
+        self, tx: Transaction, user_id: str, name: str, rule: Callable[[int | None], None]
+    ) -> None:
         """Take a name away. `rule` gets the version that stands, and raises Problem to refuse."""
-
-        async def body(tx: Transaction) -> None:
-            rule((await _standing(tx, user_id, name))[0])
-            await tx.write("delete from key.vault where user_id = %s and name = %s", (user_id, name))
-
-        await self._database.transaction(body)
+        rule((await _standing(tx, user_id, name))[0])
+        await tx.write("delete from key.vault where user_id = %s and name = %s", (user_id, name))
 
 
 async def _standing(tx: Transaction, user_id: str, name: str) -> tuple[int | None, int]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from messenger.wire.errors import Code, Problem, not_found, too_many
 
 if TYPE_CHECKING:
-    from messenger.messages.store.blocks import Blocks as BlockStore
-    from messenger.messages.store.conversations import Conversations as ConversationStore
+    from messenger.messages.store.blocks import BlockStore
+    from messenger.messages.store.conversations import ConversationStore
 
 
 class Blocks:

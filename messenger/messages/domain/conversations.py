@@ -26,20 +26,20 @@ from messenger.messages.model import (
     ConversationState,
     Creation,
     Decide,
+    HeadsEvent,
     MemberProgress,
     MemberRow,
-    Moved,
-    NotSeen,
+    Unchanged,
     pair_of,
 )
-from messenger.wire import conversations as wire
+from messenger.wire import conversations
 from messenger.wire.codec import uuid_text
 from messenger.wire.errors import Code, Problem, not_found, too_many
 from messenger.wire.paging import Page, PageQuery
 
 if TYPE_CHECKING:
     from messenger.core.limits.limits import Limits
-    from messenger.messages.store.conversations import Conversations as ConversationStore
+    from messenger.messages.store.conversations import ConversationStore
 
 METADATA_LIMIT = 4_096
 MAX_TTL = 31_536_000
@@ -55,24 +55,24 @@ class Bounds(NamedTuple):
 
 
 class Conversations:
-    """The rules of conversations and membership. `moved` hears of what changed; `budget` has what a user may
+    """The rules of conversations and membership. `publish` sends what changed; `budget` has what a user may
     do of `group` and `stranger` in a time."""
 
     def __init__(
         self,
         store: "ConversationStore",
         devices: Devices,
-        moved: Callable[[Moved], object],
+        publish: Callable[[HeadsEvent], object],
         bounds: Bounds,
         budget: "Limits",
     ) -> None:
         self._store = store
         self._devices = devices
-        self._moved = moved
+        self._publish = publish
         self._bounds = bounds
         self._budget = budget
 
-    async def create(self, user_id: str, new: wire.NewConversation) -> tuple[ConversationRow, bool]:
+    async def create(self, user_id: str, new: conversations.NewConversation) -> tuple[ConversationRow, bool]:
         """The conversation, and whether it was made just now."""
         others = sorted({str(member) for member in new.members} - {user_id})
         creation = self._creation(user_id, others, new)
@@ -84,10 +84,10 @@ class Conversations:
         if await self._store.blockers(user_id, others):
             raise Problem(Code.blocked)
         await self._check_bounds(user_id, others, group=creation.pair is None)
-        conversation_id, moved = await self._store.create(creation)
-        if moved is not None:
-            self._moved(moved)
-        return await self.get(user_id, conversation_id), moved is not None
+        conversation_id, event = await self._store.create(creation)
+        if event is not None:
+            self._publish(event)
+        return await self.get(user_id, conversation_id), event is not None
 
     async def _check_bounds(self, user_id: str, others: list[str], *, group: bool) -> None:
         most = self._bounds.conversations
@@ -100,7 +100,7 @@ class Conversations:
             await self._budget.spend("group", user_id)
         await self._budget.spend("stranger", user_id, len(strangers))
 
-    def _creation(self, user_id: str, others: list[str], new: wire.NewConversation) -> Creation:
+    def _creation(self, user_id: str, others: list[str], new: conversations.NewConversation) -> Creation:
         direct = new.type == "direct"
         if new.metadata is not None and len(new.metadata) > METADATA_LIMIT:
             raise Problem(Code.too_large, f"Metadata have at most {METADATA_LIMIT} bytes.")
@@ -155,7 +155,9 @@ class Conversations:
 
     # changes
 
-    async def update(self, user_id: str, conversation_id: str, change: wire.ConversationUpdate) -> None:
+    async def update(
+        self, user_id: str, conversation_id: str, change: conversations.ConversationUpdate
+    ) -> None:
         """Change metadata or lifetime: an admin may."""
         ttl, metadata = change.message_ttl, change.metadata
         if isinstance(ttl, int) and not 1 <= ttl <= MAX_TTL:
@@ -177,7 +179,7 @@ class Conversations:
 
         await self._amend(conversation_id, user_id, None, decide)
 
-    async def add(self, user_id: str, conversation_id: str, new: wire.NewMember) -> bool:
+    async def add(self, user_id: str, conversation_id: str, new: conversations.NewMember) -> bool:
         """Add a member to a group: an admin may. False where it was one already."""
         strangers = await self._store.strangers(user_id, [new.user_id])
         await self._budget.spend("stranger", user_id, len(strangers))
@@ -250,12 +252,11 @@ class Conversations:
         await self._amend(conversation_id, user_id, target_id, decide)
 
     async def _amend(self, conversation_id: str, user_id: str, target_id: str | None, decide: Decide) -> bool:
-        try:
-            moved = await self._store.amend(conversation_id, user_id, target_id, decide)
-        except NotSeen:
-            raise not_found() from None
-        if moved is None:
+        done = await self._store.amend(conversation_id, user_id, target_id, decide)
+        if done is Unchanged.NOT_VISIBLE:
+            raise not_found()
+        if done is Unchanged.SAME:
             return False
         self._devices.forget(conversation_id)
-        self._moved(moved)
+        self._publish(done)
         return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from messenger.core.clock import Clock
 
 if TYPE_CHECKING:
-    from messenger.messages.store.conversations import Conversations as ConversationStore
+    from messenger.messages.store.conversations import ConversationStore
 
 FRESH_MILLISECONDS = 1_500  # with the reading itself, within the two seconds that are promised
 REMEMBERED = 5_000

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from messenger.core.clock import Clock
 from messenger.messages.domain.devices import Devices
-from messenger.messages.model import Draft, Happened, Head, Moved, NotSeen, Outcome
-from messenger.wire import conversations as wire
+from messenger.messages.model import Draft, Head, HeadsEvent, Outcome, StoredChange, Unchanged
+from messenger.wire import conversations
 from messenger.wire.errors import Code, Problem, not_found
 from messenger.wire.paging import Page
 from messenger.wire.times import rfc3339
 
 if TYPE_CHECKING:
     from messenger.messages.commits import Commits
-    from messenger.messages.store.conversations import Conversations as ConversationStore
-    from messenger.messages.store.messages import Messages as MessageStore
+    from messenger.messages.store.conversations import ConversationStore
+    from messenger.messages.store.messages import MessageStore
 
 _KIND = re.compile(r"[a-z0-9._-]{1,32}", re.ASCII)
 _CURSOR = re.compile(r"([ab])([0-9]{1,19})", re.ASCII)
@@ -39,7 +39,7 @@ class Sender(NamedTuple):
 class Messages:
     """The rules of sending, history and deletion.
 
-    `content_limit` and `page_limit` are in bytes, `moved` hears of
+    `content_limit` and `page_limit` are in bytes, `publish` sends
     what changed, `accepted` of each draft that may be committed how many seconds it took to say so.
     """
 
@@ -50,7 +50,7 @@ class Messages:
         commits: "Commits",
         devices: Devices,
         clock: Clock,
-        moved: Callable[[Moved], object],
+        publish: Callable[[HeadsEvent], object],
         content_limit: int,
         page_limit: int,
         accepted: Callable[[float], object] = lambda _: None,
@@ -60,13 +60,15 @@ class Messages:
         self._commits = commits
         self._devices = devices
         self._clock = clock
-        self._moved = moved
+        self._publish = publish
         self._content_limit = content_limit
         self._page_limit = page_limit
         self._accepted = accepted
 
-    async def send(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> tuple[wire.Sent, bool]:
-        """The message's place once it is committed, and whether this was a repeat.
+    async def send(
+        self, sender: Sender, conversation_id: str, draft: conversations.Draft
+    ) -> tuple[conversations.Sent, bool]:
+        """The message's number once it is committed, and whether this was a repeat.
 
         Problems: `not_found`, `gone`, `blocked`, `devices_changed`, `too_large`, `unprocessable`,
         `unavailable`.
@@ -74,8 +76,10 @@ class Messages:
         admitted = await self.admit(sender, conversation_id, draft)
         return await self.commit(admitted) if isinstance(admitted, Draft) else (admitted, True)
 
-    async def admit(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> Draft | wire.Sent:
-        """Judge a draft: what is to be committed, or the place of the message that it repeats."""
+    async def admit(
+        self, sender: Sender, conversation_id: str, draft: conversations.Draft
+    ) -> Draft | conversations.Sent:
+        """Judge a draft: what is to be committed, or the number of the message that it repeats."""
         began = perf_counter()
         try:
             envelopes = self._check_form(draft)
@@ -102,19 +106,21 @@ class Messages:
             envelopes,
         )
 
-    async def commit(self, draft: Draft) -> tuple[wire.Sent, bool]:
+    async def commit(self, draft: Draft) -> tuple[conversations.Sent, bool]:
         """Commit what was admitted."""
         outcome = await self._commits.append(draft)
         if outcome.outcome in _OUTCOMES:
             raise Problem(_OUTCOMES[outcome.outcome])
         return _sent(outcome), outcome.outcome == "repeat"
 
-    async def _first(self, sender: Sender, conversation_id: str, draft: wire.Draft) -> Outcome | None:
+    async def _first(
+        self, sender: Sender, conversation_id: str, draft: conversations.Draft
+    ) -> Outcome | None:
         if await self._membership.sight(sender.user_id, conversation_id) is None:
             raise not_found()
         return await self._store.repeat(conversation_id, sender.device_id, draft.client_id)
 
-    def _check_form(self, draft: wire.Draft) -> dict[str, bytes] | None:
+    def _check_form(self, draft: conversations.Draft) -> dict[str, bytes] | None:
         if not _KIND.fullmatch(draft.kind):
             raise Problem(Code.unprocessable, "A kind is 1 to 32 of a-z, 0-9, `.`, `_` and `-`.")
         if draft.content is None and not draft.envelopes:
@@ -135,7 +141,11 @@ class Messages:
         return envelopes
 
     async def _check_devices(
-        self, sender: Sender, conversation_id: str, draft: wire.Draft, envelopes: dict[str, bytes] | None
+        self,
+        sender: Sender,
+        conversation_id: str,
+        draft: conversations.Draft,
+        envelopes: dict[str, bytes] | None,
     ) -> None:
         if envelopes is None and draft.devices_digest is None:
             return
@@ -160,7 +170,7 @@ class Messages:
     @staticmethod
     def _fits(
         sender: Sender,
-        draft: wire.Draft,
+        draft: conversations.Draft,
         envelopes: dict[str, bytes] | None,
         ids: frozenset[str],
         digest: bytes,
@@ -173,8 +183,8 @@ class Messages:
         return envelopes.keys() <= wanted if draft.partial else envelopes.keys() == wanted
 
     async def history(
-        self, sender: Sender, conversation_id: str, query: wire.MessagesQuery
-    ) -> Page[wire.Message]:
+        self, sender: Sender, conversation_id: str, query: conversations.MessagesQuery
+    ) -> Page[conversations.Message]:
         """A page of messages within the member's sight, by rising seq.
 
         It ends at `limit` messages, or where those before the last hold `page_limit` bytes.
@@ -201,11 +211,11 @@ class Messages:
         if more:
             cursor = f"a{found[-1].seq}" if rising else f"b{found[0].seq}"
         now = self._clock()
-        return Page([item.seen_by(sender.device_id, now, wire.Message) for item in found], cursor)
+        return Page([item.seen_by(sender.device_id, now, conversations.Message) for item in found], cursor)
 
     async def changes(
-        self, sender: Sender, conversation_id: str, query: wire.ChangesQuery
-    ) -> tuple[list[Happened], str | None]:
+        self, sender: Sender, conversation_id: str, query: conversations.ChangesQuery
+    ) -> tuple[list[StoredChange], str | None]:
         """Changes above a number, and the cursor of the next page."""
         first = (await self._sight(sender, conversation_id)).change
         after = query.after
@@ -229,12 +239,11 @@ class Messages:
             if author != sender.user_id and role == "member":
                 raise Problem(Code.forbidden, "Only its sender or an admin deletes a message.")
 
-        try:
-            moved = await self._membership.delete_content(conversation_id, seq, sender.user_id, judge)
-        except NotSeen:
-            raise not_found() from None
-        if moved is not None:
-            self._moved(moved)
+        done = await self._membership.delete_content(conversation_id, seq, sender.user_id, judge)
+        if done is Unchanged.NOT_VISIBLE:
+            raise not_found()
+        if done is not Unchanged.SAME:
+            self._publish(done)
 
     async def _sight(self, sender: Sender, conversation_id: str) -> Head:
         first = await self._membership.sight(sender.user_id, conversation_id)
@@ -243,5 +252,5 @@ class Messages:
         return first
 
 
-def _sent(outcome: Outcome) -> wire.Sent:
-    return wire.Sent(outcome.seq, rfc3339(outcome.created))
+def _sent(outcome: Outcome) -> conversations.Sent:
+    return conversations.Sent(outcome.seq, rfc3339(outcome.created))

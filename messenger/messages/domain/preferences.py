@@ -1,11 +1,11 @@
-"""What a user wishes of the server."""
+"""A user's preferences."""
 
 from typing import TYPE_CHECKING
 
 from messenger.wire.preferences import Preferences as Wishes
 
 if TYPE_CHECKING:
-    from messenger.messages.store.preferences import Preferences as PreferenceStore
+    from messenger.messages.store.preferences import PreferenceStore
 
 
 class Preferences:
@@ -15,7 +15,7 @@ class Preferences:
         self._store = store
 
     async def of(self, user_id: str) -> Wishes:
-        """What the user has said, or what holds for who has said nothing."""
+        """The user's preferences, or the defaults for who has said nothing."""
         return Wishes(groups=await self._store.groups(user_id) or "anyone")
 
     async def put(self, user_id: str, wishes: Wishes) -> None:

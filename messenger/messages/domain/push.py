@@ -13,7 +13,7 @@ from messenger.wire.errors import Code, Problem, too_many
 from messenger.wire.push import PushState, PushTarget
 
 if TYPE_CHECKING:
-    from messenger.messages.store.push import Push as PushStore
+    from messenger.messages.store.push import PushStore
 
 SILENT = "control"  # the kind of message that says nothing to a person
 
@@ -22,7 +22,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
 
 
-class Place(NamedTuple):
+class PushServer(NamedTuple):
     """Whom an endpoint's URL names: `host` is a DNS name or an IP address (without brackets)."""
 
     host: str
@@ -35,7 +35,7 @@ class Place(NamedTuple):
         return f"https://{host}" if self.port == 443 else f"https://{host}:{self.port}"
 
 
-def place_of(endpoint: str) -> Place:
+def push_server(endpoint: str) -> PushServer:
     """Whom the endpoint names; ValueError for anything but an `https` URL of visible ASCII characters without
     a user, a password or a fragment."""
     if not _VISIBLE.fullmatch(endpoint) or "\\" in endpoint:
@@ -50,7 +50,7 @@ def place_of(endpoint: str) -> Place:
         ip_address(host)  # numbers that are no address in its usual form are refused: they mean one to some
         if "%" in host:
             raise ValueError("an address with a zone")
-    return Place(host, 443 if port is None else port)
+    return PushServer(host, 443 if port is None else port)
 
 
 class Subscriber(NamedTuple):
@@ -83,7 +83,7 @@ class Push:
         if self._vapid_key is None:
             raise Problem(Code.unprocessable, "This server sends no wake-ups.")
         try:
-            host = place_of(target.endpoint).host
+            host = push_server(target.endpoint).host
         except ValueError as error:
             raise Problem(Code.unprocessable, f"The endpoint does not do: {error}.") from None
         if _is_address(host) and not self._permitted(host):

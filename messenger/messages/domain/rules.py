@@ -1,4 +1,4 @@
-"""What each change of a conversation is held to, under the conversation's lock."""
+"""Checks of each change of a conversation, made under the conversation's lock."""
 
 from messenger.messages.model import ConversationState, MemberRow
 from messenger.wire.errors import Code, Problem, not_found

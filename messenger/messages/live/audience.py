@@ -8,16 +8,17 @@ What may be lost (typing, receipts) goes by what is known at the moment: that is
 is heard next, and all of it where changes may have been missed.
 """
 
-from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.messages.model import Members
 from messenger.wire.errors import Problem
 from messenger.wire.shards import ALL, shards_of
+
+if TYPE_CHECKING:
+    from messenger.messages.store.cursors import CursorStore
 
 KEPT = 100_000  # conversations, some 250 bytes each
 MEMBERS = 256  # a group of more concerns all
@@ -28,17 +29,10 @@ GATHER_SECONDS = 0.02
 log = Logger()
 
 
-class Store(Protocol):
-    """What is wanted of the store."""
-
-    async def members(self, conversation_ids: Sequence[str], most: int) -> list[Members]:
-        """See store.places.Places.members."""
-
-
 class Audience:
     """The shards of conversations' members, as far as this instance has asked for them lately."""
 
-    def __init__(self, reactor: Any, store: Store) -> None:
+    def __init__(self, reactor: Any, store: "CursorStore") -> None:
         self._reactor = reactor
         self._store = store
         self._kept: dict[str, tuple[int, int]] = {}  # change and shards; the latest asked for are last

@@ -7,21 +7,25 @@ bounded too.
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger
 
+from messenger.core.clock import clock_of
 from messenger.core.turns import Shares, Turns
 from messenger.core.waits import pause, within
 from messenger.messages.live.connection import Connection
-from messenger.messages.live.feed import Following
+from messenger.messages.live.follower import Follower
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.page import Page, page_of
 from messenger.messages.live.render import change_frame, message_frame
-from messenger.messages.model import Happened, Head, Stored
+from messenger.messages.model import Head, StoredChange
 from messenger.wire import frames
 from messenger.wire.codec import encode
 from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.messages.store.messages import MessageStore
 
 READERS = 8
 SOCKETS = 1_000  # of one user, that may wait for a page: more than it may have devices
@@ -36,21 +40,9 @@ AGAIN_SECONDS = 0.05  # between pages of what a client that was up to date asks 
 log = Logger()
 
 
-class Reading(Protocol):
-    """What is wanted of the store."""
-
-    async def backlog(
-        self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
-    ) -> list[Stored]:
-        """See store.messages.Messages.backlog."""
-
-    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
-        """See store.messages.Messages.changes."""
-
-
 class _Want(NamedTuple):
     conversation_id: str
-    follower: Following
+    follower: Follower
     above: Head
     upto: Head
 
@@ -58,8 +50,9 @@ class _Want(NamedTuple):
 class Backlog:
     """Reads for all connections of an instance."""
 
-    def __init__(self, reactor: Any, hub: Hub, store: Reading) -> None:
+    def __init__(self, reactor: Any, hub: Hub, store: "MessageStore") -> None:
         self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._hub = hub
         self._store = store
         self._users = Shares(reactor, 1, SOCKETS)
@@ -86,7 +79,10 @@ class Backlog:
                 try:
                     rows = await self._page(connection, rows)
                 except Problem as problem:
-                    log.warn("a backlog has to wait: {detail}", detail=problem.detail)
+                    log.warn(
+                        "a socket's missed messages can't be read, and are tried again: {detail}",
+                        detail=problem.detail,
+                    )
                     await pause(self._reactor, RETRY_SECONDS)
                 if connection.synced:
                     await pause(self._reactor, AGAIN_SECONDS)
@@ -105,11 +101,11 @@ class Backlog:
             for listener in self._synced_listeners:
                 listener(connection)
 
-    def _want(self, conversation_id: str, follower: Following) -> _Want:
+    def _want(self, conversation_id: str, follower: Follower) -> _Want:
         head = self._head(conversation_id, follower)
         return _Want(conversation_id, follower, follower.head, follower.wanted(head))
 
-    def _head(self, conversation_id: str, follower: Following) -> Head:
+    def _head(self, conversation_id: str, follower: Follower) -> Head:
         feed = self._hub.feeds.get(conversation_id)
         return follower.head if feed is None else feed.head
 
@@ -141,11 +137,11 @@ class Backlog:
         size = sum(item.size for item in found) / len(found) if found else 1.0
         return max(MIN_ROWS, min(MAX_ROWS, int(PAGE_BYTES / max(size, 1.0))))
 
-    def _give(self, connection: Connection, name: str, follower: Following, page: Page) -> None:
+    def _give(self, connection: Connection, name: str, follower: Follower, page: Page) -> None:
         was_member = follower.member
-        now = int(self._reactor.seconds() * 1000)
+        now = self._clock()
         for item in follower.given(page):
-            if isinstance(item, Happened):
+            if isinstance(item, StoredChange):
                 connection.send(change_frame(item))
             else:
                 self.sent += 1

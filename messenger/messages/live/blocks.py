@@ -4,13 +4,16 @@ A socket that opens reads its user's blocks. What changes after that is told to 
 finds new blocks in PostgreSQL within seconds.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.periodic import Periodic
 from messenger.messages.live.hub import Hub
 from messenger.wire import events
 from messenger.wire.codec import Decoder, encode
+
+if TYPE_CHECKING:
+    from messenger.messages.store.blocks import BlockStore
 
 LOOK_SECONDS = 5.0
 LATEST_SECONDS = 30.0  # a block shows by then: longer than its transaction may take
@@ -18,17 +21,10 @@ LATEST_SECONDS = 30.0  # a block shows by then: longer than its transaction may 
 _event = Decoder[events.BlockChanged](events.BlockChanged)
 
 
-class Store(Protocol):
-    """What is wanted of the store."""
-
-    async def latest(self, seconds: float) -> list[tuple[str, str]]:
-        """See store.blocks.Blocks.latest."""
-
-
 class LiveBlocks:
     """A part of one instance."""
 
-    def __init__(self, reactor: Any, hub: Hub, store: Store, bus: Bus) -> None:
+    def __init__(self, reactor: Any, hub: Hub, store: "BlockStore", bus: Bus) -> None:
         self._hub = hub
         self._store = store
         self._bus = bus

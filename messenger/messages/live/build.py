@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.lifecycle import Part
 from messenger.core.outbox import Outbox
 from messenger.core.settings import Message
@@ -17,17 +17,17 @@ from messenger.messages.live.healing import Healing
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.interest import Interest
 from messenger.messages.live.joining import Joining
-from messenger.messages.live.opening import Opening
+from messenger.messages.live.lookups import Lookups
 from messenger.messages.live.receipts import Receipts
 from messenger.messages.live.signals import Signals
-from messenger.messages.store.blocks import Blocks
-from messenger.messages.store.messages import Messages
-from messenger.messages.store.places import Places
+from messenger.messages.store.blocks import BlockStore
+from messenger.messages.store.cursors import CursorStore
+from messenger.messages.store.messages import MessageStore
 
 
 @dataclass(frozen=True)
 class Live:
-    """What the rest of the service needs of live delivery. `parts` are in the order in which they start."""
+    """Live delivery as the rest of the service sees it. `parts` are in the order in which they start."""
 
     hub: Hub
     backlog: Backlog
@@ -44,9 +44,9 @@ def build_live(
     settings: Message,
     bus: Bus,
     outbox: Outbox,
-    messages: Messages,
-    places: Places,
-    blocks: Blocks,
+    messages: MessageStore,
+    cursors: CursorStore,
+    blocks: BlockStore,
     delivered: Delivered,
 ) -> Live:
     """Live delivery of one instance."""
@@ -54,14 +54,13 @@ def build_live(
     backlog = Backlog(reactor, hub, messages)
     delivery = Delivery(reactor, hub, messages, backlog, delivered)
     interest = Interest(reactor, hub, bus)
-    audience = Audience(reactor, places)
-    opening = Opening(reactor, places, blocks)
-    joining = Joining(reactor, hub, opening, opening, backlog, delivery, interest.known)
-    healing = Healing(reactor, hub, messages, places, delivery, joining.join, settings.look)
+    audience = Audience(reactor, cursors)
+    joining = Joining(reactor, hub, Lookups(reactor, cursors, blocks), backlog, delivery, interest.known)
+    healing = Healing(reactor, hub, messages, cursors, delivery, joining.join, settings.look)
     bus.on_gap(healing.gap)
     bus.on_gap(audience.forget)
     events = ConversationEvents(delivery, joining, audience, bus, outbox)
-    DeviceEvents(hub, places, bus)
+    DeviceEvents(hub, cursors, bus)
     signals = Signals(reactor, hub, audience, bus)
     receipts = Receipts(hub, audience, bus, settings.receipt_members)
     live_blocks = LiveBlocks(reactor, hub, blocks, bus)

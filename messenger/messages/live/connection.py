@@ -6,7 +6,7 @@ messages waiting when it comes back.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -15,13 +15,16 @@ from messenger.messages.live.follower import BEHIND, Follower
 from messenger.wire import frames
 from messenger.wire.codec import encode
 
+if TYPE_CHECKING:
+    from messenger.messages.live.hub import Hub
+
 MESSAGE_BYTES = 256 * 1024  # several frames share a WebSocket message up to this size
 
 NOBODY: frozenset[str] = frozenset()
 
 
 class Channel(Protocol):
-    """What carries a connection: the WebSocket."""
+    """The WebSocket under a connection; in fast tests a list."""
 
     def send(self, message: bytes) -> None:
         """Write one WebSocket message."""
@@ -29,18 +32,11 @@ class Channel(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Say why and close; harmless when closed already."""
 
+    def pause_reading(self) -> None:
+        """Take no more from the client."""
 
-class Owner(Protocol):
-    """Who knows all connections: the hub."""
-
-    def flush_later(self, connection: "Connection") -> None:
-        """Call `flush` at the end of this turn."""
-
-    def closing(self, code: int) -> None:
-        """A connection is closed from here, with this code."""
-
-    def detach(self, connection: "Connection") -> None:
-        """Forget a connection that is closed."""
+    def resume_reading(self) -> None:
+        """Go on."""
 
 
 class Connection:
@@ -66,7 +62,7 @@ class Connection:
         "user_id",
     )
 
-    def __init__(self, owner: Owner, channel: Channel, identity: Identity, bound: int) -> None:
+    def __init__(self, owner: "Hub", channel: Channel, identity: Identity, bound: int) -> None:
         self._owner = owner
         self._bound = bound
         self._out: list[bytes] = []
@@ -78,7 +74,7 @@ class Connection:
         self.device_id = identity.device_id
         self.user_id = identity.user_id
         self.apart = NOBODY  # users between whom and this one a block stands
-        self.followers: dict[str, Follower[Connection]] = {}  # by conversation
+        self.followers: dict[str, Follower] = {}  # by conversation
         self.opening = True  # what it follows is not known yet
         self.reading = False  # pages are being read for it
         self.since = 0  # milliseconds since 1970
@@ -95,7 +91,7 @@ class Connection:
         """Bytes of frames that the client has not read."""
         return self._out_bytes
 
-    def behind(self) -> Iterator[tuple[str, "Follower[Connection]"]]:
+    def behind(self) -> Iterator[tuple[str, Follower]]:
         """The conversations in which it is being sent what it has missed."""
         return ((name, one) for name, one in self.followers.items() if one.state is BEHIND)
 

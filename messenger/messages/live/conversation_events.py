@@ -1,4 +1,4 @@
-"""What instances tell each other of conversations: messages and changes.
+"""Events of conversations between instances: messages and changes.
 
 What this instance commits is offered to its own sockets at once and published for the others, contents
 included (of a large batch only how far each conversation has come, and they read it). Messages go to those
@@ -8,12 +8,12 @@ commit comes over the bus, and so does what any instance relays from the outbox.
 
 import msgspec
 
-from messenger.core.bus import MAX_PAYLOAD, Bus
+from messenger.core.bus.connection import MAX_PAYLOAD, Bus
 from messenger.core.outbox import Outbox
 from messenger.messages.live.audience import Audience
 from messenger.messages.live.delivery import Delivery
 from messenger.messages.live.joining import Joining
-from messenger.messages.model import Draft, Head, Outcome, Stored
+from messenger.messages.model import Draft, Head, Outcome, StoredMessage
 from messenger.wire import events
 from messenger.wire.codec import Decoder, encode
 
@@ -31,7 +31,7 @@ class _Item(msgspec.Struct, array_like=True):
 
 
 _batch = msgspec.msgpack.Decoder(list[_Item])
-_stored = msgspec.msgpack.Decoder(Stored)
+_stored = msgspec.msgpack.Decoder(StoredMessage)
 
 
 class ConversationEvents:
@@ -53,7 +53,7 @@ class ConversationEvents:
         items: list[_Item] = []
         size = 0
         for draft, outcome in drafts:
-            stored = Stored(
+            stored = StoredMessage(
                 conversation_id=draft.conversation_id,
                 seq=outcome.seq,
                 sender_id=draft.user_id,

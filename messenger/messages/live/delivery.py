@@ -5,12 +5,13 @@ they lack nothing; while PostgreSQL is away that waits. In a jump of more than a
 who does not read as fast as that is left behind, to be brought up by its own backlog.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
+from messenger.core.clock import clock_of
 from messenger.core.turns import Turns
 from messenger.core.waits import pause
 from messenger.messages.live.backlog import Backlog
@@ -18,8 +19,11 @@ from messenger.messages.live.feed import Feed
 from messenger.messages.live.follower import LIVE
 from messenger.messages.live.hub import Hub
 from messenger.messages.live.page import Page, page_of
-from messenger.messages.model import Happened, Head, Stored
+from messenger.messages.model import Head, StoredChange, StoredMessage
 from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.messages.store.messages import MessageStore
 
 READERS = 8
 PAGE = 100
@@ -32,18 +36,6 @@ log = Logger()
 Delivered = Callable[[float, int], object]
 
 
-class Reading(Protocol):
-    """What is wanted of the store."""
-
-    async def stretch(
-        self, conversation_id: str, above: int, upto: int, limit: int, size: int
-    ) -> list[Stored]:
-        """See store.messages.Messages.stretch."""
-
-    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
-        """See store.messages.Messages.changes."""
-
-
 class Delivery:
     """Shows followers what was committed.
 
@@ -54,30 +46,28 @@ class Delivery:
         self,
         reactor: Any,
         hub: Hub,
-        store: Reading,
+        store: "MessageStore",
         backlog: Backlog,
         delivered: Delivered = lambda _seconds, _sockets: None,
     ) -> None:
         self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._hub = hub
         self._store = store
         self._backlog = backlog
         self._delivered = delivered
         self._turns = Turns(reactor, READERS)
 
-    def _now(self) -> int:
-        return int(self._reactor.seconds() * 1000)
-
     def wants(self, conversation_id: str, seq: int) -> bool:
         """Whether the message `seq` is news here."""
         feed = self._hub.feeds.get(conversation_id)
         return feed is not None and seq > feed.seq
 
-    def offer(self, stored: Stored, change: int) -> None:
+    def offer(self, stored: StoredMessage, change: int) -> None:
         """A message was committed when the conversation had `change`."""
         feed = self._hub.feeds.get(stored.conversation_id)
         if feed is not None:
-            now = self._now()
+            now = self._clock()
             sockets, whole = feed.offer(stored, change, now)
             self._count(stored, sockets, now)
             if not whole:
@@ -101,7 +91,10 @@ class Delivery:
                 try:
                     found = await self._read(feed.conversation_id, *gap)
                 except Problem as problem:
-                    log.warn("a conversation has to wait: {detail}", detail=problem.detail)
+                    log.warn(
+                        "a conversation's messages can't be read, and are tried again: {detail}",
+                        detail=problem.detail,
+                    )
                     await pause(self._reactor, RETRY_SECONDS)
                 except Exception:
                     log.failure("a conversation can't be read")
@@ -112,8 +105,8 @@ class Delivery:
             feed.filling = False
 
     async def _read(self, conversation_id: str, above: Head, upto: Head) -> Page:
-        messages: list[Stored] = []
-        changes: list[Happened] = []
+        messages: list[StoredMessage] = []
+        changes: list[StoredChange] = []
         async with self._turns.turn():
             if upto.seq > above.seq:
                 messages = await self._store.stretch(conversation_id, above.seq, upto.seq, PAGE, PAGE_BYTES)
@@ -127,13 +120,13 @@ class Delivery:
                 if follower.state is LIVE and follower.reader.slow:
                     follower.fall_behind()
                     ensureDeferred(self._backlog.bring_up(follower.reader))
-        now = self._now()
+        now = self._clock()
         for stored, sockets in feed.given(found, now):
             self._count(stored, sockets, now)
         for follower in feed.followers:
             if not follower.member:
                 self._hub.leave(feed.conversation_id, follower)
 
-    def _count(self, stored: Stored, sockets: int, now: int) -> None:
+    def _count(self, stored: StoredMessage, sockets: int, now: int) -> None:
         if sockets:
             self._delivered(max(0, now - stored.created) / 1000, sockets)

@@ -1,11 +1,11 @@
-"""What concerns devices: opened on another instance, published or removed, short of prekeys."""
+"""Events about devices: opened on another instance, published or removed, short of prekeys."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.ids import new_id
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub
@@ -13,25 +13,21 @@ from messenger.wire import events, frames
 from messenger.wire.codec import Decoder, encode
 from messenger.wire.errors import Problem
 
+if TYPE_CHECKING:
+    from messenger.messages.store.cursors import CursorStore
+
 log = Logger()
 _device_event = Decoder[events.DeviceChanged](events.DeviceChanged)
 _attached_event = Decoder[events.Attached](events.Attached)
 _prekeys_event = Decoder[events.PrekeysLow](events.PrekeysLow)
 
 
-class Places(Protocol):
-    """What is wanted of the store."""
-
-    async def conversations_of(self, user_id: str) -> list[str]:
-        """See store.places.Places.conversations_of."""
-
-
 class DeviceEvents:
     """Tells this instance's sockets, and sees to it that a device has one socket on all instances."""
 
-    def __init__(self, hub: Hub, places: Places, bus: Bus) -> None:
+    def __init__(self, hub: Hub, cursors: "CursorStore", bus: Bus) -> None:
         self._hub = hub
-        self._places = places
+        self._cursors = cursors
         self._bus = bus
         self._origin = new_id()
         hub.on_attached(self._tell_attached)
@@ -62,9 +58,9 @@ class DeviceEvents:
     async def _tell_device(self, event: events.DeviceChanged) -> None:
         """Tell those here who share a conversation with the device's user, and its other devices."""
         try:
-            names = await self._places.conversations_of(event.user_id)
+            names = await self._cursors.conversations_of(event.user_id)
         except Problem as problem:
-            log.warn("a device's change stays untold: {detail}", detail=problem.detail)
+            log.warn("a device's change is not told to its peers: {detail}", detail=problem.detail)
             return
         reached = set(self._hub.sockets_of(event.user_id))
         for name in names:

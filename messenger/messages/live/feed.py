@@ -5,13 +5,10 @@ to it at once. What live followers lack (`gap`) is read from PostgreSQL, once fo
 page.
 """
 
-from messenger.messages.live.connection import Connection
 from messenger.messages.live.follower import LIVE, Follower
 from messenger.messages.live.page import Page
 from messenger.messages.live.render import Frames, message_frame
-from messenger.messages.model import Head, Stored
-
-Following = Follower[Connection]
+from messenger.messages.model import Head, StoredMessage
 
 
 class Feed:
@@ -22,7 +19,7 @@ class Feed:
     def __init__(self, conversation_id: str, head: Head) -> None:
         self.conversation_id = conversation_id
         self.seq, self.change = head
-        self.followers: tuple[Following, ...] = ()  # few, mostly: smaller than a list
+        self.followers: tuple[Follower, ...] = ()  # few, mostly: smaller than a list
         self.filling = False  # what live followers lack is being read
 
     @property
@@ -37,7 +34,7 @@ class Feed:
             self.seq, self.change = max(seq, self.seq), max(change, self.change)
         return further
 
-    def offer(self, stored: Stored, change: int, now: int) -> tuple[int, bool]:
+    def offer(self, stored: StoredMessage, change: int, now: int) -> tuple[int, bool]:
         """A message was committed when the conversation had `change`.
 
         Gives to how many sockets it went, and whether no live follower lacks anything.
@@ -69,8 +66,8 @@ class Feed:
             return None
         return Head(seq, change), self.head
 
-    def given(self, page: Page, now: int) -> list[tuple[Stored, int]]:
-        """What live followers lack has come; gives to how many sockets each message of it went."""
+    def given(self, page: Page, now: int) -> list[tuple[StoredMessage, int]]:
+        """Show live followers what they lacked; gives to how many sockets each message of it went."""
         frames = Frames(now)
         sockets: dict[int, int] = {}
         for follower in self.followers:
@@ -83,7 +80,7 @@ class Feed:
         return [
             (item, sockets[id(item)])
             for item in page.items
-            if isinstance(item, Stored) and id(item) in sockets
+            if isinstance(item, StoredMessage) and id(item) in sockets
         ]
 
     def found(self, page: Page) -> None:

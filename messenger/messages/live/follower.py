@@ -14,21 +14,24 @@ the membership that has ended changes nothing.
 | its user's removal in that | shown; ended                 | shown; ended          | nothing            |
 | all that is there is given | live; ended if at its `end`  | nothing               | nothing            |
 | membership, old news       | nothing                      | nothing               | nothing            |
-| membership, begun anew     | from its new place on        | from its new place on | behind, from there |
+| membership, begun anew     | from its cursor on           | from its cursor on    | behind, from there |
 | membership, over           | nothing: the removal comes   | nothing               | behind to the end  |
 | resend                     | lower, and its own messages  | behind, the same      | nothing            |
 | not read fast enough       | nothing                      | behind                | nothing            |
 
 What it is given comes in rising order, each once: a message or a change is shown only where its number is
-above all that were, and messages that are committed only where nothing is missing in between. A place may be
+above all that were, and messages that are committed only where nothing is missing in between. A cursor may be
 ahead of what this instance knows of: then what lies below it is not shown.
 """
 
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from messenger.messages.live.page import Page
-from messenger.messages.model import Happened, Head, Membership, Stored
+from messenger.messages.model import Head, Membership, StoredChange, StoredMessage
+
+if TYPE_CHECKING:
+    from messenger.messages.live.connection import Connection
 
 
 class State(Enum):
@@ -42,18 +45,8 @@ class State(Enum):
 BEHIND, LIVE, ENDED = State
 
 
-class Reader(Protocol):
-    """Who reads: a device's socket."""
-
-    device_id: str
-    user_id: str
-
-
-R = TypeVar("R", bound=Reader)
-
-
-class Follower(Generic[R]):
-    """`reader` in a conversation where it stands at `place`: up to there nothing is shown.
+class Follower:
+    """`reader` in a conversation where it stands at `cursor`: up to there nothing is shown.
 
     `own`: its device's own messages are shown too, for it has asked for them. `end`: it is shown what
     happened up to there and no more, for its user has left; else it is a member as far as is known here.
@@ -61,9 +54,9 @@ class Follower(Generic[R]):
 
     __slots__ = ("change", "end", "own", "reader", "seq", "state")
 
-    def __init__(self, reader: R, place: Head, end: Head | None = None) -> None:
+    def __init__(self, reader: "Connection", cursor: Head, end: Head | None = None) -> None:
         self.reader = reader
-        self.seq, self.change = place
+        self.seq, self.change = cursor
         self.state = BEHIND
         self.own = False
         self.end = end
@@ -95,20 +88,20 @@ class Follower(Generic[R]):
 
     # events
 
-    def committed(self, stored: Stored, change: int) -> bool:
+    def committed(self, stored: StoredMessage, change: int) -> bool:
         """A message was committed when the conversation had `change`; gives whether to show it."""
         if self.seq + 1 != stored.seq or self.change < change or self.state is not LIVE:
             return False
         self.seq = stored.seq
         return stored.sender_device_id != self.reader.device_id
 
-    def given(self, page: Page) -> list[Stored | Happened]:
+    def given(self, page: Page) -> list[StoredMessage | StoredChange]:
         """A page has come; gives what of it to show."""
-        shown: list[Stored | Happened] = []
+        shown: list[StoredMessage | StoredChange] = []
         if self.state is ENDED or self.lacks(*page.above):
             return shown  # where more was asked for meanwhile, another page begins lower
         for item in page.items:
-            if isinstance(item, Stored):
+            if isinstance(item, StoredMessage):
                 if item.seq > self.seq:
                     self.seq = item.seq
                     if self.own or item.sender_device_id != self.reader.device_id:
@@ -141,11 +134,11 @@ class Follower(Generic[R]):
                 return  # read before the leaving, or of it
             self.state, self.own = BEHIND, False
             self.end = found.head if found.left else None
-        elif found.left or found.place.change <= self.change:
+        elif found.left or found.cursor.change <= self.change:
             return  # the removal is about to come, or nothing is new
         # It has left and joined again, and nothing was heard of either: its sight begins anew.
-        self.seq = max(self.seq, found.place.seq)
-        self.change = max(self.change, found.place.change)
+        self.seq = max(self.seq, found.cursor.seq)
+        self.change = max(self.change, found.cursor.change)
 
     def resend(self, after: int) -> None:
         """Show what follows `after` again, own messages included."""
@@ -164,6 +157,6 @@ class Follower(Generic[R]):
         self.state, self.own, self.end = ENDED, False, None
 
 
-def removes(happened: Happened, user_id: str) -> bool:
+def removes(happened: StoredChange, user_id: str) -> bool:
     """Whether the change is the user's leaving."""
     return happened.event == "member_removed" and happened.details.get("user_id") == user_id

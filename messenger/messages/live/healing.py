@@ -9,10 +9,10 @@ One reading at a time; what comes into doubt meanwhile waits for the next, once 
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from math import ceil
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import LoopingCall
@@ -21,8 +21,11 @@ from twisted.logger import Logger
 from messenger.core.waits import pause
 from messenger.messages.live.delivery import Delivery
 from messenger.messages.live.hub import Hub
-from messenger.messages.model import Head
 from messenger.wire.errors import Problem
+
+if TYPE_CHECKING:
+    from messenger.messages.store.cursors import CursorStore
+    from messenger.messages.store.messages import MessageStore
 
 GATHER_SECONDS = 0.1
 BATCH = 1_000
@@ -35,20 +38,6 @@ BROKEN_SECONDS = 10.0
 log = Logger()
 
 
-class Store(Protocol):
-    """What is wanted of the store about conversations."""
-
-    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
-        """See store.messages.Messages.heads."""
-
-
-class Places(Protocol):
-    """What is wanted of the store about memberships."""
-
-    async def joined(self, seconds: float) -> list[tuple[str, str, int]]:
-        """See store.places.Places.joined."""
-
-
 class Healing:
     """A part of one instance. Each conversation with sockets here is looked at within `seconds`."""
 
@@ -56,16 +45,16 @@ class Healing:
         self,
         reactor: Any,
         hub: Hub,
-        store: Store,
-        places: Places,
+        messages: "MessageStore",
+        cursors: "CursorStore",
         delivery: Delivery,
         join: Callable[[str, str], object],
         seconds: float,
     ) -> None:
         self._reactor = reactor
         self._hub = hub
-        self._store = store
-        self._places = places
+        self._messages = messages
+        self._cursors = cursors
         self._delivery = delivery
         self._join = join
         self._seconds = seconds
@@ -85,7 +74,9 @@ class Healing:
         self._phase = self._reactor.callLater(random.uniform(0, TICK_SECONDS), self._begin)  # noqa: S311
 
     def _begin(self) -> None:
-        self._ticking.start(TICK_SECONDS).addErrback(lambda why: log.failure("looking at heads ended", why))
+        self._ticking.start(TICK_SECONDS).addErrback(
+            lambda why: log.failure("missed events are no longer looked for; restart this instance", why)
+        )
 
     async def stop(self) -> None:
         if self._phase is not None and self._phase.active():
@@ -141,11 +132,11 @@ class Healing:
                 await self._find_joined()
             await self._read_heads(names)
         except Problem as problem:
-            log.warn("heads can't be read: {detail}", detail=problem.detail)
+            log.warn("missed events can't be looked for: {detail}", detail=problem.detail)
             wait = RETRY_SECONDS
         except Exception:
             # Whatever it was, it is tried again: healing must not end.
-            log.failure("heads can't be read")
+            log.failure("missed events can't be looked for")
             wait = BROKEN_SECONDS
         else:
             return
@@ -155,7 +146,7 @@ class Healing:
 
     async def _find_joined(self) -> None:
         began = self._reactor.seconds()
-        for name, user_id, change in await self._places.joined(began - self._looked + JOINED_SECONDS):
+        for name, user_id, change in await self._cursors.joined(began - self._looked + JOINED_SECONDS):
             for connection in self._hub.sockets_of(user_id):
                 follower = connection.followers.get(name)
                 if follower is None or not follower.knows_joining(change):
@@ -166,5 +157,5 @@ class Healing:
     async def _read_heads(self, names: list[str]) -> None:
         names = [name for name in names if name in self._hub.feeds]
         if names:
-            for name, head in (await self._store.heads(names)).items():
+            for name, head in (await self._messages.heads(names)).items():
                 self._delivery.reach(name, head)

@@ -6,9 +6,11 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from messenger.core.clock import clock_of
 from messenger.core.identity import Identity
 from messenger.messages.live.connection import Channel, Connection
-from messenger.messages.live.feed import Feed, Following
+from messenger.messages.live.feed import Feed
+from messenger.messages.live.follower import Follower
 from messenger.messages.live.leaving import Leaving
 from messenger.messages.model import Head
 from messenger.wire import events, frames
@@ -21,6 +23,7 @@ class Hub:
 
     def __init__(self, reactor: Any, unread_bytes: int) -> None:
         self._reactor = reactor
+        self._clock = clock_of(reactor)
         self._unread_bytes = unread_bytes
         self.feeds: dict[str, Feed] = {}
         self._users: dict[str, list[Connection]] = {}
@@ -67,7 +70,7 @@ class Hub:
         if older is not None:
             older.close(frames.TAKEN_OVER, "a newer socket of this device has taken over")
         connection = Connection(self, channel, identity, self._unread_bytes)
-        connection.since = int(self._reactor.seconds() * 1000)
+        connection.since = self._clock()
         self._devices[identity.device_id] = connection
         self._users.setdefault(identity.user_id, []).append(connection)
         for listener in self._attached_listeners:
@@ -126,7 +129,7 @@ class Hub:
                 listener(conversation_id)
         return feed
 
-    def leave(self, conversation_id: str, follower: Following) -> None:
+    def leave(self, conversation_id: str, follower: Follower) -> None:
         """Show the follower nothing more; a feed that nobody follows goes."""
         feed = self.feeds.get(conversation_id)
         if feed is not None and follower in feed.followers:

@@ -1,29 +1,25 @@
-"""What this instance hears of the others: what concerns the shards of users who have sockets here.
+"""This instance's interest in others' events: those of the shards of users who have sockets here.
 
 A shard is wanted from its first socket on, and until the last has been gone for LINGER_SECONDS. What a new
 socket follows is read once the others know (`known`), so that nothing falls in between.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from messenger.messages.live.connection import Connection
 from messenger.messages.live.hub import Hub
 from messenger.wire.shards import shard_of
 
+if TYPE_CHECKING:
+    from messenger.core.bus.connection import Bus
+
 LINGER_SECONDS = 60.0
-
-
-class Bus(Protocol):
-    """What is wanted of the bus; see core.bus."""
-
-    def want(self, shards: int) -> int: ...
-    async def known(self, version: int) -> None: ...
 
 
 class Interest:
     """A part of one instance."""
 
-    def __init__(self, reactor: Any, hub: Hub, bus: Bus) -> None:
+    def __init__(self, reactor: Any, hub: Hub, bus: "Bus") -> None:
         self._reactor = reactor
         self._bus = bus
         self._sockets: dict[int, int] = {}  # how many, by shard

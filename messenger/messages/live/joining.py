@@ -4,7 +4,7 @@ What is read of memberships may be old news by the time it is here; a follower k
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
@@ -19,28 +19,12 @@ from messenger.messages.model import Membership
 from messenger.wire import frames
 from messenger.wire.errors import Problem
 
+if TYPE_CHECKING:
+    from messenger.messages.live.lookups import Lookups
+
 RETRY_SECONDS = 0.5
 
 log = Logger()
-
-
-class Places(Protocol):
-    """What is wanted of the store about devices' places."""
-
-    async def memberships(
-        self, user_id: str, device_id: str, conversation_id: str | None = None
-    ) -> list[Membership]:
-        """See store.places.Places.memberships."""
-
-    async def first_seq(self, user_id: str, conversation_id: str) -> int | None:
-        """See store.places.Places.first_seq."""
-
-
-class Blocks(Protocol):
-    """What is wanted of the store about blocks."""
-
-    async def apart(self, user_id: str) -> list[str]:
-        """See live.opening.Opening.apart."""
 
 
 async def _at_once(_user_id: str) -> None:
@@ -54,16 +38,14 @@ class Joining:
         self,
         reactor: Any,
         hub: Hub,
-        places: Places,
-        blocks: Blocks,
+        lookups: "Lookups",
         backlog: Backlog,
         delivery: Delivery,
         known: Callable[[str], Awaitable[None]] = _at_once,
     ) -> None:
         self._reactor = reactor
         self._hub = hub
-        self._places = places
-        self._blocks = blocks
+        self._lookups = lookups
         self._backlog = backlog
         self._delivery = delivery
         self._known = known
@@ -92,10 +74,13 @@ class Joining:
         while not connection.closed:
             try:
                 if connection.opening:
-                    connection.apart |= frozenset(await self._blocks.apart(connection.user_id))
-                found = await self._places.memberships(connection.user_id, connection.device_id, only)
+                    connection.apart |= frozenset(await self._lookups.apart(connection.user_id))
+                found = await self._lookups.memberships(connection.user_id, connection.device_id, only)
             except Problem as problem:
-                log.warn("a socket has to wait: {detail}", detail=problem.detail)
+                log.warn(
+                    "a socket's conversations can't be read, and are tried again: {detail}",
+                    detail=problem.detail,
+                )
                 await pause(self._reactor, RETRY_SECONDS)
             except Exception:
                 log.failure("a socket's conversations can't be read")
@@ -110,7 +95,7 @@ class Joining:
         follower = connection.followers.get(name)
         was_member = follower is not None and follower.member
         if follower is None:
-            follower = Follower(connection, found.place, found.head if found.left else None)
+            follower = Follower(connection, found.cursor, found.head if found.left else None)
         else:
             follower.membership(found)
         if not follower.member:
@@ -130,7 +115,7 @@ class Joining:
         Returns once it is known what that is; the rest takes as long as the client takes to read it.
         """
         try:
-            first = await self._places.first_seq(connection.user_id, conversation_id)
+            first = await self._lookups.first_seq(connection.user_id, conversation_id)
         except Problem as problem:
             connection.close(frames.GOING_AWAY, f"connect again: {problem.detail}"[:120])
             return

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from messenger.messages.model import Happened, Head, Stored
+from messenger.messages.model import Head, StoredChange, StoredMessage
 
 
 class Page(NamedTuple):
@@ -10,10 +10,12 @@ class Page(NamedTuple):
 
     above: Head
     upto: Head
-    items: list[Stored | Happened]
+    items: list[StoredMessage | StoredChange]
 
 
-def page_of(above: Head, upto: Head, messages: list[Stored], changes: list[Happened], limit: int) -> Page:
+def page_of(
+    above: Head, upto: Head, messages: list[StoredMessage], changes: list[StoredChange], limit: int
+) -> Page:
     """Put together what was read: at most `limit` changes, and as many messages as there was room for.
 
     It ends where the messages do (they have no gaps), and where its changes do if there may be more.
@@ -24,12 +26,14 @@ def page_of(above: Head, upto: Head, messages: list[Stored], changes: list[Happe
     return Page(above, upto, merged(messages, changes, read_to))
 
 
-def merged(messages: list[Stored], changes: list[Happened], read_to: int) -> list[Stored | Happened]:
+def merged(
+    messages: list[StoredMessage], changes: list[StoredChange], read_to: int
+) -> list[StoredMessage | StoredChange]:
     """Messages and changes in the order in which they happened; what comes after `read_to` is left out.
 
     A change happened right after the message `at_seq`.
     """
-    items: list[tuple[tuple[int, int], Stored | Happened]] = [
+    items: list[tuple[tuple[int, int], StoredMessage | StoredChange]] = [
         ((m.seq, 0), m) for m in messages if m.seq <= read_to
     ]
     items += [((h.at_seq, h.change), h) for h in changes if h.at_seq <= read_to]

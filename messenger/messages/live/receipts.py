@@ -1,16 +1,16 @@
 """Receipts: how far members have come, for who shares a conversation with them. They may be lost.
 
-What one flush of places has moved (messages/progress.py) is told in one event to each of the other instances
+What one flush of cursors has moved (messages/progress.py) is told in one event to each of the other instances
 that has users whom some of it concerns. A frame is made only where a socket here is to have it.
 """
 
 from collections.abc import Iterable, Sequence
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.ids import new_id
 from messenger.messages.live.audience import Audience
 from messenger.messages.live.hub import Hub
-from messenger.messages.store.places import Risen
+from messenger.messages.model import Risen
 from messenger.wire import events, frames
 from messenger.wire.codec import Decoder, encode
 from messenger.wire.shards import shards_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from messenger.core.bus import Bus
+from messenger.core.bus.connection import Bus
 from messenger.core.ids import new_id
 from messenger.messages.live.audience import Audience
 from messenger.messages.live.connection import Connection

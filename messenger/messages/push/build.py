@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from messenger.core.certificates import trust_root
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.lags import Lags
 from messenger.core.lifecycle import EX_CONFIG, Part, StartError
 from messenger.core.settings import Push as PushSettings
@@ -18,10 +18,10 @@ from messenger.messages.model import Draft, Outcome
 from messenger.messages.push.addresses import Permitted
 from messenger.messages.push.courier import Courier
 from messenger.messages.push.metrics import PushMetrics
-from messenger.messages.push.outward import Outward
+from messenger.messages.push.outbound import OutboundClient
 from messenger.messages.push.vapid import Vapid
 from messenger.messages.push.wakes import Wakes
-from messenger.messages.store.push import Push as PushStore
+from messenger.messages.store.push import PushStore
 
 _RESOLVING = 4  # threads that look names up
 _RESOLVING_QUEUE = 256
@@ -59,9 +59,9 @@ def build_push(
     except ValueError as error:
         raise StartError(f"[push] vapid_key or contact: {error}", EX_CONFIG) from None
     threads = Threads(reactor, "push", _RESOLVING, _RESOLVING_QUEUE)
-    outward = Outward(reactor, threads, permitted, trust_root(settings.ca, "[push] ca"))
+    outbound = OutboundClient(reactor, threads, permitted, trust_root(settings.ca, "[push] ca"))
     late = Lags(registry, "messenger_push_late_seconds", "How late push services took wake-ups.", _LATE)
-    wakes = Wakes(reactor, store, Courier(outward, vapid), settings.window, late.observe, alone)
+    wakes = Wakes(reactor, store, Courier(outbound, vapid), settings.window, late.observe, alone)
     PushMetrics(registry, wakes)
     rules = Push(store, vapid.public_key, permitted, settings.targets)
     return Pushing(rules, [threads, wakes], {"push": threads}, wakes.committed, wakes.gone)

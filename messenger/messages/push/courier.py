@@ -17,8 +17,8 @@ from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.logger import Logger
 from twisted.web.client import ResponseFailed
 
-from messenger.messages.domain.push import Place, place_of
-from messenger.messages.push.outward import NotPermitted, Outward
+from messenger.messages.domain.push import PushServer, push_server
+from messenger.messages.push.outbound import NotPermitted, OutboundClient
 from messenger.messages.push.vapid import Vapid
 from messenger.messages.store.push import Wake
 from messenger.wire.errors import Problem
@@ -31,7 +31,7 @@ log = Logger()
 
 
 class Result(StrEnum):
-    """What became of a try."""
+    """The outcome of a try."""
 
     sent = "sent"
     gone = "gone"  # there is no such endpoint any more
@@ -58,15 +58,15 @@ def sealed(wake: Wake) -> bytes:
 class Courier:
     """Sends wake-ups."""
 
-    def __init__(self, outward: Outward, vapid: Vapid) -> None:
-        self._outward = outward
+    def __init__(self, outbound: OutboundClient, vapid: Vapid) -> None:
+        self._outbound = outbound
         self._vapid = vapid
 
     async def send(self, wake: Wake) -> Answer:
         """Send one; what fails is an answer too."""
-        place = place_of(wake.endpoint)
+        server = push_server(wake.endpoint)
         headers = {
-            "Authorization": self._vapid.authorization(place.origin),
+            "Authorization": self._vapid.authorization(server.origin),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
             "TTL": str(KEPT_SECONDS),
@@ -74,20 +74,25 @@ class Courier:
             "Urgency": "high",
         }
         try:
-            status, answered = await self._outward.post(wake.endpoint, place, headers, sealed(wake))
+            status, answered = await self._outbound.post(wake.endpoint, server, headers, sealed(wake))
         except NotPermitted as error:
-            log.warn("no wake-up goes there: {why}", event="push_forbidden", why=str(error))
+            log.warn("a push endpoint is not permitted: {why}", event="push_forbidden", why=str(error))
             return Answer(Result.forbidden)
         except (OSError, ConnectError, ConnectionClosed, ResponseFailed, SSL.Error, Problem) as error:
-            log.debug("{host} can't be reached: {why}", host=place.host, why=repr(error))
+            log.debug("{host} can't be reached: {why}", host=server.host, why=repr(error))
             return Answer(Result.later)
         except ValueError as error:
-            log.warn("{host} is no name: {why}", event="push_refused", host=place.host, why=str(error))
+            log.warn(
+                "the push service {host} can't be resolved: {why}",
+                event="push_refused",
+                host=server.host,
+                why=str(error),
+            )
             return Answer(Result.refused)
-        return _judged(place, status, answered.get("retry-after", ""))
+        return _judged(server, status, answered.get("retry-after", ""))
 
 
-def _judged(place: Place, status: int, retry_after: str) -> Answer:
+def _judged(server: PushServer, status: int, retry_after: str) -> Answer:
     if 200 <= status < 300:
         return Answer(Result.sent)
     if status in (404, 410):
@@ -95,7 +100,7 @@ def _judged(place: Place, status: int, retry_after: str) -> Answer:
     if status == 429 or status >= 500:
         return Answer(Result.later, seconds_of(retry_after, datetime.now(UTC)))
     # A redirect is not followed: a push service has no need of one, an attacker has.
-    log.warn("{host} refuses wake-ups: {status}", event="push_refused", host=place.host, status=status)
+    log.warn("{host} refuses wake-ups: {status}", event="push_refused", host=server.host, status=status)
     return Answer(Result.refused)
 
 

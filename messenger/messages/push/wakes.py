@@ -24,11 +24,10 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from messenger.core.periodic import Periodic
-from messenger.messages.domain.push import SILENT, place_of
+from messenger.messages.domain.push import SILENT, push_server
 from messenger.messages.model import Draft, Outcome
 from messenger.messages.push.courier import Answer, Courier, Result
-from messenger.messages.store.push import Push as PushStore
-from messenger.messages.store.push import Wake
+from messenger.messages.store.push import PushStore, Wake
 from messenger.wire.errors import Problem
 
 GATHER_SECONDS = 1.0
@@ -204,9 +203,9 @@ class Wakes:
                 await self._settle(wake, await self._try(wake))
         except Problem as problem:
             # The lease ends, and somebody sends it again: twice is harmless, never is not.
-            log.warn("what became of a wake-up is not noted: {detail}", detail=problem.detail)
+            log.warn("a wake-up's outcome could not be stored: {detail}", detail=problem.detail)
         except Exception:
-            log.failure("what became of a wake-up is not noted")
+            log.failure("a wake-up's outcome could not be stored")
         finally:
             self._hosts[host] -= 1
             if not self._hosts[host]:
@@ -235,12 +234,17 @@ class Wakes:
             backoff = min(LONGEST_BACKOFF, FIRST_WAIT * 2.0 ** (wake.tries - 1))
             await self._later(wake, max(backoff, answer.wait), counts=True)
         else:
-            log.warn("a wake-up is given up", event="push_given_up", device_id=wake.device_id, why=result)
+            log.warn(
+                "a wake-up is given up; the device finds its messages when it connects",
+                event="push_given_up",
+                device_id=wake.device_id,
+                why=result,
+            )
             await self._store.woken(wake, LEASE_SECONDS)
 
 
 def _host_of(wake: Wake) -> str:
     try:
-        return place_of(wake.endpoint).host
+        return push_server(wake.endpoint).host
     except ValueError:  # stored by another version, which took it
         return ""

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database import Database, Transaction
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
 from messenger.messages.model import pair_of
 from messenger.messages.store import changing
 
 
-class Blocks:
+class BlockStore:
     """Statements about blocks."""
 
     def __init__(self, database: Database) -> None:
@@ -59,21 +60,16 @@ class Blocks:
             blocker, blocked, "delete from message.blocks where blocker = %s and blocked = %s"
         )
 
-    async def _change(self, blocker: str, blocked: str, sql: str) -> bool:
+    @in_transaction
+    async def _change(self, tx: Transaction, blocker: str, blocked: str, sql: str) -> bool:
         pair = pair_of(blocker, blocked)
-
-        async def body(transaction: Transaction) -> bool:
-            await changing.lock_pair(transaction, pair)
-            await transaction.write(sql, (blocker, blocked))
-            row = await transaction.row(
-                "select exists (select 1 from message.blocks"
-                "   where (blocker, blocked) in ((%(one)s, %(two)s), (%(two)s, %(one)s)))",
-                {"one": blocker, "two": blocked},
-            )
-            stands = row is not None and bool(row[0])
-            await transaction.write(
-                "update message.conversations set blocked = %s where pair = %s", (stands, pair)
-            )
-            return stands
-
-        return await self._database.transaction(body)
+        await changing.lock_pair(tx, pair)
+        await tx.write(sql, (blocker, blocked))
+        row = await tx.row(
+            "select exists (select 1 from message.blocks"
+            "   where (blocker, blocked) in ((%(one)s, %(two)s), (%(two)s, %(one)s)))",
+            {"one": blocker, "two": blocked},
+        )
+        stands = row is not None and bool(row[0])
+        await tx.write("update message.conversations set blocked = %s where pair = %s", (stands, pair))
+        return stands

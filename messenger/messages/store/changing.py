@@ -8,9 +8,17 @@ import json
 from typing import Any
 
 from messenger.core import outbox
-from messenger.core.database import Transaction
+from messenger.core.database.transaction import Transaction
 from messenger.core.ids import new_id
-from messenger.messages.model import Amendment, ConversationState, Creation, Decide, MemberRow, Moved, NotSeen
+from messenger.messages.model import (
+    Amendment,
+    ConversationState,
+    Creation,
+    Decide,
+    HeadsEvent,
+    MemberRow,
+    Unchanged,
+)
 from messenger.wire import events
 from messenger.wire.codec import base64_text
 from messenger.wire.times import rfc3339
@@ -18,29 +26,29 @@ from messenger.wire.times import rfc3339
 _NOTHING = Amendment()
 
 
-async def lock_pair(transaction: Transaction, pair: str) -> None:
+async def lock_pair(tx: Transaction, pair: str) -> None:
     """Let blocks of a pair, and the making of its direct conversation, come one after the other.
 
     Without it a block could miss a conversation that is being made, and the other way round: neither sees
     what the other has not committed yet.
     """
-    await transaction.rows("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (pair,))
+    await tx.rows("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (pair,))
 
 
-async def lock(transaction: Transaction, conversation_id: str) -> None:
+async def lock(tx: Transaction, conversation_id: str) -> None:
     """Lock a conversation's row, first and alone: what is read after it is all that was committed before."""
-    await transaction.rows(
+    await tx.rows(
         "select 1 from message.conversations where conversation_id = %s for no key update",
         (conversation_id,),
     )
 
 
-async def create(transaction: Transaction, creation: Creation) -> tuple[str, Moved]:
+async def create(tx: Transaction, creation: Creation) -> tuple[str, HeadsEvent]:
     """Make a conversation; UniqueViolation where it stands already."""
     conversation_id = new_id()
     if creation.pair is not None:
-        await lock_pair(transaction, creation.pair)
-    row = await transaction.row(
+        await lock_pair(tx, creation.pair)
+    row = await tx.row(
         "insert into message.conversations (conversation_id, type, pair, created_by, client_id, metadata,"
         "   created_at, updated_at, last_change, member_count, blocked)"
         " values (%(id)s, %(type)s, %(pair)s, %(by)s, %(client)s, %(metadata)s, now(), now(), 1, %(count)s,"
@@ -77,7 +85,7 @@ async def create(transaction: Transaction, creation: Creation) -> tuple[str, Mov
             "member_count": len(creation.roles),
         }
     }
-    await transaction.write(
+    await tx.write(
         "with joined as (insert into message.members (conversation_id, user_id, role, joined_at,"
         "   first_seq, first_change, delivered_seq, read_seq)"
         " select %(id)s, u.user_id, u.role, now(), 1, 1, 0, 0"
@@ -93,8 +101,8 @@ async def create(transaction: Transaction, creation: Creation) -> tuple[str, Mov
             "details": json.dumps(details),
         },
     )
-    (outgoing,) = await outbox.record(transaction, [heads])
-    return conversation_id, Moved(outgoing.event_id, heads)
+    (outgoing,) = await outbox.record(tx, [heads])
+    return conversation_id, HeadsEvent(outgoing.event_id, heads)
 
 
 _STATE = """
@@ -118,13 +126,13 @@ where c.conversation_id = %(id)s
 
 
 async def amend(
-    transaction: Transaction, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
-) -> Moved | None:
-    """See Conversations.amend."""
-    await lock(transaction, conversation_id)
-    row = await transaction.row(_STATE, {"id": conversation_id, "actor": actor_id, "target": target_id})
+    tx: Transaction, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
+) -> HeadsEvent | Unchanged:
+    """See ConversationStore.amend."""
+    await lock(tx, conversation_id)
+    row = await tx.row(_STATE, {"id": conversation_id, "actor": actor_id, "target": target_id})
     if row is None:
-        raise NotSeen
+        return Unchanged.NOT_VISIBLE
     state = ConversationState(
         type=row[0],
         ended=row[1],
@@ -140,23 +148,23 @@ async def amend(
     )
     amendment = decide(state)
     if amendment is None:
-        return None
-    moved = await record(
-        transaction,
+        return Unchanged.SAME
+    event = await record(
+        tx,
         conversation_id,
         actor_id,
         amendment.events,
         [amendment.add.user_id] if amendment.add else [],
         amendment,
     )
-    await _apply(transaction, conversation_id, amendment, moved.heads.heads[0].change)
-    return moved
+    await _apply(tx, conversation_id, amendment, event.heads.heads[0].change)
+    return event
 
 
-async def _apply(transaction: Transaction, conversation_id: str, amendment: Amendment, change: int) -> None:
+async def _apply(tx: Transaction, conversation_id: str, amendment: Amendment, change: int) -> None:
     name = {"id": conversation_id}
     if amendment.add is not None:
-        await transaction.write(
+        await tx.write(
             "insert into message.members as m (conversation_id, user_id, role, joined_at, first_seq,"
             "   first_change, delivered_seq, read_seq)"
             " select c.conversation_id, %(user)s, %(role)s, now(), c.last_seq + 1, %(change)s, c.last_seq,"
@@ -167,8 +175,8 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
             "   delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq",
             {**name, "user": amendment.add.user_id, "role": amendment.add.role, "change": change},
         )
-        # Places of an earlier membership would reach below the new one's sight.
-        await transaction.write(
+        # CursorStore of an earlier membership would reach below the new one's sight.
+        await tx.write(
             "update message.places p set seq = greatest(p.seq, c.last_seq),"
             "   change = greatest(p.change, %(change)s - 1)"
             " from message.conversations c, auth.live_devices d"
@@ -180,14 +188,14 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
         # A member who goes sees the changes up to its own removal, and none that follows from it.
         named = [event for event, _ in amendment.events]
         change -= len(named) - 1 - named.index("member_removed")
-        await transaction.write(
+        await tx.write(
             "update message.members m set left_seq = c.last_seq, left_change = %(change)s"
             " from message.conversations c where c.conversation_id = m.conversation_id"
             " and m.conversation_id = %(id)s and m.user_id = %(user)s",
             {**name, "user": amendment.remove, "change": change},
         )
     for user_id, role in amendment.roles.items():
-        await transaction.write(
+        await tx.write(
             "update message.members set role = %(role)s"
             " where conversation_id = %(id)s and user_id = %(user)s",
             {**name, "user": user_id, "role": role},
@@ -195,15 +203,15 @@ async def _apply(transaction: Transaction, conversation_id: str, amendment: Amen
 
 
 async def record(
-    transaction: Transaction,
+    tx: Transaction,
     conversation_id: str,
     actor_id: str,
     happened: list[tuple[str, dict[str, Any]]],
     newcomers: list[str],
     amendment: Amendment = _NOTHING,
-) -> Moved:
+) -> HeadsEvent:
     """Number and store what happened, move the conversation's head, and note it in the outbox."""
-    row = await transaction.row(
+    row = await tx.row(
         "update message.conversations set last_change = last_change + %(count)s, updated_at = now(),"
         "   metadata = case when %(update)s then %(metadata)s else metadata end,"
         "   message_ttl = case when %(update)s then %(ttl)s else message_ttl end,"
@@ -239,7 +247,7 @@ async def record(
     }
     for number, (event, details) in enumerate(happened, last_change - len(happened) + 1):
         told = {**details, "conversation": shared} if event == "updated" else details
-        await transaction.write(
+        await tx.write(
             "insert into message.changes"
             " (conversation_id, change, at_seq, created_at, actor_id, event, details)"
             " values (%s, %s, %s, now(), %s, %s, %s)",
@@ -249,5 +257,5 @@ async def record(
         heads=[events.ConversationHead(conversation_id=conversation_id, seq=seq, change=last_change)],
         users=newcomers,
     )
-    (outgoing,) = await outbox.record(transaction, [heads])
-    return Moved(outgoing.event_id, heads)
+    (outgoing,) = await outbox.record(tx, [heads])
+    return HeadsEvent(outgoing.event_id, heads)

@@ -1,9 +1,19 @@
-"""Conversations and members in PostgreSQL: what they are, and each change as one transaction."""
+"""Conversations and members in PostgreSQL: what they are, and each change as one tx."""
 
 from collections.abc import Callable
 
-from messenger.core.database import Database, Transaction, UniqueViolation
-from messenger.messages.model import ConversationRow, Creation, Decide, Head, MemberProgress, Moved, NotSeen
+from messenger.core.database.connection import UniqueViolation
+from messenger.core.database.pool import Database
+from messenger.core.database.transaction import Transaction, in_transaction
+from messenger.messages.model import (
+    ConversationRow,
+    Creation,
+    Decide,
+    Head,
+    HeadsEvent,
+    MemberProgress,
+    Unchanged,
+)
 from messenger.messages.store import changing
 
 _UNREAD = """
@@ -35,23 +45,20 @@ where not exists (
 """
 
 
-class Conversations:
+class ConversationStore:
     """Statements about conversations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, creation: Creation) -> tuple[str, Moved | None]:
-        """The new conversation's id and what moved; or the id of the one that stands, and None."""
+    async def create(self, creation: Creation) -> tuple[str, HeadsEvent | None]:
+        """The new conversation's id and its event; or the id of the one that stands, and None."""
         standing = await self.standing(creation)
         if standing is not None:
             return standing, None
 
-        async def body(transaction: Transaction) -> tuple[str, Moved]:
-            return await changing.create(transaction, creation)
-
         try:
-            return await self._database.transaction(body)
+            return await self._database.transaction(lambda tx: changing.create(tx, creation))
         except UniqueViolation:
             # The same was made meanwhile, by the peer or by this user's other instance.
             standing = await self.standing(creation)
@@ -170,55 +177,58 @@ class Conversations:
         )
         return [(row[0], row[1]) for row in rows]
 
+    @in_transaction
     async def amend(
-        self, conversation_id: str, actor_id: str, target_id: str | None, decide: Decide
-    ) -> Moved | None:
-        """Change a conversation as `decide` says, which is asked under the lock; None where it says nothing.
+        self,
+        tx: Transaction,
+        conversation_id: str,
+        actor_id: str,
+        target_id: str | None,
+        decide: Decide,
+    ) -> HeadsEvent | Unchanged:
+        """Change a conversation as `decide` says, which is asked under the lock.
 
-        `decide` may raise Problem. None of it happens, and NotSeen is raised, where the actor is no member.
+        Gives `SAME` where it says nothing, `NOT_VISIBLE` where the actor is no member. `decide`
+        may raise Problem: then nothing is changed.
         """
+        return await changing.amend(tx, conversation_id, actor_id, target_id, decide)
 
-        async def body(transaction: Transaction) -> Moved | None:
-            return await changing.amend(transaction, conversation_id, actor_id, target_id, decide)
-
-        return await self._database.transaction(body)
-
+    @in_transaction
     async def delete_content(
-        self, conversation_id: str, seq: int, actor_id: str, judge: Callable[[str | None, str, bool], None]
-    ) -> Moved | None:
+        self,
+        tx: Transaction,
+        conversation_id: str,
+        seq: int,
+        actor_id: str,
+        judge: Callable[[str | None, str, bool], None],
+    ) -> HeadsEvent | Unchanged:
         """Take a message's content away; `judge(sender_id, actor's role, whether a block stands)` raises
         Problem where that is not allowed.
 
         In a direct conversation everybody counts as a `member`.
 
-        NotSeen where the actor can't see it; None where it was deleted before.
+        `NOT_VISIBLE` where the actor can't see it, `SAME` where it was deleted before.
         """
-
-        async def body(transaction: Transaction) -> Moved | None:
-            await changing.lock(transaction, conversation_id)
-            found = await transaction.row(
-                "select m.role, c.type, c.blocked from message.conversations c"
-                " join message.members m using (conversation_id)"
-                " where c.conversation_id = %s and m.user_id = %s and m.left_seq is null"
-                " and %s between m.first_seq and c.last_seq",
-                (conversation_id, actor_id, seq),
-            )
-            message = found and await transaction.row(
-                "select sender_id, deleted from message.messages where conversation_id = %s and seq = %s",
-                (conversation_id, seq),
-            )
-            if not found or not message:
-                raise NotSeen
-            judge(message[0], found[0] if found[1] == "group" else "member", found[2])
-            if message[1]:
-                return None
-            await transaction.write(
-                "update message.messages set content = null, envelopes = null, envelope_devices = null,"
-                " deleted = true where conversation_id = %s and seq = %s",
-                (conversation_id, seq),
-            )
-            return await changing.record(
-                transaction, conversation_id, actor_id, [("deleted", {"seq": seq})], []
-            )
-
-        return await self._database.transaction(body)
+        await changing.lock(tx, conversation_id)
+        found = await tx.row(
+            "select m.role, c.type, c.blocked from message.conversations c"
+            " join message.members m using (conversation_id)"
+            " where c.conversation_id = %s and m.user_id = %s and m.left_seq is null"
+            " and %s between m.first_seq and c.last_seq",
+            (conversation_id, actor_id, seq),
+        )
+        message = found and await tx.row(
+            "select sender_id, deleted from message.messages where conversation_id = %s and seq = %s",
+            (conversation_id, seq),
+        )
+        if not found or not message:
+            return Unchanged.NOT_VISIBLE
+        judge(message[0], found[0] if found[1] == "group" else "member", found[2])
+        if message[1]:
+            return Unchanged.SAME
+        await tx.write(
+            "update message.messages set content = null, envelopes = null, envelope_devices = null,"
+            " deleted = true where conversation_id = %s and seq = %s",
+            (conversation_id, seq),
+        )
+        return await changing.record(tx, conversation_id, actor_id, [("deleted", {"seq": seq})], [])

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from messenger.core.database import Database, Row
-from messenger.messages.model import Draft, Happened, Head, Outcome, Stored
+from messenger.core.database.connection import Row
+from messenger.core.database.pool import Database
+from messenger.messages.model import Draft, Head, Outcome, StoredChange, StoredMessage
 
 _COMMIT = """
 select outcome, seq, change, (extract(epoch from created_at) * 1000)::bigint,
@@ -98,7 +99,7 @@ order by w.n, h.change
 """
 
 
-class Messages:
+class MessageStore:
     """Statements about messages and changes."""
 
     def __init__(self, database: Database) -> None:
@@ -136,7 +137,7 @@ class Messages:
 
     async def backlog(
         self, device_id: str, wants: Sequence[tuple[str, int, int]], limit: int, size: int
-    ) -> list[Stored]:
+    ) -> list[StoredMessage]:
         """Messages above the first and up to the second number of each (id, above, up to), in order.
 
         For each conversation at most `limit`, and of `size` bytes (one that exceeds them is the last; the
@@ -158,7 +159,7 @@ class Messages:
 
     async def stretch(
         self, conversation_id: str, above: int, upto: int, limit: int, size: int
-    ) -> list[Stored]:
+    ) -> list[StoredMessage]:
         """Messages above `above` and up to `upto`, with all envelopes. `limit` and `size`: see backlog."""
         rows = await self._database.read(_ALL_ENVELOPES, (conversation_id, above, upto, limit, size))
         return [
@@ -176,7 +177,7 @@ class Messages:
         rising: bool,
         limit: int,
         size: int,
-    ) -> tuple[list[Stored], bool]:
+    ) -> tuple[list[StoredMessage], bool]:
         """At most `limit` messages between `above` and `below` (both left out), by rising seq, and whether
         there are more. `size` is as in `backlog`.
 
@@ -195,13 +196,13 @@ class Messages:
         more = bool(rows) and rows[-1][-1] > len(rows)
         return (found if rising else found[::-1]), more
 
-    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[Happened]:
+    async def changes(self, wants: Sequence[tuple[str, int, int]], limit: int) -> list[StoredChange]:
         """Changes above the first and up to the second number of each (id, above, up to), in order."""
         rows = await self._database.read(
             _CHANGES,
             ([want[0] for want in wants], [want[1] for want in wants], [want[2] for want in wants], limit),
         )
-        return [Happened(*row) for row in rows]
+        return [StoredChange(*row) for row in rows]
 
     async def repeat(self, conversation_id: str, device_id: str, client_id: str) -> Outcome | None:
         """The message that this device sent before under the client_id, or None."""
@@ -223,11 +224,11 @@ class Messages:
         return {row[0]: Head(row[1], row[2]) for row in rows}
 
 
-def _for_device(row: Row, device_id: str) -> Stored:
+def _for_device(row: Row, device_id: str) -> StoredMessage:
     envelope: bytes | None = row[7]
     return _stored(row[:7], None if envelope is None else {device_id: envelope}, row[8:])
 
 
-def _stored(first: Row, envelopes: dict[str, bytes] | None, last: Row) -> Stored:
+def _stored(first: Row, envelopes: dict[str, bytes] | None, last: Row) -> StoredMessage:
     values: Any = (*first, envelopes, *last)
-    return Stored(*values)
+    return StoredMessage(*values)

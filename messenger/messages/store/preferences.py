@@ -1,10 +1,10 @@
 """Users' wishes in PostgreSQL."""
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.wire.preferences import Groups
 
 
-class Preferences:
+class PreferenceStore:
     """Statements about preferences."""
 
     def __init__(self, database: Database) -> None:

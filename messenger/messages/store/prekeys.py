@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 
 
-class Prekeys:
+class PrekeyStore:
     """Statements about prekeys."""
 
     def __init__(self, database: Database) -> None:

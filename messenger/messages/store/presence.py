@@ -1,9 +1,9 @@
 """Who is seen where, in PostgreSQL: so that it holds across instances, and after one has crashed."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
+from messenger.messages.model import Seen
 
 # Whom a user's presence is shown to: the peers of direct conversations in which it has written, no block.
 _AUDIENCE = """
@@ -27,15 +27,7 @@ group by m.user_id, o.user_id
 """
 
 
-class Seen(NamedTuple):
-    """A device is seen here, as `online` or `away`."""
-
-    device_id: str
-    user_id: str
-    status: str
-
-
-class Presence:
+class PresenceStore:
     """Statements about presence. `online` sorts above `away`, so a user is as present as its best device."""
 
     def __init__(self, database: Database) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.messages.domain.push import SILENT, Subscriber
 from messenger.wire.push import PushTarget
 
@@ -84,7 +84,7 @@ class Wake(NamedTuple):
     late: float
 
 
-class Push:
+class PushStore:
     """Statements about subscriptions and wake-ups."""
 
     def __init__(self, database: Database) -> None:

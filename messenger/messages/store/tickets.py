@@ -2,13 +2,13 @@
 
 from hashlib import sha256
 
-from messenger.core.database import Database
+from messenger.core.database.pool import Database
 from messenger.core.identity import Identity
 
 MAX_TICKET = 512
 
 
-class Tickets:
+class TicketStore:
     """Statements about tickets."""
 
     def __init__(self, database: Database) -> None:

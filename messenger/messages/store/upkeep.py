@@ -1,18 +1,18 @@
-"""What has to go, in PostgreSQL: expired contents, and what deleted users and removed devices have left."""
+"""The removal, in PostgreSQL, of expired contents and of what deleted users and removed devices have left."""
 
-from messenger.core.database import Database
-from messenger.messages.model import Amendment, ConversationState, Moved, NotSeen
-from messenger.messages.store.conversations import Conversations
+from messenger.core.database.pool import Database
+from messenger.messages.model import Amendment, ConversationState, HeadsEvent, Unchanged
+from messenger.messages.store.conversations import ConversationStore
 
 BATCH = 1_000
 STRETCH = 10_000
 NOBODY = "00000000-0000-0000-0000-000000000000"  # who made what a deleted user had made
 
 
-class Upkeep:
+class UpkeepStore:
     """Statements of the upkeep; each is short and may be run by several instances at once."""
 
-    def __init__(self, database: Database, conversations: Conversations) -> None:
+    def __init__(self, database: Database, conversations: ConversationStore) -> None:
         self._database = database
         self._conversations = conversations
 
@@ -47,7 +47,7 @@ class Upkeep:
         )
         return [(row[0], row[1]) for row in rows]
 
-    async def depart(self, user_id: str, conversation_id: str) -> Moved | None:
+    async def depart(self, user_id: str, conversation_id: str) -> HeadsEvent | None:
         """End the membership of a user who is no more: a direct conversation ends with it."""
 
         def decide(state: ConversationState) -> Amendment | None:
@@ -62,10 +62,8 @@ class Upkeep:
             ends = events[-1][0] == "ended"
             return Amendment(remove=user_id, roles=roles, end=ends, events=events)
 
-        try:
-            return await self._conversations.amend(conversation_id, user_id, None, decide)
-        except NotSeen:
-            return None  # another instance was quicker
+        event = await self._conversations.amend(conversation_id, user_id, None, decide)
+        return None if isinstance(event, Unchanged) else event  # else another instance was quicker
 
     async def forget_sender(self, user_id: str, conversation_id: str) -> None:
         """Let the user's messages and changes stay without a name, a stretch at a time.
@@ -106,8 +104,8 @@ class Upkeep:
             {"user": user_id, "nobody": NOBODY},
         )
 
-    async def forget_places(self) -> None:
-        """Remove the places of devices that are no more."""
+    async def forget_cursors(self) -> None:
+        """Remove the cursors of devices that are no more."""
         await self._database.write(
             "delete from message.places p where p.device_id in ("
             "   select distinct q.device_id from message.places q where not exists ("

@@ -12,22 +12,3 @@ messenger.standalone.engines` runs nothing but them. The other modules, each wit
     account      as whom they run           wheels       where the programs are
     pidfd        a process, held by a descriptor
 """
-
-from messenger.standalone.engines.credentials import EngineSecrets, read_secrets
-from messenger.standalone.engines.engines import (
-    EngineAddresses,
-    Engines,
-    known_secrets,
-    remembered_addresses,
-)
-from messenger.standalone.engines.ports import EnginePorts
-
-__all__ = [
-    "EngineAddresses",
-    "EnginePorts",
-    "EngineSecrets",
-    "Engines",
-    "known_secrets",
-    "read_secrets",
-    "remembered_addresses",
-]

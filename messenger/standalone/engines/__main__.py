@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    from messenger.standalone.engines import EnginePorts
+    from messenger.standalone.engines.ports import EnginePorts
 
     parser = argparse.ArgumentParser(
         prog="python -m messenger.standalone.engines",
@@ -67,7 +67,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 class _Runner:
     def __init__(self, reactor: Any, data: Path, ports: Any) -> None:
-        from messenger.standalone.engines import Engines
+        from messenger.standalone.engines.engines import Engines
 
         self._reactor = reactor
         self._engines = Engines(reactor, data, ports)

@@ -73,7 +73,8 @@ def give(path: Path, account: Account | None) -> None:
 
 
 def closed_to(account: Account | None, path: Path) -> Path | None:
-    """What keeps the account from reading `path`: the first directory on the way that shuts it out or is it.
+    """Name what keeps the account from reading `path`: the first directory on the way that shuts it out or is
+    it.
 
     None if nothing does. Judged by owner, group and mode; access control lists are not looked at, and who is
     let in only by one is taken to be shut out.

@@ -34,7 +34,8 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def identify(pid: int) -> dict[str, Any] | None:
-    """What tells this process from every other one, past and future; None if there is none by that number.
+    """A mark that tells this process from every other one, past and future; None if there is none by that
+    number.
 
     A number alone doesn't: it is given again. The time of its start, in clock ticks since the machine's, does
     (proc_pid_stat(5), field 22); the boot's id covers a restart of the machine.

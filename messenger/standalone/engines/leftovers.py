@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from messenger.core.lifecycle import StartError
 from messenger.core.waits import within
 from messenger.standalone.engines.launch import identify
-from messenger.standalone.engines.pidfd import Held
+from messenger.standalone.engines.pidfd import ProcessHandle
 
 Ladder = Sequence[tuple[int, float]]
 """Signals to send one after the other, each with the seconds to wait for the end before the next."""
@@ -33,7 +33,7 @@ async def end_leftover(reactor: Any, title: str, pid_file: Path, ladder: Ladder)
         return
     pid = known["pid"]
     try:
-        process = Held(reactor, pid)
+        process = ProcessHandle(reactor, pid)
     except ProcessLookupError:
         return
     try:
@@ -57,7 +57,7 @@ def _read(pid_file: Path) -> dict[str, Any] | None:
     return known if isinstance(known, dict) and isinstance(known.get("pid"), int) else None
 
 
-async def _ends(reactor: Any, process: Held, seconds: float) -> bool:
+async def _ends(reactor: Any, process: ProcessHandle, seconds: float) -> bool:
     try:
         await within(reactor, seconds, process.ended())
     except TimeoutError:

@@ -17,9 +17,9 @@ from messenger.standalone.engines.process import HALF_THE_CORES, Command, Traces
 MEMORY_STORE = 64 << 20  # bytes for streams in memory: ours are in files, so this only bounds a mistake
 
 FILE_STORE = 8 << 30
-"""What streams may promise themselves in all; nothing is set aside. Ours are 320 MiB, and several times that
-while services start side by side. Left alone it is three quarters of the room that the disk has at the start,
-so that NATS on a small disk refuses its own streams."""
+"""The most that streams may promise themselves in all; nothing is set aside. Ours are 320 MiB, and several
+times that while services start side by side. Left alone it is three quarters of the room that the disk has at
+the start, so that NATS on a small disk refuses its own streams."""
 
 
 class Nats:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 
 @implementer(IReadDescriptor)
-class Held:
+class ProcessHandle:
     """The process that has the number `pid` now; ProcessLookupError if none has. `close` lets go of it."""
 
     def __init__(self, reactor: Any, pid: int) -> None:

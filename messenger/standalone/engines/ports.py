@@ -38,7 +38,7 @@ class EnginePorts:
 
 
 NAMES = (*(entry.name for entry in fields(EnginePorts)), "master", "volume", "filer")
-"""What needs a port; the last three are SeaweedFS's own."""
+"""Everything that needs a port; the last three are SeaweedFS's own."""
 
 SEAWEEDFS = frozenset(("s3", "master", "volume", "filer"))
 

@@ -147,7 +147,7 @@ class Postgres:
         else:
             if process.exit == "status 0":
                 return
-            reason = self.traces.telling_line(process.log_start) or f"ended with {process.exit}"
+            reason = self.traces.error_line(process.log_start) or f"ended with {process.exit}"
         finally:
             process.send(signal.SIGKILL)
         raise StartError(f"PostgreSQL's {Path(argv[0]).name} failed: {reason} (log: {self.traces.log})")

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from messenger.standalone.engines import launch
 from messenger.standalone.engines.account import Account
-from messenger.standalone.engines.pidfd import Held
+from messenger.standalone.engines.pidfd import ProcessHandle
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # For programs in Go. They share the machine with all the rest, and the more cores one of them sees, the more
@@ -41,7 +41,7 @@ LOG_BYTES = 1 << 20  # a longer log is put aside, as NAME.log.1, before the engi
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `argv` is for everyone to see; what is secret goes in `input`, its standard input.
+    """A program to run. `argv` is for everyone to see; what is secret goes in `input`, its standard input.
 
     `death` is the signal it gets when this process ends unforeseen. `nice` is by how much its priority is
     lower than this process's, from 0 to 19.
@@ -62,7 +62,7 @@ class Traces:
     log: Path
     pid_file: Path
 
-    def telling_line(self, start: int = 0) -> str:
+    def error_line(self, start: int = 0) -> str:
         """The line of what was written to the log from byte `start` on that says why the engine ended: the
         last one that the engine itself calls fatal, else the last one that isn't empty."""
         said = self._said(start)
@@ -93,23 +93,23 @@ class Process(ProcessProtocol):
 
     def __init__(self, reactor: Any, content: bytes, log_start: int) -> None:
         self._reactor = reactor
-        self._held: Held | None = None
+        self._handle: ProcessHandle | None = None
         self._content = content
         self.log_start = log_start
         self._waiting: list[Deferred[None]] = []
         self._exit: str | None = None
 
     def connectionMade(self) -> None:
-        self._held = Held(self._reactor, _process(self).pid)
-        self._held.ended().addCallback(lambda _: reapAllProcesses())
+        self._handle = ProcessHandle(self._reactor, _process(self).pid)
+        self._handle.ended().addCallback(lambda _: reapAllProcesses())
         self.transport.write(self._content)  # type: ignore[union-attr]
         self.transport.closeStdin()  # type: ignore[union-attr]
         self._content = b""
 
     def processEnded(self, reason: Failure) -> None:
         self._exit = _say(reason)
-        if self._held is not None:
-            self._held.close()
+        if self._handle is not None:
+            self._handle.close()
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)

@@ -32,7 +32,8 @@ NICE = 5  # files can wait a moment where messages want the processor
 SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS's choice, which no flag changes
 
 MEMORY_GOAL = "320MiB"
-"""What Go's collector aims at, and no bound: sixteen uploads of 40 MB at once take a GB while they last.
+"""The memory that Go's collector aims at, and no bound: sixteen uploads of 40 MB at once take a GB while they
+last.
 
 It counts 240 MiB that are set aside and hardly touched (a write buffer of 16 MiB for each of the eight
 databases of its file names, and what it keeps for followers of them). With less than that plus some room it

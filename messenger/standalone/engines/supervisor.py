@@ -27,7 +27,7 @@ log = Logger()
 
 
 class Engine(Protocol):
-    """What is particular to one engine. `title` is its name to people; `traces` is where it leaves some."""
+    """One engine, to a supervisor. `title` is its name to people; `traces` is where it leaves some."""
 
     title: str
     traces: Traces
@@ -168,7 +168,7 @@ class Supervisor:
 
     def _failure(self, what: str, process: Process | None = None) -> StartError:
         traces = self._engine.traces
-        line = traces.telling_line(process.log_start) if process is not None else ""
+        line = traces.error_line(process.log_start) if process is not None else ""
         said = f": {line}" if line else ""
         kind = PortTaken if process is not None and traces.tell_of_a_port(process.log_start) else StartError
         return kind(f"{self._engine.title} {what}{said} (log: {traces.log})")

@@ -51,7 +51,7 @@ await build({
     .filter(
       (name) =>
         (name.endsWith(".test.ts") && !name.startsWith("browser")) ||
-        ["agent.ts", "live.ts", "screens_live.ts", "speed.ts", "tabs_live.ts"].includes(name),
+        ["agent.ts", "live.ts", "encryption_speed.ts", "screens_live.ts", "tabs_live.ts"].includes(name),
     )
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
@@ -73,8 +73,8 @@ const INSTEAD = {
 
 await build({
   ...common,
-  entryPoints: ["browser/page", "browser/speed", "browser/writer", ...IN_BROWSERS].map((name) =>
-    join(TESTS, `${name}.ts`),
+  entryPoints: ["browser/page", "browser/speed", "browser/writer", "encryption_speed", ...IN_BROWSERS].map(
+    (name) => join(TESTS, `${name}.ts`),
   ),
   entryNames: "[name]",
   nodePaths: [join(HERE, "node_modules")],

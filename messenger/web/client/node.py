@@ -57,7 +57,7 @@ def _version(node: str) -> tuple[int, ...]:
 
 
 def install(found: Node, client: Path = CLIENT) -> None:
-    """What the lock file names, unless it is there."""
+    """Install what the lock file names, unless it is there."""
     lock = hashlib.sha256((client / "package-lock.json").read_bytes()).hexdigest()
     stamp = client / "node_modules" / ".lock.sha256"
     if stamp.exists() and stamp.read_text() == lock:

@@ -14,7 +14,7 @@ import pytest
 
 from messenger.client import passwords
 from messenger.client.engine import vault
-from messenger.client.engine.vault import Shelf, Vault
+from messenger.client.engine.vault import Store, Vault
 from messenger.client.store.database import Database
 from tests.client.lying.front import Ask, Front
 
@@ -63,7 +63,7 @@ class Direct(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, headers=named, stream=httpx.ByteStream(answer.body))
 
 
-async def _run(self: Vault, work: Callable[[Shelf], T]) -> T:
+async def _run(self: Vault, work: Callable[[Store], T]) -> T:
     """As Vault.run, without a thread to wait for."""
     if self.closed:
         raise RuntimeError("The client is closed.")

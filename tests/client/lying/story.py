@@ -139,7 +139,7 @@ class Story:
         self.clients[device] = await self.stage.running(client)
 
     def _keys_of(self, device: str) -> DeviceKeys:
-        keys, _, _ = self.clients[device].engine.vault._transact(lambda shelf: shelf.keys())
+        keys, _, _ = self.clients[device].engine.vault._transact(lambda store: store.keys())
         return keys
 
     # the steps
@@ -323,7 +323,7 @@ class Story:
         told.sent = await self._is_sent(device, message)
 
     async def _is_sent(self, device: str, message: Message) -> bool:
-        found = await self.clients[device].engine.vault.run(lambda shelf: shelf.messages.get(int(message.id)))
+        found = await self.clients[device].engine.vault.run(lambda store: store.messages.get(int(message.id)))
         return found is not None and found.state == "sent"
 
     async def _history(self, device: str, where: str) -> list[Message]:
@@ -331,7 +331,7 @@ class Story:
 
     async def _events(self, device: str) -> list[Event]:
         client = self.clients[device]
-        return list(await client.engine.vault.run(lambda shelf: shelf.journal.after(0, 10_000)))
+        return list(await client.engine.vault.run(lambda store: store.journal.after(0, 10_000)))
 
     async def _screen(self, device: str) -> list[Shown]:
         found = []
@@ -356,9 +356,9 @@ class Story:
     async def _seeds(self, device: str) -> list[bytes]:
         """The private keys of a device, and of its account."""
         engine = self.clients[device].engine
-        return await engine.vault.run(lambda shelf: [shelf.keys().seed, _account_seed(shelf)])
+        return await engine.vault.run(lambda store: [store.keys().seed, _account_seed(store)])
 
 
-def _account_seed(shelf: Any) -> bytes:
-    account = shelf.states.get(AccountKey, "own")
+def _account_seed(store: Any) -> bytes:
+    account = store.states.get(AccountKey, "own")
     return b"" if account is None else bytes(account.seed)

@@ -1,7 +1,5 @@
 """Which class a call counts in, by whom, and what its answer says."""
 
-from http_app import ALICE, UUID, Authenticator
-from http_wire import Connection, Logged, site
 from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
@@ -18,6 +16,8 @@ from messenger.core.limits.limits import Limits
 from messenger.core.limits.metrics import LimitsMetrics
 from messenger.core.settings import Limits as LimitSettings
 from messenger.wire.errors import Code, Problem
+from tests.core.http.http_app import ALICE, UUID, Authenticator
+from tests.core.http.http_transport import Connection, Logged, site
 
 GOOD = "Authorization: Bearer good"
 API = "/api/v1"

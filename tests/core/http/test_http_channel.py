@@ -1,7 +1,5 @@
 """Deadlines, pipelining, and how a connection ends."""
 
-from http_app import Endpoints, router
-from http_wire import GET, HOST, POST, Connection, Logged, site
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -9,6 +7,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.read_pace import READS, SECONDS
+from tests.core.http.http_app import Endpoints, router
+from tests.core.http.http_transport import GET, HOST, POST, Connection, Logged, site
 
 
 class ConnectionCase(SynchronousTestCase):

@@ -1,13 +1,13 @@
 """Sessions that end while a request of theirs is under way."""
 
-from http_app import ALICE, Authenticator, Endpoints
-from http_wire import Connection, Logged, site
-from test_http_upgrade import HANDSHAKE
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http.router import Router
+from tests.core.http.http_app import ALICE, Authenticator, Endpoints
+from tests.core.http.http_transport import Connection, Logged, site
+from tests.core.http.test_http_upgrade import HANDSHAKE
 
 GOOD = "Authorization: Bearer good"
 JSON = "Content-Type: application/json"

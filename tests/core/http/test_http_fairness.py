@@ -3,8 +3,6 @@
 And who was refused waits a moment before it is heard again.
 """
 
-from http_app import Authenticator
-from http_wire import Connection, site
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,6 +24,8 @@ from messenger.core.http.router import Router
 from messenger.core.http.routing import route
 from messenger.core.identity import Identity
 from messenger.wire.errors import Code, Problem
+from tests.core.http.http_app import Authenticator
+from tests.core.http.http_transport import Connection, site
 
 API = "/api/v1"
 

@@ -2,10 +2,11 @@
 
 import re
 
-from http_app import UUID, Endpoints, router
-from http_wire import Connection, site
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.core.http.http_app import UUID, Endpoints, router
+from tests.core.http.http_transport import Connection, site
 
 REQUESTS = [
     b"GET /api/v1/page?limit=3 HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,8 +1,9 @@
 """Strict parsing: what is refused, under which status, and what is not."""
 
 import pytest
-from http_app import Endpoints, router
-from http_wire import GET, HOST, POST, Connection, site
+
+from tests.core.http.http_app import Endpoints, router
+from tests.core.http.http_transport import GET, HOST, POST, Connection, site
 
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 

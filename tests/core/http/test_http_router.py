@@ -4,8 +4,6 @@ import json
 import re
 
 import pytest
-from http_app import UUID, Authenticator, Endpoints, router
-from http_wire import Connection, Logged, site
 from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +12,8 @@ from messenger.core.http.call import NotIdentified
 from messenger.core.http.metrics import HttpMetrics
 from messenger.core.http.router import Router
 from messenger.wire.errors import Code, Problem
+from tests.core.http.http_app import UUID, Authenticator, Endpoints, router
+from tests.core.http.http_transport import Connection, Logged, site
 
 GOOD = "Authorization: Bearer good"
 JSON = "Content-Type: application/json"

@@ -1,7 +1,5 @@
 """A server as a part of a process, and what a process says of itself."""
 
-from http_app import Endpoints, router
-from http_wire import Connection, site
 from prometheus_client import CollectorRegistry, Counter
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
@@ -14,6 +12,8 @@ from messenger.core.http.router import Router
 from messenger.core.http.server import HttpServer
 from messenger.core.http.system import INSTANCE, SystemEndpoints
 from messenger.core.lifecycle import StartError
+from tests.core.http.http_app import Endpoints, router
+from tests.core.http.http_transport import Connection, site
 
 
 def run(coroutine):

@@ -1,7 +1,5 @@
 """Bodies and answers as streams: back-pressure both ways, limits, early refusals, clients that leave."""
 
-from http_app import Endpoints, router
-from http_wire import Connection, Logged, site
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
@@ -13,6 +11,8 @@ from messenger.core.http.content import BodyLost, Content
 from messenger.core.http.router import Router
 from messenger.core.http.routing import route
 from messenger.wire.errors import Code, Problem
+from tests.core.http.http_app import Endpoints, router
+from tests.core.http.http_transport import Connection, Logged, site
 
 UPLOAD = "/api/v1/upload"
 JSON = "Content-Type: application/json"

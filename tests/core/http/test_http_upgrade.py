@@ -2,14 +2,14 @@
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from http_app import Endpoints, router
-from http_wire import Connection, Logged, site
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from messenger.core.http.upgrade import take_over
 from messenger.wire.errors import Code, Problem
+from tests.core.http.http_app import Endpoints, router
+from tests.core.http.http_transport import Connection, Logged, site
 
 HANDSHAKE = {
     "Upgrade": "websocket",

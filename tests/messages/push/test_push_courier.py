@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionRefusedError as Refused
 
-from messenger.messages.domain.push import Place
+from messenger.messages.domain.push import PushServer
 from messenger.messages.push.courier import MESSAGE, Answer, Courier, Result, seconds_of
-from messenger.messages.push.outward import NotPermitted
+from messenger.messages.push.outbound import NotPermitted
 from messenger.messages.push.vapid import LIFETIME, RENEWED, Vapid
 from messenger.messages.store.push import Wake
 from messenger.wire.errors import unavailable
@@ -35,23 +35,23 @@ def test_the_tests_own_decryption_is_that_of_rfc_8291() -> None:
     assert decrypted(private, auth, body) == b"When I grow up, I want to be a watermelon"
 
 
-class Outward:
+class OutboundClient:
     """Notes what is posted."""
 
     def __init__(self, answer: Any = (201, {})) -> None:
-        self.posted: list[tuple[str, Place, dict[str, str], bytes]] = []
+        self.posted: list[tuple[str, PushServer, dict[str, str], bytes]] = []
         self._answer = answer
 
-    async def post(self, url: str, place: Place, headers: dict[str, str], body: bytes) -> Any:
-        self.posted.append((url, place, headers, body))
+    async def post(self, url: str, server: PushServer, headers: dict[str, str], body: bytes) -> Any:
+        self.posted.append((url, server, headers, body))
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
 
 
-def sent(outward: Outward, device: Device, endpoint: str = "https://push.example/x") -> Answer:
+def sent(outbound: OutboundClient, device: Device, endpoint: str = "https://push.example/x") -> Answer:
     """The courier's answer."""
-    courier = Courier(outward, Vapid(SECRET, "mailto:a@b.example", lambda: NOW))
+    courier = Courier(outbound, Vapid(SECRET, "mailto:a@b.example", lambda: NOW))
     wake = Wake("device", endpoint, point_of(device.private.public_key()), device.auth, 1, "lease", 0.0)
     sending = courier.send(wake)
     try:
@@ -64,10 +64,10 @@ def sent(outward: Outward, device: Device, endpoint: str = "https://push.example
 
 def test_a_wake_up_says_nothing_but_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jwt.api_jwt.datetime", _Clock)
-    device, outward = Device(), Outward()
-    assert sent(outward, device) == (Result.sent, 0.0)
-    assert sent(outward, device) == (Result.sent, 0.0)
-    (url, _, headers, body), (_, _, _, other) = outward.posted
+    device, outbound = Device(), OutboundClient()
+    assert sent(outbound, device) == (Result.sent, 0.0)
+    assert sent(outbound, device) == (Result.sent, 0.0)
+    (url, _, headers, body), (_, _, _, other) = outbound.posted
     assert url == "https://push.example/x"
     assert device.read(body) == device.read(other) == {"type": "wake"}
     assert decrypted(device.private, device.auth, body) == MESSAGE
@@ -154,7 +154,7 @@ def test_a_key_that_does_not_do(secret: str, contact: str) -> None:
     ],
 )
 def test_what_an_answer_means(answer: Any, expected: Answer) -> None:
-    assert sent(Outward(answer), Device()) == expected
+    assert sent(OutboundClient(answer), Device()) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from messenger.messages.domain.push import Push, Subscriber, place_of
+from messenger.messages.domain.push import Push, Subscriber, push_server
 from messenger.messages.push.addresses import Permitted
 from messenger.wire.codec import Binary
 from messenger.wire.errors import Code, Problem
@@ -63,7 +63,7 @@ def target(
     ],
 )
 def test_good_endpoints(url: str, origin: str) -> None:
-    assert place_of(url).origin == origin
+    assert push_server(url).origin == origin
     store = Store()
     run(Push(store, b"key", Permitted(), 10).subscribe(ME, target(url)))
     assert store.put_there is not None

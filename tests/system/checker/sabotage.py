@@ -37,7 +37,7 @@ def early_answer() -> None:
     from twisted.internet.defer import ensureDeferred
     from twisted.internet.task import deferLater
 
-    from messenger.core.database import Database
+    from messenger.core.database.pool import Database
     from messenger.messages.store import messages
 
     honest = Database.write
@@ -64,7 +64,7 @@ def early_answer() -> None:
 
 def news_lost() -> None:
     """Events are numbered and lost."""
-    from messenger.core.bus import Bus
+    from messenger.core.bus.connection import Bus
 
     async def lose(self: Bus, subject: str, payload: bytes, event_id: str) -> None:
         del payload, event_id
