@@ -1,7 +1,8 @@
 """What the web client does in Chromium: its encryption, a new account, a message there, a backlog.
 
 A browser and its server share the machine. Chromium is the system's (`apt-get install chromium`); each story
-has browsers with new profiles (`tests/web/tabs/measures.ts`). `python -m benchmarks web`; two minutes.
+has browsers with new profiles (`tests/web/tabs/measures.ts`, and for the
+screens `tests/web/screens/measures.ts`). `python -m benchmarks web`; five minutes.
 """
 
 import json
@@ -12,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import web_screens
 from benchmarks.report import Missing, Row
 from benchmarks.system import system
 from messenger.web.client.node import CLIENT, ROOT, Node, build, find_node
@@ -42,7 +44,7 @@ def run() -> list[Row]:
         raise Missing("web needs Node 20.19 or newer (`make node`) and Chromium (`apt-get install chromium`)")
     with tempfile.TemporaryDirectory(prefix="messenger-web-") as folder, system() as stack:
         scene = _Scene(node, chromium, stack, Path(folder))
-        return [*scene.encryption(), *scene.first(), *scene.typed(), *scene.backlog()]
+        return [*scene.encryption(), *scene.first(), *scene.typed(), *scene.backlog(), *scene.screens()]
 
 
 class _Scene:
@@ -55,14 +57,13 @@ class _Scene:
         self._folder = folder
         self._out = build(node, folder / "out")
 
-    def _told(self, story: str, times: int) -> Any:
+    def _told(self, story: str, times: int, stories: str = "tabs") -> Any:
         """Have a story happen in browsers of its own; what came of it."""
-        profiles = self._folder / f"{story}-{times}"
-        profiles.mkdir()
-        script = self._out / "tests" / "tabs_live.js"
+        profiles = tempfile.mkdtemp(prefix=f"{stories}-{story}-", dir=self._folder)
+        script = self._out / "tests" / f"{stories}_live.js"
         said = [CLIENT, self._chromium, self._stack.url, profiles, story, times, ""]
         found = json.loads(self._ran([str(script), *map(str, said)]).splitlines()[-1])
-        assert (found["troubles"], found["warnings"]) == ([], []), found
+        assert (found["troubles"], found.get("warnings", [])) == ([], []), found
         return found
 
     def _ran(self, command: list[str], folder: Path = ROOT) -> str:
@@ -129,3 +130,7 @@ class _Scene:
                 "goal: 50; 0: none took as long",
             ),
         ]
+
+    def screens(self) -> list[Row]:
+        """As a person sees it."""
+        return web_screens.rows(lambda story, times: self._told(story, times, "screens"))

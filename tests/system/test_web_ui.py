@@ -146,6 +146,13 @@ def test_screens_look_right_for_everybody(bundles: Path, tmp_path: Path) -> None
     judge_looks(found, tmp_path)
 
 
+def test_two_people_are_in_the_picture_at_the_top(bundles: Path, tmp_path: Path) -> None:
+    with running(Stack(tmp_path / "stack", "one")) as stack:
+        found = told(bundles, stack, tmp_path, "pair")
+    judge_looks(found, tmp_path)
+    assert (tmp_path / "pictures" / "two-people.png").stat().st_size <= 150 * 1024
+
+
 def judge_looks(found: dict[str, Any], folder: Path) -> None:
     """Axe has found nothing; pictures go where somebody wants them."""
     assert found["violations"] == []

@@ -1,5 +1,5 @@
 /**
- * The screens in Chromium, as a person sees and uses them: `node screens_live.js CLIENT CHROMIUM URL FOLDER STORY`.
+ * The screens in Chromium, as a person sees and uses them: `node screens_live.js CLIENT CHROMIUM URL FOLDER STORY TIMES`.
  *
  * What somebody else has to do meanwhile, with the Python client, is asked for by a line of JSON on the output, and
  * answered by one on the input (screens/cue.ts). The last line is what went wrong in any page.
@@ -12,6 +12,8 @@ import { groups } from "./screens/groups.ts";
 import { hostile } from "./screens/hostile.ts";
 import { keyboard } from "./screens/keyboard.ts";
 import { looks } from "./screens/looks.ts";
+import { backlog, cold, first, stored, typed } from "./screens/measures.ts";
+import { pair } from "./screens/pair.ts";
 import { contacts } from "./screens/people.ts";
 import { states } from "./screens/states.ts";
 import { talks } from "./screens/talks.ts";
@@ -19,7 +21,9 @@ import { people, story } from "./tabs/scene.ts";
 
 const stories: Readonly<Record<string, () => Promise<object>>> = {
   ...{ hostile, keyboard, looks, states, talks },
-  ...{ contacts, files, groups },
+  ...{ contacts, files, groups, pair },
+  // What `python -m benchmarks web` measures.
+  ...{ backlog, cold, first, stored, typed },
 };
 const tell = stories[story];
 if (tell === undefined) throw new Error(`There is no story ${story}.`);

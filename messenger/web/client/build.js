@@ -61,6 +61,16 @@ await build({
   sourcemap: "inline",
 });
 
+// Is run in a page that is not of it, as one script.
+await build({
+  ...common,
+  entryPoints: [join(TESTS, "screens/fill.ts")],
+  format: "iife",
+  nodePaths: [join(HERE, "node_modules")],
+  outdir: resolve(out, "tests"),
+  platform: "browser",
+});
+
 // Tests that import nothing of Node's but what there is something else for.
 const IN_BROWSERS = JSON.parse(readFileSync(join(TESTS, "browser/tests.json"), "utf8"));
 // What they import of Node's, and what they import instead in a browser.
