@@ -38,6 +38,7 @@ NAMES = (
     "small",
     "encryption",
     "messenger_client",
+    "web",
 )
 ASKED_FOR = ("peers",)  # these run only where they are named: they need what isn't installed with us
 ROOT = Path(__file__).parent.parent

@@ -1,8 +1,8 @@
 """A hostile server: a proxy between one client and the real one that changes what it likes.
 
-`rewrite` sees each JSON answer (method, path, value) and gives what the client gets instead; `blob` sees each
-downloaded file; `frames` sees each frame for the client and gives those that it gets instead. `requests` has
-all that the client asked.
+`done` hears of each call; `rewrite` sees each JSON answer (method, path, value) and gives what the client
+gets instead; `blob` sees each downloaded file; `frames` sees each frame for the client and gives those that
+it gets instead. `requests` has all that the client asked.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ class Hostile:
         self.url = ""
         self.rewrite: Callable[[str, str, Json], Json] = lambda _method, _path, value: value
         self.blob: Callable[[bytes], bytes] = lambda raw: raw
+        # Hears of each call that the server has answered; an answer is lost where this throws.
+        self.done: Callable[[str, str], None] = lambda _method, _path: None
         self.requests: list[tuple[str, str, bytes]] = []  # method, path with query, headers and body
         self.frames: Callable[[dict[str, Json]], list[dict[str, Json]]] = lambda frame: [frame]
         self._sockets: set[ServerConnection] = set()
@@ -49,8 +51,10 @@ class Hostile:
 
     async def _relay(self, downstream: ServerConnection) -> None:
         assert downstream.request is not None
-        headers = {"Authorization": _token(downstream.request.headers)}
-        url = self.upstream.replace("http", "ws", 1) + "/ws"
+        # A browser comes by a ticket where its first socket failed.
+        has_ticket = "ticket=" in downstream.request.path
+        headers = {} if has_ticket else {"Authorization": _token(downstream.request.headers)}
+        url = self.upstream.replace("http", "ws", 1) + downstream.request.path
         async with connect(url, additional_headers=headers, max_size=None) as up:
             self._sockets.add(downstream)
             back = asyncio.ensure_future(_pump(downstream, up))
@@ -96,6 +100,7 @@ def _handler(hostile: Hostile) -> type[BaseHTTPRequestHandler]:
                 self.command, hostile.upstream + self.path, content=body, headers=headers, timeout=60
             )
             raw = answer.content
+            hostile.done(self.command, self.path.removeprefix("/api/v1").partition("?")[0])
             if answer.status_code < 300 and "json" in answer.headers.get("Content-Type", ""):
                 path = self.path.removeprefix("/api/v1").partition("?")[0]
                 raw = json.dumps(hostile.rewrite(self.command, path, json.loads(raw))).encode()
@@ -107,6 +112,8 @@ def _handler(hostile: Hostile) -> type[BaseHTTPRequestHandler]:
                     self.send_header(name, value)
             if answer.status_code != 204:
                 self.send_header("Content-Length", str(len(raw)))
+            # Node opens its sockets on connections that it has, and here each goes to one server for good.
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(raw)
 

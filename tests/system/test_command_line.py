@@ -24,14 +24,15 @@ PASSWORD = "correct horse battery 7"
 class User:
     """Somebody at a shell."""
 
-    def __init__(self, url: str, folder: Path, name: str) -> None:
+    def __init__(self, url: str, folder: Path, name: str, password: str = PASSWORD) -> None:
         self.name = unique(name)
+        self._password = password
         self.profile = folder / self.name
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("MESSENGER_")},
             "MESSENGER_SERVER": url,
             "MESSENGER_PROFILE": str(self.profile),
-            "MESSENGER_PASSWORD": PASSWORD,
+            "MESSENGER_PASSWORD": password,
         }
 
     def run(self, *arguments: str, status: int = 0, said: str = "", **environment: str) -> str:
@@ -45,7 +46,7 @@ class User:
             check=False,
         )
         assert done.returncode == status, done.stdout + done.stderr
-        assert PASSWORD not in done.stdout + done.stderr
+        assert self._password not in done.stdout + done.stderr
         return done.stdout if status == 0 else done.stderr
 
     def json(self, *arguments: str) -> list[dict[str, Any]]:

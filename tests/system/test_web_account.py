@@ -10,7 +10,6 @@ import pytest
 from messenger.auth import totp
 from messenger.client import (
     BadCredentials,
-    ClientError,
     ConversationEnded,
     IdentityChanged,
     RosterChanged,
@@ -19,6 +18,7 @@ from messenger.client import (
 from tests.system.people import PASSWORD, unique
 from tests.system.stack import Stack
 from tests.system.web_scene import Scene, shared, text, texts, told, warnings
+from tests.system.web_scene import refused as refusal
 from tests.web.agent import Device, Talk
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
@@ -29,16 +29,12 @@ WRONG = "somebody else's password"
 
 async def refused(device: Device, what: str, word: str, **said: str) -> None:
     """Something is refused by this word."""
-    with pytest.raises(ClientError) as caught:
-        await device.do(what, **said)
-    assert caught.value.code == word
+    await refusal(device.do(what, **said), word)
 
 
 async def not_begun(scene: Scene, what: str, profile: str, word: str, **said: str) -> None:
     """A profile is not to be had, by this word."""
-    with pytest.raises(ClientError) as caught:
-        await scene.begun(what, profile, **said)
-    assert caught.value.code == word
+    await refusal(scene.begun(what, profile, **said), word)
 
 
 def test_a_changed_password_is_the_stores_lock_too(apart: Stack, tmp_path: Path) -> None:
@@ -106,7 +102,8 @@ def test_a_session_that_was_ended_goes_on_as_the_same_device(apart: Stack, tmp_p
         there = await bea.direct(ann.name)
         await there.send("before")
         await bea.do("logout")
-        assert (await bea.do("state"))["state"] == "offline"
+        assert (await bea.do("state"))["state"] == "session_ended"
+        await refused(bea, "synced", "session_ended")
         assert (await there.enqueue("when there is a session again")).state == "queued"
         await bea.close()
         here = await ann.client.direct(name)
@@ -239,9 +236,7 @@ def test_the_python_client_with_a_new_identity_is_accepted_and_confirmed(
 
 async def refused_to_send(talk: Talk, said: str, code: str) -> None:
     """A message that is not sent, by this word."""
-    with pytest.raises(ClientError) as caught:
-        await talk.send(said)
-    assert (type(caught.value).__name__, caught.value.code) == ("SendingFailed", code)
+    assert type(await refusal(talk.send(said), code)).__name__ == "SendingFailed"
 
 
 def test_an_account_is_deleted_for_good(apart: Stack, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """People of both clients at one server: `messenger.client` here, the web client's engine in Node."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from messenger.client import ServerWarning
+from messenger.client import ClientError, DeviceApproved, ServerWarning
 from messenger.web.client.node import build, find_node
 from tests.system.people import PASSWORD, unique
 from tests.system.stack import Stack
@@ -42,6 +44,22 @@ class Scene:
         given = {"server": self.url, "password": PASSWORD, "name": "web", **said}
         return Device(self.agent, profile, await self.agent.do(what, profile=profile, **given))
 
+    async def browser(self, of: Talker) -> Device:
+        """A browser of somebody's who has the Python client, which approves it."""
+        device = await self.web("login", of.name)
+        await of.client.approve_device(await device.device_code())
+        await device.do("until", event="device_approved")
+        await device.do("synced")
+        return device
+
+    async def program(self, of: Device) -> Talker:
+        """The Python client of somebody's who has a browser, which approves it."""
+        talker = await self.people.login(of.name)
+        await of.do("approve", code=await talker.client.device_code())
+        await talker.until(DeviceApproved)
+        await talker.client.synced(20)
+        return talker
+
     async def reopened(self, device: Device, **said: Any) -> Device:
         """The same profile as after a restart."""
         await device.close()
@@ -50,15 +68,33 @@ class Scene:
         return again
 
 
-def told(stack: Stack, folder: Path, story: Tell) -> None:
-    """Tell a story."""
-    bundles = build(NODE, folder / "out")
+@cache
+def _built() -> "tempfile.TemporaryDirectory[str]":
+    """A folder with what is built for all stories; it goes with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="messenger-web-")
+    build(NODE, Path(folder.name) / "out")
+    return folder
+
+
+def told(
+    stack: Stack, folder: Path, story: Tell, bundles: Path | None = None, *, quick: bool = False
+) -> None:
+    """Tell a story; `quick`: the web client's passwords are derived by one hash."""
+    bundles = bundles or Path(_built().name) / "out"
 
     async def tell() -> None:
-        async with crowd(folder, stack.url) as people, at_work(NODE, bundles, quick=False) as agent:
+        async with crowd(folder, stack.url) as people, at_work(NODE, bundles, quick=quick) as agent:
             await story(Scene(people, agent, stack.url))
 
     asyncio.run(tell())
+
+
+async def refused(work: Awaitable[Any], word: str) -> ClientError:
+    """What a call throws that is refused by this word."""
+    with pytest.raises(ClientError) as caught:
+        await work
+    assert caught.value.code == word, caught.value
+    return caught.value
 
 
 async def text(device: Device, said: str) -> dict[str, Any]:

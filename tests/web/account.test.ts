@@ -11,6 +11,7 @@ import { settle } from "../../messenger/web/client/src/engine/locking.ts";
 import { errors as store } from "../../messenger/web/client/src/store/index.ts";
 import { base64, base64Bytes, utf8 } from "../../messenger/web/client/src/wire/bytes.ts";
 import { sha256 } from "../../messenger/web/client/src/e2e/primitives.ts";
+import { moments, written } from "./store/copying.ts";
 import { ALICE, PHONE, freshName, fullAfter } from "./store/world.ts";
 
 const SERVER = "https://chat.example.org";
@@ -249,4 +250,47 @@ test("a store that is full when a profile is made leaves none, and a taken name 
   }
   await (await account.register(server.place(profile), said)).close();
   await assert.rejects(account.register(server.place(profile), said), store.ProfileExists);
+});
+
+test("who dies while a profile is made has a whole one or none, and comes in by the password", async () => {
+  for (const way of ["register", "login"] as const) {
+    const [server, profile] = [new Server(), freshName()];
+    const said = { username: "alice", password: FIRST, lock: true };
+    if (way === "login") await (await account.register(server.place(freshName()), said)).close();
+    const disks = await moments(async () => {
+      const engine = await account[way](server.place(profile), said);
+      await engine.close();
+    });
+    const states: string[] = [];
+    for (const disk of disks) {
+      await written(profile, disk);
+      const engine = await account.open(server.place(profile), FIRST);
+      if (engine.facts.userId === "") {
+        // As nobody's, it is taken away when the page is opened (worker/host.ts).
+        states.push("none");
+        await engine.close();
+        await account.removeProfile(profile);
+        const again = await account.login(server.place(profile), said);
+        assert.equal(again.approved, true);
+        await again.close();
+        continue;
+      }
+      states.push("whole");
+      const keys = await engine.vault.run((shelf) => shelf.keys());
+      assert.deepEqual([keys.userId, keys.deviceId], [ALICE, PHONE]);
+      assert.ok(engine.tokens.alive && engine.approved);
+      await engine.close();
+    }
+    assert.deepEqual([...new Set(states)], ["none", "whole"], way);
+  }
+});
+
+test("who waits for a session that the user ends is told", async () => {
+  const { engine } = await locked();
+  const waiting = engine.synced();
+  waiting.catch(() => undefined);
+  await account.logout(engine);
+  for (const waits of [waiting, engine.synced()]) await assert.rejects(waits, { code: "session_ended" });
+  assert.equal(engine.state, "session_ended");
+  await engine.close();
 });

@@ -13,6 +13,7 @@ import process from "node:process";
 
 import { base64 } from "../../messenger/web/client/src/wire/bytes.ts";
 import { ACCOUNT } from "./commands/account.ts";
+import { CALLS } from "./commands/calls.ts";
 import { PEOPLE } from "./commands/people.ts";
 import { type Commands, type Said, going, text } from "./commands/running.ts";
 import { TALKS } from "./commands/talks.ts";
@@ -23,6 +24,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 const commands: Commands = {
   ...ACCOUNT,
+  ...CALLS,
   ...PEOPLE,
   ...TALKS,
   quiet: async () => {

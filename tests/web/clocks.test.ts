@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { DeviceKeys, PeerSessions, Rosters } from "../../messenger/web/client/src/e2e/index.ts";
 import { type Clock, SteadyTime } from "../../messenger/web/client/src/net/clock.ts";
-import { Connection, type Listener } from "../../messenger/web/client/src/net/socket.ts";
+import type { Listener } from "../../messenger/web/client/src/net/actions.ts";
+import { Connection } from "../../messenger/web/client/src/net/socket.ts";
 import type { SessionTokens } from "../../messenger/web/client/src/net/tokens.ts";
 import { QUIET } from "../../messenger/web/client/src/net/pulse.ts";
 import { DEVICE, USER, hello } from "./link_run.ts";

@@ -8,10 +8,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import process from "node:process";
 
-import { Api, Open } from "../../messenger/web/client/src/net/api.ts";
+import { Api } from "../../messenger/web/client/src/net/api.ts";
 import { SYSTEM_CLOCK } from "../../messenger/web/client/src/net/clock.ts";
 import { Files, PIECE, blobSource } from "../../messenger/web/client/src/net/files.ts";
 import { Http } from "../../messenger/web/client/src/net/http.ts";
+import { Open } from "../../messenger/web/client/src/net/open.ts";
 import { Connection } from "../../messenger/web/client/src/net/socket.ts";
 import { SessionTokens, type Tokens, tokensOf } from "../../messenger/web/client/src/net/tokens.ts";
 import { derive, newKdf } from "../../messenger/web/client/src/e2e/password.ts";

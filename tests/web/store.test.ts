@@ -53,6 +53,8 @@ async function fill(vault: Vault): Promise<void> {
       });
       await shelf.tell({ event: "message_received", detail: "what has happened" });
     }
+    await shelf.warnings.add({ event: "history_differs", detail: "what has happened" }, NOW);
+    shelf.drafts.keep(TALK, "what is begun", NOW);
     const first = message(1).client_id;
     await shelf.outbox.sealed(first, 1, utf8("a draft"), [PHONE]);
     const sealed = await shelf.outbox.get(first);
@@ -69,7 +71,15 @@ async function fill(vault: Vault): Promise<void> {
 test("nothing that was said, and nobody's name, is on the disk in the clear", async () => {
   const { name, vault } = await profile();
   await fill(vault);
-  const secrets = ["what was said", "what is queued", "what has happened", "alice", "a title", "a draft"];
+  const secrets = [
+    "what was said",
+    "what is queued",
+    "what has happened",
+    "what is begun",
+    "alice",
+    "a title",
+    "a draft",
+  ];
   secrets.push("a secret token", ALICE, PHONE, TALK, "message_received", "progress", hex(utf8("what")));
   for (const table of TABLES) {
     const found = await rows(name, table);
@@ -284,8 +294,20 @@ test("damaged records are named and told, and the others stay", async () => {
       assert.deepEqual(await shelf.conversations.all(), []);
       assert.deepEqual(await shelf.states.keys(Progress), []);
       assert.deepEqual(await shelf.people.all(), []);
+      assert.deepEqual(await shelf.drafts.all(), []);
+      assert.deepEqual(await shelf.warnings.all(), []);
     });
-    const expected = ["conversations", "doubted", "journal", "messages", "people", "places", "states"];
+    const expected = [
+      "conversations",
+      "doubted",
+      "drafts",
+      "journal",
+      "messages",
+      "people",
+      "places",
+      "states",
+    ];
+    expected.push("warnings");
     assert.deepEqual([...new Set(told)].sort(), expected, what);
     await assert.rejects(
       opened.run((shelf) => shelf.states.get(Progress, `${TALK}/${PHONE}`)),

@@ -11,11 +11,14 @@ import process from "node:process";
 
 import { account } from "./tabs/account.ts";
 import { kills, leaders } from "./tabs/deaths.ts";
+import { backlog, first, latency } from "./tabs/measures.ts";
 import { copies, gone, insecure, service, tabs, violation } from "./tabs/page.ts";
 import { people, story } from "./tabs/scene.ts";
 
 const stories: Readonly<Record<string, () => Promise<object>>> = {
   ...{ account, kills, leaders, copies, gone, insecure, service, tabs, violation },
+  // What `python -m benchmarks web` measures.
+  ...{ backlog, first, latency, first_slowed: () => first(true) },
 };
 const tell = stories[story];
 if (tell === undefined) throw new Error(`There is no story ${story}.`);

@@ -51,7 +51,7 @@ await build({
     .filter(
       (name) =>
         (name.endsWith(".test.ts") && !name.startsWith("browser")) ||
-        ["agent.ts", "live.ts", "speed.ts", "tabs_live.ts"].includes(name),
+        ["agent.ts", "live.ts", "encryption_speed.ts", "screens_live.ts", "tabs_live.ts"].includes(name),
     )
     .map((name) => join(TESTS, name)),
   nodePaths: [join(HERE, "node_modules")],
@@ -59,6 +59,16 @@ await build({
   outdir: resolve(out, "tests"),
   platform: "node",
   sourcemap: "inline",
+});
+
+// Is run in a page that is not of it, as one script.
+await build({
+  ...common,
+  entryPoints: [join(TESTS, "screens/fill.ts")],
+  format: "iife",
+  nodePaths: [join(HERE, "node_modules")],
+  outdir: resolve(out, "tests"),
+  platform: "browser",
 });
 
 // Tests that import nothing of Node's but what there is something else for.
@@ -73,8 +83,8 @@ const INSTEAD = {
 
 await build({
   ...common,
-  entryPoints: ["browser/page", "browser/speed", "browser/writer", ...IN_BROWSERS].map((name) =>
-    join(TESTS, `${name}.ts`),
+  entryPoints: ["browser/page", "browser/speed", "browser/writer", "encryption_speed", ...IN_BROWSERS].map(
+    (name) => join(TESTS, `${name}.ts`),
   ),
   entryNames: "[name]",
   nodePaths: [join(HERE, "node_modules")],

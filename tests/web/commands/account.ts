@@ -1,9 +1,9 @@
 /** Commands about the account: how a profile of it is had, its password, its second factor, its end. */
 
 import { account } from "../../../messenger/web/client/src/engine/index.ts";
-import { copyProfile } from "../store/copying.ts";
+import { copyProfile, spoiled } from "../store/copying.ts";
 import { fullAfter } from "../store/world.ts";
-import { type Commands, type Said, begun, engineOf, engines, place, text } from "./running.ts";
+import { type Commands, type Said, begun, engineOf, engines, place, text, time } from "./running.ts";
 
 function credentials(said: Said) {
   const code = said["second_factor"];
@@ -35,6 +35,10 @@ export const ACCOUNT: Commands = {
     if (said["full"] === true) whole = fullAfter(0);
     else whole();
   },
+  clock: (said) => {
+    time.ahead = Number(said["ahead"]);
+  },
+  spoil: (said) => spoiled(text(said, "profile"), text(said, "table")),
   copy: (said) => copyProfile(text(said, "from"), text(said, "to")),
   remove: (said) => account.removeProfile(text(said, "profile")),
   logout: (said) => account.logout(engineOf(said)),

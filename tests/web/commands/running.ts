@@ -32,7 +32,14 @@ function quickly(password: string, kdf: Kdf): Derived {
   return { login: half("login").toString("base64"), wrap: half("wrap") };
 }
 
-const clock: Clock = QUICK ? { ...SYSTEM_CLOCK, draw: () => 0.01 * Math.random() } : SYSTEM_CLOCK;
+/** How far the devices' clocks are set from what they are, in milliseconds. */
+export const time = { ahead: 0 };
+
+const clock: Clock = {
+  ...SYSTEM_CLOCK,
+  now: () => SYSTEM_CLOCK.now() + time.ahead,
+  ...(QUICK ? { draw: () => 0.01 * Math.random() } : {}),
+};
 
 export function place(said: Said) {
   return {
@@ -44,6 +51,7 @@ export function place(said: Said) {
       fetch: (url: string | URL | Request, init?: RequestInit) => counted(() => globalThis.fetch(url, init)),
     },
     derive: QUICK ? quickly : derive,
+    ...(said["policy"] === "refuse" ? { policy: "refuse" as const } : {}),
   };
 }
 

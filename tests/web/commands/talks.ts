@@ -3,8 +3,10 @@
 import { openAsBlob } from "node:fs";
 import { open } from "node:fs/promises";
 
-import { decodeBody } from "../../../messenger/web/client/src/e2e/bodies.ts";
+import { type Known, decodeBody } from "../../../messenger/web/client/src/e2e/bodies.ts";
+import { beginBatch } from "../../../messenger/web/client/src/engine/batch.ts";
 import * as client from "../../../messenger/web/client/src/engine/index.ts";
+import { queue } from "../../../messenger/web/client/src/engine/queueing.ts";
 import { currentRoster } from "../../../messenger/web/client/src/engine/rosters.ts";
 import { blobSource } from "../../../messenger/web/client/src/net/files.ts";
 import { hex } from "../../../messenger/web/client/src/wire/bytes.ts";
@@ -51,8 +53,21 @@ export const TALKS: Commands = {
       said["reply_to"] === undefined ? undefined : await messageOf({ ...said, message: said["reply_to"] });
     return authoring(said).send(text(said, "text"), reply);
   },
+  /** A body that a client says of its own accord, or a newer one does. */
+  say: async (said) => {
+    const engine = engineOf(said);
+    const body = decodeBody(text(said, "body")) as Known;
+    const batch = beginBatch(engine.clock.now());
+    await engine.vault.run((shelf) => queue(shelf, batch, text(said, "talk"), body));
+    engine.sending.wake(text(said, "talk"));
+  },
   edit: async (said) => authoring(said).edit(await messageOf(said), text(said, "text")),
   delete: async (said) => authoring(said).remove(await messageOf(said)),
+  /** The server is told to, and no peer. */
+  delete_at_server: async (said) => {
+    const { conversation_id, seq } = await messageOf(said);
+    return engineOf(said).api.deleteMessage(conversation_id, seq ?? 0);
+  },
   timer: (said) => authoring(said).setTimer(said["expires_in"] as number | null),
   message: messageOf,
   history: (said) =>
@@ -87,7 +102,7 @@ export const TALKS: Commands = {
         moved();
       },
     };
-    return client.sendFile(engineOf(said), text(said, "talk"), file);
+    return authoring(said).settled(await client.sendFile(engineOf(said), text(said, "talk"), file));
   },
   until_sent: async (said) => {
     while (sent < Number(said["bytes"])) await new Promise<void>((resolve) => (moved = resolve));

@@ -18,6 +18,8 @@ export const TABLES = [
   "answered",
   "doubted",
   "journal",
+  "warnings",
+  "drafts",
 ] as const;
 type TableName = (typeof TABLES)[number];
 

@@ -10,18 +10,22 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type * as Playwright from "playwright-core";
 
-import { type Event, isWarning } from "../../../messenger/web/client/src/engine/events.ts";
+import { WARNINGS } from "../../../messenger/web/client/src/engine/events.ts";
 import type { Client } from "../../../messenger/web/client/src/worker/client.ts";
 
 declare global {
   // What the page gives away.
   var messenger: Client;
   var heard: (said: string) => Promise<void>;
+  /** How many messages have come, and when the first and the last one did (`performance.now`). */
+  var come: { count: number; first: number; last: number };
 }
 
 /** A name that leads here, and that no browser takes for this machine. */
 export const ELSEWHERE = "chat.test";
 const STARTS_WITHIN = 30_000;
+/** Milliseconds in which a slowed process runs once and is stopped once. */
+const TURN = 20;
 
 /** Where things are. */
 export interface Place {
@@ -69,20 +73,28 @@ export class Chromium {
     this.#browser = await playwright.chromium.connectOverCDP(`http://127.0.0.1:${number}`);
     const [context] = this.#browser.contexts();
     context?.on("serviceworker", (worker) => void this.#watch(worker));
-    await context?.exposeFunction("heard", (said: string) => {
-      const event = JSON.parse(said) as Event;
-      if (isWarning(event) || event.event === "taken_over") this.warnings.add(said);
-    });
-    await context?.addInitScript(() => {
-      let client: Client | undefined;
-      Object.defineProperty(globalThis, "messenger", {
-        get: () => client,
-        set: (made: Client) => {
-          client = made;
-          made.listen((event) => void globalThis.heard(JSON.stringify(event)));
-        },
-      });
-    });
+    await context?.exposeFunction("heard", (said: string) => void this.warnings.add(said));
+    await context?.addInitScript(
+      (noted: readonly string[]) => {
+        let client: Client | undefined;
+        globalThis.come = { count: 0, first: 0, last: 0 };
+        Object.defineProperty(globalThis, "messenger", {
+          get: () => client,
+          set: (made: Client) => {
+            client = made;
+            made.listen((event) => {
+              if (event.event === "message_received") {
+                const { count, first } = globalThis.come;
+                const last = performance.now();
+                globalThis.come = { count: count + 1, first: count === 0 ? last : first, last };
+              }
+              if (noted.includes(event.event)) void globalThis.heard(JSON.stringify(event));
+            });
+          },
+        });
+      },
+      [...WARNINGS, "taken_over"],
+    );
   }
 
   /** Another tab, with the page in it, or with what lies at another path. */
@@ -122,6 +134,26 @@ export class Chromium {
   /** Pass over troubles that a story brings about. */
   forgive(expected: RegExp): void {
     this.troubles.splice(0, this.troubles.length, ...this.troubles.filter((one) => !expected.test(one)));
+  }
+
+  /** Have all pages and their workers be so many times slower, by stops, until what it gives is called. */
+  async slowed(times: number): Promise<() => void> {
+    const devtools = await this.#browser?.newBrowserCDPSession();
+    const { processInfo = [] } = (await devtools?.send("SystemInfo.getProcessInfo")) ?? {};
+    const pids = processInfo.filter((one) => one.type === "renderer").map((one) => one.id);
+    const all = (signal: "SIGSTOP" | "SIGCONT"): void => {
+      for (const pid of pids) process.kill(pid, signal);
+    };
+    let stops: ReturnType<typeof setTimeout> | undefined;
+    const goes = setInterval(() => {
+      all("SIGCONT");
+      stops = setTimeout(all, TURN / times, "SIGSTOP");
+    }, TURN);
+    return () => {
+      clearInterval(goes);
+      clearTimeout(stops);
+      all("SIGCONT");
+    };
   }
 
   /** As a power failure, or `kill -9`: nothing is said to anybody. */

@@ -10,7 +10,7 @@ import { folder, judged, newer, person, someone, two, until, url } from "./scene
 import { Cable, serve } from "./servers.ts";
 
 /** Bytes that a first visit loads, as they travel: for the first screen, and in all. */
-async function loaded(page: Page): Promise<object> {
+export async function loaded(page: Page): Promise<object> {
   const entries = await page.evaluate(() =>
     [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].map(
       (one) => {

@@ -86,7 +86,8 @@ test("the banner says what is wrong with the connection, and when it is tried ag
     say: "away",
     seconds: 0,
   });
-  for (const one of ["waiting_for_approval", "session_ended", "taken_over", "removed"] as const) {
+  assert.equal(at("waiting_for_approval"), null); // it has a screen
+  for (const one of ["session_ended", "taken_over", "removed"] as const) {
     assert.deepEqual(at(one), { say: one });
   }
 });

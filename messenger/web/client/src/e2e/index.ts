@@ -30,7 +30,8 @@ export { type ContactCode, contactLink, fitsContact, readContactLink } from "./c
 export { beginsSession, chainIdOf } from "./envelope.ts";
 export * as errors from "./errors.ts";
 export { FileDecryptor, FileEncryptor, storedSize } from "./files.ts";
-export { ReceivedChains, SendingChain } from "./groups.ts";
+export { ReceivedChains } from "./chains.ts";
+export { SendingChain } from "./groups.ts";
 export {
   type ConversationMetadata,
   type FileMetadata,

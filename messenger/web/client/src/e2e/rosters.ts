@@ -5,12 +5,12 @@
  * place. Changes of one's own are kept until they have their place, and done again where others came before.
  */
 
-import { type Of, REAL, binary, list, members, optional, pair, text, whole } from "../wire/codec.ts";
-import { BIGGEST, ROLE, type RosterChange, type RosterMember } from "./bodies.ts";
+import type { RosterChange, RosterMember } from "./bodies.ts";
 import { RosterRefused } from "./errors.ts";
 import type { RosterMark } from "./payload.ts";
 import { same } from "./primitives.ts";
 import { Roster, sameMember } from "./roster.ts";
+import { type Intent, type Kept, STATE, type State } from "./rosters_state.ts";
 import { dump, load } from "./state.ts";
 
 const KEPT = 32; // rosters of a conversation that are remembered
@@ -20,28 +20,7 @@ const MAX_ASKED = 3; // times that a roster is asked for before it is told that 
 const MAX_GIVEN = 4_000; // devices that are remembered to have been handed the roster
 const MAX_TOLD = 50;
 
-const COUNT = whole(0, BIGGEST);
-// Of version 0 account keys may be empty, and the digest is.
-const ENTRY = members({ user_id: text(), account_key: binary(0, 32), role: ROLE });
-const KEPT_ROSTER = members({ seq: COUNT, version: COUNT, members: list(ENTRY), digest: binary(0, 32) });
-
-/** A change of one's own that is under way: what it is to do, and how often it was tried. */
-const INTENT = members({ put: list(ENTRY), remove: list(text()), tries: COUNT });
-
-const STATE = members({
-  conversationId: text(),
-  kept: list(KEPT_ROSTER), // the oldest first
-  given: list(pair(text(), text())), // device, user
-  intents: list(pair(text(), INTENT)),
-  done: optional(pair(COUNT, INTENT)),
-  askedAt: REAL,
-  asked: COUNT, // times, since a roster came last
-  told: list(text()),
-});
-
-type State = Of<typeof STATE>;
-type Kept = Of<typeof KEPT_ROSTER>;
-export type Intent = Readonly<Of<typeof INTENT>>;
+export type { Intent } from "./rosters_state.ts";
 
 /** A change that counts. `replaced`: another one stood at a higher place with the same version, and counts no more. */
 export interface Changed {

@@ -12,11 +12,9 @@
  * The initiator puts the handshake before each message until it has got one in the session.
  */
 
-import { concat } from "../wire/bytes.ts";
-import { type Of, REAL, TRUTH, binary, list, members, optional, text } from "../wire/codec.ts";
+import { type Of, REAL, TRUTH, list, members, text } from "../wire/codec.ts";
 import type { Bundle } from "../wire/keys.ts";
 import { type Peer, initiate, respond, sessionIdFor, withoutKem } from "./agreement.ts";
-import { KEY } from "./bodies.ts";
 import {
   type Handshake,
   type RatchetMessage,
@@ -24,33 +22,18 @@ import {
   firstEnvelope,
   ratchetEnvelope,
 } from "./envelope.ts";
-import { IdentityKeyChanged, NoSession, ReflectedMessage, SenderMismatch, Undecryptable } from "./errors.ts";
+import { IdentityKeyChanged, NoSession, ReflectedMessage, SenderMismatch } from "./errors.ts";
 import { type Claimed, type Payload, openPayload, sealedForm } from "./payload.ts";
 import type { DeviceKeys } from "./prekeys.ts";
-import { type Random, label, same, systemRandom } from "./primitives.ts";
-import { RATCHET, Ratchet } from "./ratchet.ts";
+import { type Random, same, systemRandom } from "./primitives.ts";
+import { Ratchet } from "./ratchet.ts";
+import { SESSION, type Session, associatedOf, ratchetOf, reflectionNamed } from "./session.ts";
 import { dump, load } from "./state.ts";
 
 const MAX_SESSIONS = 5;
 const MAX_REPAIRS = 3; // sessions that are begun at once because something could not be decrypted ...
 const REPAIR_EVERY = 3_600; // ... and seconds until another one may be
 const UNANSWERED = 20 * 86_400; // seconds; by then the peer may have forgotten the prekeys of the handshake
-const DATA_LABEL = label("messenger-pairwise-1");
-
-const BYTES = binary(0, Number.POSITIVE_INFINITY);
-
-/** A session. Before its first message it has no ratchet, but what that begins with: secret, signed prekey. */
-const SESSION = members({
-  sessionId: binary(16),
-  data: BYTES,
-  identityKey: KEY,
-  createdAt: REAL,
-  handshake: optional(BYTES),
-  beginning: optional(members({ secret: KEY, signedPrekey: KEY })),
-  ratchet: optional(RATCHET),
-  sent: TRUTH,
-  received: TRUTH,
-});
 
 const STATE = members({
   userId: text(),
@@ -60,7 +43,6 @@ const STATE = members({
   renew: TRUTH,
 });
 
-type Session = Readonly<Of<typeof SESSION>>;
 type State = Of<typeof STATE>;
 
 /** A peer's device as it is known: `KnownUser` vouches for its identity key. */
@@ -287,33 +269,11 @@ export class PeerSessions {
   }
 }
 
-function associatedOf(session: Session): Uint8Array {
-  return concat(DATA_LABEL, session.sessionId, session.data);
-}
-
-function ratchetOf(session: Session, random: Random): Ratchet {
-  if (session.ratchet !== undefined) return new Ratchet(session.ratchet);
-  if (session.beginning === undefined) throw new NoSession("The session was never begun.");
-  return Ratchet.initiator(session.beginning.secret, session.beginning.signedPrekey, random);
-}
-
 function checkIdentity(keys: DeviceKeys, peer: PeerDevice, handshake: Handshake): void {
   if (same(handshake.identityKey, keys.identityKey)) {
     throw new ReflectedMessage("The server presents an own message as the peer's.");
   }
   if (!same(handshake.identityKey, peer.identityKey)) {
     throw new IdentityKeyChanged(`A first message names another identity key for device ${peer.deviceId}.`);
-  }
-}
-
-/** What can't be opened and bears one's own ratchet key is an own message. */
-function reflectionNamed<T>(ratchet: Ratchet, message: RatchetMessage, open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    if (error instanceof Undecryptable && same(message.ratchetKey, ratchet.ownKey())) {
-      throw new ReflectedMessage("The server presents an own message as the peer's.");
-    }
-    throw error;
   }
 }

@@ -15,15 +15,10 @@ import { devicesOfList } from "./account.ts";
 import { checkPrekeys } from "./agreement.ts";
 import { BIGGEST, KEY } from "./bodies.ts";
 import { AccountKeyChanged, SenderMismatch, UnlistedDevice, Untrusted } from "./errors.ts";
-import { type DeviceChange, KNOWN_DEVICE, type KnownDevice, ListedDevices } from "./listed.ts";
+import { KNOWN_DEVICE, type KnownDevice, ListedDevices } from "./listed.ts";
 import { same } from "./primitives.ts";
 import { dump, load } from "./state.ts";
-
-/**
- * What is done when the account key of a user who was not verified has changed: tell the user and go on, or send
- * and read nothing until the user accepts the new key.
- */
-export type Policy = "warn" | "refuse";
+import type { Policy, TrustEvent } from "./trust_events.ts";
 
 const STATE = members({
   userId: text(),
@@ -38,23 +33,7 @@ const STATE = members({
 
 type State = Of<typeof STATE>;
 export type { KnownDevice } from "./listed.ts";
-
-export type TrustEvent = { readonly userId: string } & (
-  | { readonly event: "AccountKeyPinned"; readonly accountKey: Uint8Array }
-  | {
-      /** `accepted` by the policy, or refused. */
-      readonly event: "AccountKeyHasChanged";
-      readonly old: Uint8Array;
-      readonly new: Uint8Array | null;
-      readonly wasVerified: boolean;
-      readonly accepted: boolean;
-    }
-  | DeviceChange
-  /** The server lists a device that its user's list does not name, or not with this key. */
-  | { readonly event: "DeviceRefused"; readonly deviceId: string; readonly error: Untrusted }
-  /** A device list does not hold, or is older than the one that is known. */
-  | { readonly event: "ListRefused"; readonly error: Untrusted }
-);
+export type { Policy, TrustEvent };
 
 /** A user's pinned account key and listed devices. Of oneself, too: then `pin` comes first. */
 export class KnownUser {

@@ -28,7 +28,7 @@ export {
 export async function logout(engine: Engine): Promise<void> {
   engine.stop();
   await tolerant(engine.api.logout());
-  await engine.tokens.replace(null);
+  await engine.leave("logged out");
 }
 
 /** What is sent where the server asks for the password once more. KdfRefused. */
@@ -64,7 +64,7 @@ export async function changePassword(engine: Engine, current: string, fresh: str
 export async function deleteAccount(engine: Engine, password: string): Promise<void> {
   await engine.api.deleteAccount((await onceMore(engine, password)).login);
   engine.stop();
-  await engine.tokens.replace(null);
+  await engine.leave("the account is deleted");
 }
 
 /**

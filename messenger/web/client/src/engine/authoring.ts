@@ -18,6 +18,7 @@ import {
   QueueFull,
   UnknownConversation,
 } from "./errors.ts";
+import { sidesOf } from "./pictures.ts";
 import { queue } from "./queueing.ts";
 import { leads } from "./rosters.ts";
 import { messageOf } from "./settling.ts";
@@ -71,6 +72,31 @@ export class Authoring {
     return message;
   }
 
+  /**
+   * Write a message that could not be sent down anew, in place of it: under a name of its own, since the server may
+   * know the one before. `clientId` as for `enqueue`. NotYours, and what `enqueue` throws.
+   */
+  async again(id: number, clientId: string): Promise<Message> {
+    await this.checkOpen();
+    const { vault, queue: most, clock, sending } = this.#engine;
+    const now = clock.now();
+    const message = await vault.run(async (shelf) => {
+      const there = await shelf.messages.find({
+        ...{ conversation_id: this.conversationId, sender_device_id: await shelf.deviceId() },
+        client_id: clientId,
+      });
+      if (there !== undefined) return there;
+      const found = await shelf.messages.get(id);
+      if (found?.state !== "failed" || found.conversation_id !== this.conversationId) {
+        throw new NotYours("Only a message that could not be sent is sent again.");
+      }
+      shelf.messages.drop(found.id);
+      return written(shelf, this.conversationId, await bodyOf(shelf, found), most, now, clientId);
+    });
+    sending.wake(this.conversationId);
+    return message;
+  }
+
   /** ConversationHasEnded, NotApproved. */
   async checkOpen(): Promise<void> {
     if (!this.#engine.approved) throw new NotApproved();
@@ -98,10 +124,17 @@ export class Authoring {
   /**
    * Take a message away, for everybody: an own one, or in a group anybody's by its owner or admins.
    *
-   * Others' devices go by this user's word; then the server is asked to delete its ciphertext. NotYours.
+   * Others' devices go by this user's word; then the server is asked to delete its ciphertext. One that could not be
+   * sent only goes from here. NotYours.
    */
   async remove(message: Message): Promise<void> {
     const { seq } = message;
+    if (message.state === "failed") {
+      await this.#engine.vault.run((shelf) => {
+        shelf.messages.drop(message.id);
+      });
+      return;
+    }
     if (seq === null) throw new NotYours("The message has not been sent yet.");
     const { api, facts } = this.#engine;
     await this.#say(async (shelf) => {
@@ -201,6 +234,7 @@ export async function written(
     seq: null,
     text: body.text,
     file: body.type === "file" ? body.file : null,
+    ...sidesOf(body),
     reply_to: typeof reply_to === "string" ? reply_to : (reply_to?.client_id ?? null),
     outgoing: true,
     received_at: moment,
@@ -210,12 +244,25 @@ export async function written(
     expires_at: expires_in === null ? null : new Date(now + expires_in * 1_000).toISOString(),
   });
   await shelf.conversations.touch(conversationId, Math.floor(now));
+  if (body.type === "text") shelf.drafts.keep(conversationId, "", shelf.now);
   const message = await shelf.messages.get(id);
   if (message === undefined) throw new StoreCorrupt("A message is gone.");
   return message;
 }
 
-function checkLength(text: string): void {
+/** What a message says, to be said once more. */
+async function bodyOf(
+  shelf: Shelf,
+  { conversation_id, text, file, width, height, reply_to }: Message,
+): Promise<Text | FileBody> {
+  const replied = reply_to === null ? undefined : await shelf.messages.replied(conversation_id, reply_to);
+  const reply = replied === undefined ? {} : { reply_to: referenceTo(replied) };
+  if (file === null) return { type: "text", text, ...reply };
+  return { type: "file", file, text, ...(width > 0 ? { width, height } : {}), ...reply };
+}
+
+/** MessageTooLarge. */
+export function checkLength(text: string): void {
   if (utf8(text).length <= MAX_PAYLOAD - ROOM) return;
   throw new MessageTooLarge(`A message has at most ${String(MAX_PAYLOAD - ROOM)} bytes.`);
 }

@@ -1,6 +1,7 @@
 /** Whom the user has met, and from whom nothing more is heard. */
 
 import type { Engine } from "./core.ts";
+import { UnknownUser } from "./errors.ts";
 
 /** A user who was met and has an identity. */
 export interface Contact {
@@ -15,6 +16,33 @@ export interface Contact {
 export interface Person {
   readonly user_id: string;
   readonly username: string;
+}
+
+/** A user whom one asks about, as far as known. */
+export interface Acquaintance extends Contact {
+  /** Whether there is an account key here. */
+  readonly known: boolean;
+  /** The direct conversation with them, where there is one. */
+  readonly conversation_id: string | null;
+}
+
+/** A user by name; nobody new is pinned by that. UnknownUser, NetError. */
+export async function acquaintance({ vault, api }: Engine, name: string): Promise<Acquaintance> {
+  const username = name.trim().toLowerCase();
+  const met = await vault.run((shelf) => shelf.people.userNamed(username));
+  const found = met === undefined ? await api.userNamed(username) : { user_id: met, username };
+  if (found?.username !== username) throw new UnknownUser(username);
+  const { user_id } = found;
+  return vault.run(async (shelf) => {
+    const { accountKey, verified, refused } = await shelf.known(user_id);
+    const rows = await shelf.conversations.all();
+    const talk = rows.find((one) => one.type === "direct" && !one.ended && one.peer_id === user_id);
+    return {
+      ...{ user_id, username, verified: verified && !refused, changed: refused },
+      known: accountKey !== null,
+      conversation_id: talk?.conversation_id ?? null,
+    };
+  });
 }
 
 /** The users that were met and have an identity, by name. */

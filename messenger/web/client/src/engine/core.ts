@@ -185,6 +185,12 @@ export class Engine {
     this.#line.rest();
   }
 
+  /** Be without a session until the next login. */
+  async leave(why: string): Promise<void> {
+    await this.tokens.replace(null);
+    this.#line.leave(why);
+  }
+
   /** Disconnect, and close the profile. */
   async close(): Promise<void> {
     this.stop();

@@ -10,6 +10,7 @@ import { utf8 } from "../wire/bytes.ts";
 import type { Device } from "../wire/auth.ts";
 import type { PendingDevice } from "../wire/keys.ts";
 import { judgesOwn } from "./approval.ts";
+import { unlessNotFound } from "./asking.ts";
 import { beginBatch } from "./batch.ts";
 import type { Engine } from "./core.ts";
 import {
@@ -132,6 +133,7 @@ export async function setVerified(engine: Engine, username: string, proof: strin
       }
       if (known.refused) known.acceptAccountKey(shown);
       known.setVerified(true);
+      await shelf.warnings.settleAll("identity_changed", (one) => one.user_id === userId);
     }
     shelf.states.save(userId, known);
     if (own === undefined) return;
@@ -152,14 +154,21 @@ async function fits(shelf: Shelf, userId: string, accountKey: Uint8Array, proof:
   return same(utf8(proof.replaceAll(/\s/g, "")), utf8(digits.replaceAll(/\s/g, "")));
 }
 
-/** Go on with a user whose changed identity was refused. NoIdentity. */
-export async function acceptIdentity(engine: Engine, username: string): Promise<void> {
+/**
+ * Go on with a user whose changed identity was refused. `digits` are those that the user was shown of it: where the
+ * server has named yet another one since, nothing is accepted. NoIdentity, WrongSafetyNumber.
+ */
+export async function acceptIdentity(engine: Engine, username: string, digits?: string): Promise<void> {
   const userId = await engine.asking.user(username);
   await engine.vault.run(async (shelf) => {
     const known = await shelf.known(userId);
     if (!known.refused) return;
     if (known.refusedKey === null) throw new NoIdentity(`${username} has no account key any more.`);
+    if (digits !== undefined && digits !== (await numberOf(shelf, userId)).digits) {
+      throw new WrongSafetyNumber(`The identity of ${username} has changed once more: look at it again.`);
+    }
     known.acceptAccountKey(known.refusedKey);
+    await shelf.warnings.settleAll("identity_changed", (one) => one.user_id === userId);
     shelf.states.save(userId, known);
   });
   await engine.asking.learn(userId);
@@ -167,8 +176,11 @@ export async function acceptIdentity(engine: Engine, username: string): Promise<
 
 // own devices
 
-/** The account's devices; the signed list names the `approved` ones. */
-export async function devices(engine: Engine): Promise<(Device & { readonly approved: boolean })[]> {
+/** A device of the account's; the signed list names the `approved` ones. */
+export type ShownDevice = Device & { readonly approved: boolean };
+
+/** The account's devices. */
+export async function devices(engine: Engine): Promise<ShownDevice[]> {
   const { userId } = engine.facts;
   const found = await engine.api.devices();
   if (engine.approved) await engine.asking.learn(userId);
@@ -185,7 +197,7 @@ export async function devices(engine: Engine): Promise<(Device & { readonly appr
 export async function removeDevice(engine: Engine, deviceId: string): Promise<void> {
   const account = await engine.accountKey();
   if (account !== undefined) await engine.publishing.publishList(account, { remove: new Set([deviceId]) });
-  await engine.api.removeDevice(deviceId);
+  await unlessNotFound(engine.api.removeDevice(deviceId));
   engine.asking.forgetViews();
   await engine.asking.learn(engine.facts.userId);
 }
@@ -210,6 +222,13 @@ export async function deviceCode(engine: Engine): Promise<string> {
   return code;
 }
 
+/** The device that waits and shows this code: to be asked about. WrongCode, NotApproved. */
+export async function deviceOf(engine: Engine, code: string): Promise<PendingDevice> {
+  if ((await engine.accountKey()) === undefined) throw new NotApproved();
+  const { userId } = engine.facts;
+  return matched(code, userId, (await engine.api.identities(userId)).pending ?? []);
+}
+
 /**
  * On an approved device: put the new one that shows this code into the list, and give it the account.
  *
@@ -225,7 +244,7 @@ export async function approveDevice(
   const account = await engine.accountKey();
   if (account === undefined) throw new NotApproved();
   const { userId } = engine.facts;
-  const found = matched(code, userId, (await engine.api.identities(userId)).pending ?? []);
+  const found = await deviceOf(engine, code);
   if (!(await confirm(found))) throw new WrongCode("The device was not approved.", "not_confirmed");
   const own = await engine.ownConversation();
   const add = new Map([[found.device_id, found.identity_key]]);

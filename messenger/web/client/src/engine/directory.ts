@@ -42,6 +42,7 @@ async function tellWaiting(shelf: Shelf, said: Identities): Promise<void> {
   const pending = (said.pending ?? []).map((one) => one.device_id).filter((one) => one !== own);
   const waiting = pending.slice(0, MOST_WAITING);
   const told = ((await shelf.account.get("waiting")) ?? "").split(" ");
+  await shelf.warnings.settleAll("device_waiting", (one) => !waiting.includes(one.device_id ?? ""));
   for (const device_id of waiting) {
     if (!told.includes(device_id)) await tell(shelf, { event: "device_waiting", device_id });
   }

@@ -1,8 +1,8 @@
 /** How a session is got: by a password that is derived here, and by a second factor where one is asked for. */
 
 import type { Kdf } from "../e2e/password.ts";
-import { type LoggedIn, Open } from "../net/api.ts";
 import type { Http } from "../net/http.ts";
+import { type LoggedIn, Open } from "../net/open.ts";
 import type { Lock } from "../store/unlock.ts";
 import type { Session } from "../wire/auth.ts";
 import { SecondFactorRequired } from "./errors.ts";

@@ -67,6 +67,24 @@ export class UnknownConversation extends ClientError {
   }
 }
 
+/** There is no such message here. */
+export class UnknownMessage extends ClientError {
+  override name = "UnknownMessage";
+
+  constructor() {
+    super("There is no such message here.", "unknown_message");
+  }
+}
+
+/** What a warning tells of is to be decided first. */
+export class StillStands extends ClientError {
+  override name = "StillStands";
+
+  constructor(text: string) {
+    super(text, "still_stands");
+  }
+}
+
 /** The conversation has ended; its history stays. */
 export class ConversationHasEnded extends ClientError {
   override name = "ConversationHasEnded";
@@ -183,6 +201,15 @@ export class QueueFull extends ClientError {
 /** The message can't be sent; `code` says why. */
 export class SendingFailed extends ClientError {
   override name = "SendingFailed";
+}
+
+/** The file is larger than this client brings, or than was asked for. */
+export class FileTooLarge extends ClientError {
+  override name = "FileTooLarge";
+
+  constructor() {
+    super("The file is too large.", "file_too_large");
+  }
 }
 
 /** The file that the server gave out is not the one that was sent. */

@@ -133,6 +133,12 @@ export type Durable =
 export type Ephemeral =
   /** How far a member has come. */
   | Of<"receipt_received", In & Named & { kind: "delivered" | "read"; seq: number }>
+  /** How far a file has come, on its way up or down, in bytes. */
+  | Of<"transfer_progressed", { transfer: string; done: number; all: number }>
+  /** Other warnings stand than before. */
+  | Of<"warnings_changed">
+  /** Something was written, changed or taken away here: in another tab, it may be. */
+  | Of<"history_changed", In>
   /** A member is typing, or has stopped; it lapses after 6 s. */
   | Of<"typing_changed", In & Named & { is_typing: boolean }>
   /** Records of the store were changed on the disk: they are left out, or begun anew. Told once for each table. */
@@ -148,4 +154,9 @@ export type Event = Readonly<(Durable | Ephemeral) & { position: number }>;
 /** Whether an event tells of what the server, or somebody at it, may have done. */
 export function isWarning(event: { readonly event: string }): boolean {
   return WARNINGS.some((one) => one === event.event);
+}
+
+/** Whether it stands until the user has dealt with it: a warning, another identity, a device that wants in. */
+export function stands({ event }: { readonly event: string }): boolean {
+  return isWarning({ event }) || ["identity_changed", "device_waiting", "history_restarted"].includes(event);
 }

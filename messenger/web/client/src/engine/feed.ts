@@ -22,6 +22,9 @@ export class Feed {
     vault.onNews = () => {
       this.#something.open();
     };
+    vault.onWarnings = () => {
+      this.tell({ event: "warnings_changed" });
+    };
     const damaged = new Set<string>();
     vault.onDamaged = ({ table, message }) => {
       if (damaged.has(table)) return;

@@ -8,7 +8,7 @@ import { same } from "../e2e/primitives.ts";
 import { Files as Transfers, type Source } from "../net/files.ts";
 import type { Message } from "../store/messages.ts";
 import type { StoredFile } from "../wire/files.ts";
-import { Authoring } from "./authoring.ts";
+import { Authoring, checkLength } from "./authoring.ts";
 import type { Engine } from "./core.ts";
 import { FileDamaged } from "./errors.ts";
 import { reasonOf } from "./naming.ts";
@@ -21,6 +21,11 @@ export interface FileToSend {
   readonly name: string;
   readonly mediaType: string;
   readonly text?: string;
+  /** Of a picture, in pixels: so that who reads has room for it before it is there. */
+  readonly width?: number;
+  readonly height?: number;
+  /** As for `Authoring.enqueue`. */
+  readonly clientId?: string;
   /** Called with bytes of the stored blob, done and in all. */
   readonly progress?: (done: number, all: number) => void;
   readonly signal?: AbortSignal;
@@ -86,11 +91,14 @@ function transfersOf(engine: Engine): Transfers {
   return new Transfers(engine.http, engine.tokens);
 }
 
-/** Encrypt and upload a file, then send the message that holds its key. FileDamaged, and what `send` throws. */
+/**
+ * Encrypt and upload a file, then write the message down that holds its key. FileDamaged, and what `enqueue` throws.
+ */
 export async function sendFile(engine: Engine, conversationId: string, file: FileToSend): Promise<Message> {
   const authoring = new Authoring(engine, conversationId);
   await authoring.checkOpen();
-  const { name, mediaType, text = "", progress, signal } = file;
+  const { name, mediaType, text = "", width, height, clientId, progress, signal } = file;
+  checkLength(text);
   const sealed = new Sealed(file.source);
   const metadata = sealFileMetadata(sealed.key, { name, media_type: mediaType, size: file.source.size });
   const transfers = transfersOf(engine);
@@ -110,7 +118,9 @@ export async function sendFile(engine: Engine, conversationId: string, file: Fil
   if (!same(stored.sha256, reference.sha256)) {
     throw new FileDamaged("The server has stored another file than it was sent.");
   }
-  return authoring.settled(await authoring.put({ type: "file", file: reference, text }));
+  signal?.throwIfAborted();
+  const sides = width === undefined || height === undefined ? {} : { width, height };
+  return authoring.put({ type: "file", file: reference, text, ...sides }, clientId);
 }
 
 /**

@@ -33,6 +33,8 @@ export interface GroupMember {
   readonly user_id: string;
   readonly username: string;
   readonly role: string;
+  /** Whether the roster names it at all. */
+  readonly inRoster: boolean;
   /** Whether the roster names it under the account key that is known here; who is not vouched for gets nothing. */
   readonly vouched: boolean;
   /** Whether the server names it; who is not listed gets nothing either. */
@@ -66,6 +68,7 @@ export class Group {
           user_id,
           username: await shelf.people.name(user_id),
           role: entry?.role ?? listed.get(user_id) ?? "",
+          inRoster: entry !== undefined,
           vouched: entry !== undefined && (await vouched(shelf, entry)),
           listed: listed.has(user_id),
           verified: (await shelf.known(user_id)).verified,

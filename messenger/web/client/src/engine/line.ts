@@ -1,8 +1,8 @@
 /** What becomes of the connection: made ready, caught up, told of, and over. */
 
 import { NetError, Refused, Unreachable } from "../net/errors.ts";
-import type { Over, State } from "../net/actions.ts";
-import type { Connection, Listener } from "../net/socket.ts";
+import type { Listener, Over, State } from "../net/actions.ts";
+import type { Connection } from "../net/socket.ts";
 import type { SessionTokens } from "../net/tokens.ts";
 import type { Hello, ServerFrame } from "../wire/frames.ts";
 import type { Answers } from "./answers.ts";
@@ -75,6 +75,13 @@ export class Line implements Listener {
   /** It is tried no more, for now. */
   rest(): void {
     this.#state = "offline";
+  }
+
+  /** The user has ended the session: who waits for it is told. */
+  leave(why: string): void {
+    this.#state = "session_ended";
+    this.#detail = why;
+    this.#synced.open();
   }
 
   /** It is tried no more, and why. */

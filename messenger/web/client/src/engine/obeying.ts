@@ -5,7 +5,7 @@
 
 import type { Body, MessageReference, RosterBody, SenderKey } from "../e2e/bodies.ts";
 import { NotTheAuthor, RosterRefused } from "../e2e/errors.ts";
-import { ReceivedChains } from "../e2e/groups.ts";
+import { ReceivedChains } from "../e2e/chains.ts";
 import type { Payload } from "../e2e/payload.ts";
 import { same } from "../e2e/primitives.ts";
 import type { Conversation } from "../store/conversations.ts";

@@ -10,7 +10,7 @@ import {
   UnknownSenderKey,
   UnlistedDevice,
 } from "../e2e/errors.ts";
-import { ReceivedChains } from "../e2e/groups.ts";
+import { ReceivedChains } from "../e2e/chains.ts";
 import { type Payload, bodyOf } from "../e2e/payload.ts";
 import { same } from "../e2e/primitives.ts";
 import type { KnownUser } from "../e2e/trust.ts";

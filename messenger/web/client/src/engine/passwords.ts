@@ -9,7 +9,7 @@
 import { BareKdf, KdfError, UnknownKdf, WeakKdf } from "../e2e/errors.ts";
 import { type Derived, type Kdf, judge } from "../e2e/password.ts";
 import { same } from "../e2e/primitives.ts";
-import { Open } from "../net/api.ts";
+import { Open } from "../net/open.ts";
 import { Unreachable } from "../net/errors.ts";
 import type { Http } from "../net/http.ts";
 import { type Words, fault } from "../wire/passwords.ts";

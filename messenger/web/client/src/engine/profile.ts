@@ -2,8 +2,8 @@
 
 import type { Kdf } from "../e2e/password.ts";
 import { derive, newKdf } from "../e2e/password.ts";
-import { Open } from "../net/api.ts";
 import { Http, type HttpSettings } from "../net/http.ts";
+import { Open } from "../net/open.ts";
 import { tokensOf } from "../net/tokens.ts";
 import { Database } from "../store/database.ts";
 import { NoProfile } from "../store/errors.ts";
@@ -71,9 +71,7 @@ export async function register(place: Place, said: Registration): Promise<Engine
       ...(said.invite === undefined ? {} : { invite: said.invite }),
       ...(said.deviceName === undefined ? {} : { device_name: said.deviceName }),
     });
-    await adopt(vault, http, session, kdf);
-    const now = http.clock.now() / 1_000;
-    await vault.run((shelf) => makeKeys(shelf, true, now));
+    await adopt(vault, http, session, kdf, true);
     return Engine.make(vault, http, place);
   });
 }
@@ -153,9 +151,7 @@ async function inNewDevice(place: Place, said: Login, derived: Derive): Promise<
   return inNewProfile(place, said.lock === true ? lock : null, async (vault) => {
     const session = await enter(http, said, password, { deviceName: said.deviceName });
     const first = await isFirstDevice(http, session);
-    await adopt(vault, http, session, lock?.kdf ?? null);
-    const now = http.clock.now() / 1_000;
-    await vault.run((shelf) => makeKeys(shelf, first, now));
+    await adopt(vault, http, session, lock?.kdf ?? null, first);
     return Engine.make(vault, http, place);
   });
 }
@@ -189,9 +185,20 @@ async function isFirstDevice(http: Http, session: Session): Promise<boolean> {
   return said.device_list === null && said.items.length === 0;
 }
 
-async function adopt(vault: Vault, http: Http, session: Session, kdf: Kdf | null): Promise<void> {
-  const tokens = tokensOf(session, http.clock.now());
-  await vault.run((shelf) => {
+/**
+ * Keep a session, and with it, where the device is new, its keys: who dies in between has both or neither. `first`:
+ * whether the new device is the account's first one.
+ */
+async function adopt(
+  vault: Vault,
+  http: Http,
+  session: Session,
+  kdf: Kdf | null,
+  first?: boolean,
+): Promise<void> {
+  const now = http.clock.now();
+  const tokens = tokensOf(session, now);
+  await vault.run(async (shelf) => {
     const { user, device_id } = session;
     keepKdf(shelf, kdf);
     keepTokens(shelf, tokens);
@@ -200,6 +207,7 @@ async function adopt(vault: Vault, http: Http, session: Session, kdf: Kdf | null
     shelf.account.set("username", user.username);
     shelf.account.set("device_id", device_id);
     shelf.people.put(user.user_id, user.username);
+    if (first !== undefined) await makeKeys(shelf, first, now / 1_000);
   });
 }
 

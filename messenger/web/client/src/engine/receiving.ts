@@ -40,6 +40,7 @@ import {
 } from "./rosters.ts";
 import { messageOf } from "./settling.ts";
 import { tell, warn } from "./telling.ts";
+import { sidesOf } from "./pictures.ts";
 import type { Shelf } from "./vault.ts";
 
 export const CONTROL = "control";
@@ -217,6 +218,7 @@ async function store(
     ...{ conversation_id, client_id, sender_id, sender_device_id, seq, kind, outgoing, sent_at, late },
     text: body.text,
     file: body.type === "file" ? body.file : null,
+    ...sidesOf(body),
     reply_to: typeof reply_to === "string" ? reply_to : (reply_to?.client_id ?? null),
     received_at: batch.moment,
     created_at: message.created_at,

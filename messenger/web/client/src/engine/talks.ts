@@ -1,7 +1,7 @@
 /** Conversations as the page asks for them: the direct one with somebody, a new group, what is known of all. */
 
 import { sealConversationMetadata } from "../e2e/metadata.ts";
-import { systemRandom } from "../e2e/primitives.ts";
+import { same, systemRandom } from "../e2e/primitives.ts";
 import type { Conversation } from "../store/conversations.ts";
 import { usersOf } from "./audience.ts";
 import type { Engine } from "./core.ts";
@@ -46,7 +46,8 @@ export async function direct(engine: Engine, name: string): Promise<string> {
 }
 
 /**
- * The id of a new group with these members, and this user as its owner.
+ * The id of a new group with these members, and this user as its owner. Who may ask twice gives a `clientId`, a UUID:
+ * the group that was made under it is not made again.
  *
  * UnknownUser, Refused; MembershipRefused for a user who has no account key yet, NotApproved.
  */
@@ -54,21 +55,36 @@ export async function createGroup(
   engine: Engine,
   title: string,
   usernames: readonly string[],
+  clientId: string = crypto.randomUUID(),
 ): Promise<string> {
   if (!engine.approved) throw new NotApproved();
+  const made = await engine.vault.run((shelf) => shelf.account.get(`group/${clientId}`));
+  if (made !== undefined) return made;
   const members: string[] = [];
   for (const one of usernames) members.push(await engine.asking.user(one));
   await engine.asking.ensureFresh(members);
   await engine.vault.run((shelf) => checkKnown(shelf, members));
   const key = systemRandom(32);
   const metadata = sealConversationMetadata(key, { name: title, description: "" });
-  const said = await engine.api.createConversation({ type: "group", members, metadata });
+  const said = await engine.api.createConversation({
+    ...{ type: "group", members, metadata, client_id: clientId },
+  });
   if (said.type !== "group") {
     throw new ContactConflict("The server answers with another conversation than a new group.");
   }
-  await engine.vault.run((shelf) => makeFirst(shelf, said.conversation_id, members));
+  await engine.vault.run(async (shelf) => {
+    await makeFirst(shelf, said.conversation_id, members);
+    shelf.account.set(`group/${clientId}`, said.conversation_id);
+  });
+  const group = new Group(engine, said.conversation_id);
+  if (said.metadata === null || !same(said.metadata, metadata)) {
+    // It was made before, and nothing here has the key of the name that it was given then.
+    await engine.asking.take(said);
+    await group.rename(title);
+    return said.conversation_id;
+  }
   await engine.asking.take(said, { key });
-  if (members.length > 0) await new Group(engine, said.conversation_id).shareTitle();
+  if (members.length > 0) await group.shareTitle();
   return said.conversation_id;
 }
 

@@ -20,6 +20,7 @@ import { KnownUser } from "../e2e/trust.ts";
 import { ACCOUNT, Account } from "../store/account.ts";
 import { CONVERSATIONS, Conversations, MEMBERS, PEOPLE, People } from "../store/conversations.ts";
 import { Database } from "../store/database.ts";
+import { DRAFTS, Drafts } from "../store/drafts.ts";
 import { type DamagedRecord, StoreClosed, StoreCorrupt } from "../store/errors.ts";
 import { ANSWERS, DOUBTS, History } from "../store/history.ts";
 import { JOURNAL, Journal, type Told } from "../store/journal.ts";
@@ -27,6 +28,7 @@ import { MESSAGES, Messages } from "../store/messages.ts";
 import { OUTBOX, Outbox } from "../store/outbox.ts";
 import { PLACES, Places } from "../store/places.ts";
 import { Sealer } from "../store/sealing.ts";
+import { WARNINGS, Warnings } from "../store/standing.ts";
 import { STATES, States } from "../store/states.ts";
 import { type Shape, Table } from "../store/table.ts";
 import {
@@ -40,6 +42,8 @@ import {
   settleLock,
   storedKey,
 } from "../store/unlock.ts";
+
+import { stands } from "./events.ts";
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -62,8 +66,12 @@ export class Shelf {
   readonly outbox: Outbox;
   readonly history: History;
   readonly journal: Journal;
+  readonly warnings: Warnings;
+  readonly drafts: Drafts;
   /** All tables, for the transaction. */
   readonly tables: Pick<Table<object>, "changes" | "stored" | "forget">[] = [];
+  /** When this piece of work began, in milliseconds since 1970. */
+  now = 0;
   /** Whether a durable event was written. */
   news = false;
   settled: Settled[] = [];
@@ -86,11 +94,15 @@ export class Shelf {
     const kept = { answered: table(ANSWERS), doubted: table(DOUBTS), outbox, places, conversations };
     this.history = new History(kept, blind);
     this.journal = new Journal(table(JOURNAL), this.account, this.messages);
+    this.warnings = new Warnings(table(WARNINGS), blind, () => this.account.next(WARNINGS.name));
+    this.drafts = new Drafts(table(DRAFTS), blind);
   }
 
   /** Another piece of work has caused nothing yet. */
-  begin(): void {
+  begin(now: number): void {
+    this.now = Math.floor(now);
     this.news = false;
+    this.warnings.changed = false;
     this.settled = [];
   }
 
@@ -142,9 +154,10 @@ export class Shelf {
     }
   }
 
-  /** Write a durable event. */
+  /** Write a durable event; what the user has to deal with stands until then. */
   async tell(event: Told): Promise<void> {
     await this.journal.add(event);
+    if (stands(event)) await this.warnings.add(event, this.now);
     this.news = true;
   }
 
@@ -165,8 +178,9 @@ export class Shelf {
 
 /** An open profile. */
 export class Vault {
-  /** Called after durable events, for own messages that are through or refused, and for records that are damaged. */
+  /** Called after durable events, where other warnings stand, for own messages that are through or refused, and for records that are damaged. */
   onNews: () => void = () => undefined;
+  onWarnings: () => void = () => undefined;
   onSettled: (settled: Settled) => void = () => undefined;
   onDamaged: (error: DamagedRecord) => void = () => undefined;
 
@@ -270,11 +284,11 @@ export class Vault {
   async #transact<T>(work: (shelf: Shelf) => Promise<T> | T): Promise<T> {
     if (this.closed) throw new StoreClosed();
     const shelf = this.#shelf;
-    shelf.begin();
+    shelf.begin(this.#clock());
     let result: T;
     try {
       // First of all, so that nothing ever reads what has expired.
-      for (const own of await shelf.messages.expire(new Date(this.#clock()).toISOString())) {
+      for (const own of await shelf.messages.expire(new Date(shelf.now).toISOString())) {
         await shelf.forgetSent(own.client_id, own.edited > 0);
       }
       result = await work(shelf);
@@ -289,6 +303,7 @@ export class Vault {
     const { news, settled } = shelf;
     for (const one of settled) this.onSettled(one);
     if (news) this.onNews();
+    if (shelf.warnings.changed) this.onWarnings();
     return result;
   }
 }

@@ -21,3 +21,16 @@ export type Action =
   | { readonly do: "answer"; readonly ref: string; readonly frame: ServerFrame | null }
   | { readonly do: "tell"; readonly state: State; readonly why: string; readonly until: number | undefined }
   | { readonly do: "over"; readonly over: Over; readonly why: string };
+
+/** Who is told what becomes of a connection. */
+export interface Listener {
+  /** The server has said hello. Where its epoch has changed, what was acknowledged last may be gone. */
+  greeted(hello: Hello, epochChanged: boolean): void;
+  /** Frames in their order; the next ones come once these are through. What it throws stops the connection. */
+  frames(frames: readonly ServerFrame[]): Promise<void>;
+  /** `until`: when it is tried again, in milliseconds since 1970. */
+  state(state: State, why: string, until: number | undefined): void;
+  /** It does not go on by itself. */
+  over(over: Over, why: string): void;
+  failed(error: unknown): void;
+}

@@ -1,16 +1,10 @@
 /** A kept connection in a browser: what link.ts decides, carried out with a WebSocket, timers and the session's tokens. */
 
-import {
-  BEARER_PREFIX,
-  type ClientFrame,
-  type Hello,
-  SUBPROTOCOL,
-  type ServerFrame,
-} from "../wire/frames.ts";
+import { BEARER_PREFIX, type ClientFrame, SUBPROTOCOL, type ServerFrame } from "../wire/frames.ts";
 import { type Api } from "./api.ts";
 import { type Clock, SteadyTime, orAborted } from "./clock.ts";
 import { Busy, NetError, NotConnected, SessionEnded, Unanswered } from "./errors.ts";
-import type { Action, Over, State } from "./actions.ts";
+import type { Action, Listener, State } from "./actions.ts";
 import { Link, OPENING } from "./link.ts";
 import { type SessionTokens } from "./tokens.ts";
 
@@ -18,18 +12,6 @@ import { type SessionTokens } from "./tokens.ts";
 const BUFFERED = 1_048_576;
 /** Milliseconds after which it is asked again how much that is: it does not tell by itself. */
 const LOOK_AGAIN = 50;
-
-export interface Listener {
-  /** The server has said hello. Where its epoch has changed, what was acknowledged last may be gone. */
-  greeted(hello: Hello, epochChanged: boolean): void;
-  /** Frames in their order; the next ones come once these are through. What it throws stops the connection. */
-  frames(frames: readonly ServerFrame[]): Promise<void>;
-  /** `until`: when it is tried again, in milliseconds since 1970. */
-  state(state: State, why: string, until: number | undefined): void;
-  /** It does not go on by itself. */
-  over(over: Over, why: string): void;
-  failed(error: unknown): void;
-}
 
 export interface ConnectionSettings {
   readonly origin: string;

@@ -23,6 +23,8 @@ export const MESSAGE = members({
   kind: text(),
   text: text(),
   file: orNull(FILE_REFERENCE),
+  width: defaulted(NUMBER, 0),
+  height: defaulted(NUMBER, 0),
   reply_to: orNull(text()),
   outgoing: TRUTH,
   sent_at: text(),
@@ -40,14 +42,14 @@ export const MESSAGE = members({
  * A message as this device has it. `id` is this profile's own, `seq` the place in the conversation, null while it
  * is queued. `sent_at` is by the sender's clock, `received_at` by this device's, `created_at` by the server's, all
  * RFC 3339 in UTC with milliseconds. `late`: it came after messages that were sent later. `gone`: the server says
- * that it has it no more, and its author does not. `edited` is the place of the edit, 0 where there was none.
+ * that it has it no more, and its author does not. `width` and `height` are of a picture in pixels, else 0. `edited` is the place of the edit, 0 where there was none.
  */
 export type Message = Readonly<Of<typeof MESSAGE>>;
 export type State = Message["state"];
 
 /** A message that is new here. */
-export type NewMessage = Omit<Message, "id" | "late" | "gone" | "edited" | "expires_at" | "expires_in"> &
-  Partial<Pick<Message, "late" | "edited" | "expires_at" | "expires_in">>;
+export type NewMessage = Omit<Message, "id" | "gone" | Blank> & Partial<Pick<Message, Blank>>;
+type Blank = "width" | "height" | "late" | "edited" | "expires_at" | "expires_in";
 
 export const MESSAGES: Shape<Message> = {
   name: "messages",
@@ -87,7 +89,15 @@ export class Messages {
   /** A new message; its id. */
   async add(message: NewMessage): Promise<number> {
     const id = await this.#next();
-    const fresh = { late: false, gone: false, edited: 0, expires_at: null, expires_in: null };
+    const fresh = {
+      width: 0,
+      height: 0,
+      late: false,
+      gone: false,
+      edited: 0,
+      expires_at: null,
+      expires_in: null,
+    };
     this.#unknown.delete(nameOf(this.#blind, message));
     this.#put({ ...fresh, ...message, id });
     return id;
@@ -186,6 +196,11 @@ export class Messages {
   /** Take the content away; the place stays. */
   erase(id: number): Promise<void> {
     return this.#change(id, { state: "deleted", text: "", file: null, reply_to: null, expires_at: null });
+  }
+
+  /** Have nothing of one that never had a place. */
+  drop(id: number): void {
+    this.#table.remove(id);
   }
 
   /** Take away what has expired by this moment (RFC 3339, UTC, milliseconds); the places stay. The own ones of it. */

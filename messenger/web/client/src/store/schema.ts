@@ -26,7 +26,12 @@ const first: Step = (database) => {
   table(database, "journal");
 };
 
-export const STEPS: readonly Step[] = [first];
+const second: Step = (database) => {
+  table(database, "warnings", "same", "kind");
+  table(database, "drafts");
+};
+
+export const STEPS: readonly Step[] = [first, second];
 
 function table(database: IDBDatabase, name: string, ...indexes: readonly string[]): void {
   const made = database.createObjectStore(name, { keyPath: "key" });

@@ -12,7 +12,8 @@
 
 import { AccountKey } from "../e2e/account.ts";
 import { BadState } from "../e2e/errors.ts";
-import { ReceivedChains, SendingChain } from "../e2e/groups.ts";
+import { ReceivedChains } from "../e2e/chains.ts";
+import { SendingChain } from "../e2e/groups.ts";
 import { DeviceKeys } from "../e2e/prekeys.ts";
 import { Progress } from "../e2e/progress.ts";
 import { DeviceCode } from "../e2e/provisioning.ts";

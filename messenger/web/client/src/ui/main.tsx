@@ -12,6 +12,7 @@ import { obstacle } from "./secure.ts";
 import { attach, nudge, role, status, update } from "./state/engine.ts";
 import { wear } from "./state/look.ts";
 import { watchNetwork } from "./state/network.ts";
+import { takeOffered } from "./state/offered.ts";
 import { follow } from "./state/router.ts";
 import { effect } from "@preact/signals";
 import { language } from "./words/index.ts";
@@ -47,6 +48,7 @@ function begin(): void {
   });
   attach(client);
   watchNetwork();
+  takeOffered();
   follow();
   const stop = effect(() => {
     if (status.value.profile !== "open") return;

@@ -1,25 +1,26 @@
 /** What the leader's worker does: it has the engine, answers calls, and tells what happens. */
 
 import * as account from "../engine/account.ts";
-import { Authoring } from "../engine/authoring.ts";
 import type { Engine } from "../engine/core.ts";
 import { ProfileMismatch } from "../engine/errors.ts";
 import type { Event } from "../engine/events.ts";
-import { direct, markRead } from "../engine/talks.ts";
 import { StoreError } from "../store/errors.ts";
-import {
-  type Ask,
-  type Calls,
-  type Credentials,
-  type FromWorker,
-  type Method,
-  OPENING,
-  type Outcome,
-  type Status,
-  saidError,
-} from "./protocol.ts";
+import type { AccountCalls, Credentials, Status } from "./calls/account.ts";
+import { ACCOUNT } from "./does/account.ts";
+import { DEVICES } from "./does/devices.ts";
+import { BadCall, type Does, read } from "./does/doing.ts";
+import { DRAFTS } from "./does/drafts.ts";
+import { files } from "./does/files.ts";
+import { GROUPS } from "./does/groups.ts";
+import { MESSAGES } from "./does/messages.ts";
+import { PEOPLE } from "./does/people.ts";
+import { TALKS } from "./does/talks.ts";
+import { WARNINGS } from "./does/warnings.ts";
+import { Transfers } from "./transfers.ts";
+import { type Ask, type Calls, type FromWorker, OPENING, type Outcome, saidError } from "./protocol.ts";
 
-type Does = { readonly [M in Method]: (asked: Calls[M]["asked"]) => Promise<Calls[M]["answer"]> };
+/** What is done for each call, once what is asked was read. */
+type Work = (asked: unknown) => Promise<unknown>;
 
 export interface HostSettings {
   /** The profile's name in this browser. */
@@ -29,6 +30,30 @@ export interface HostSettings {
   /** What says `online`. */
   readonly network: EventTarget;
   readonly say: (said: FromWorker) => void;
+  /** How the server is spoken to, where not as a page does. */
+  readonly net?: Pick<account.Place, "http" | "webSocket" | "derive">;
+}
+
+interface Call {
+  readonly asked: unknown;
+  readonly answer: unknown;
+}
+type Answers<C extends Call> = (asked: C["asked"]) => Promise<C["answer"]>;
+
+/** The calls that an open engine answers. */
+const DOES: Does<Omit<Calls, keyof AccountCalls>> = {
+  ...TALKS,
+  ...GROUPS,
+  ...PEOPLE,
+  ...DEVICES,
+  ...MESSAGES,
+  ...WARNINGS,
+  ...DRAFTS,
+  ...files(new Transfers()),
+};
+
+function isIn<T extends object>(calls: T, method: string): method is keyof T & string {
+  return Object.hasOwn(calls, method);
 }
 
 /** The person has no account here, or it is not open. */
@@ -62,8 +87,7 @@ export class Host {
   async ask({ tab, call, method, asked }: Ask): Promise<void> {
     let outcome: Outcome;
     try {
-      const does = this.#does[method] as (asked: unknown) => Promise<unknown>;
-      outcome = { ok: await does(asked) };
+      outcome = { ok: await this.#work(method)(asked) };
     } catch (error) {
       outcome = { error: saidError(error) };
     }
@@ -75,7 +99,7 @@ export class Host {
     this.#tell({ ...this.#status, profile: "failed", code: saidError(error).code });
   }
 
-  readonly #does: Does = {
+  readonly #account: { readonly [M in keyof AccountCalls]: Answers<AccountCalls[M]> } = {
     register: ({ invite, ...said }) =>
       this.#enter(said, () =>
         account.register(this.#place(), { ...said, ...(invite === undefined ? {} : { invite }) }),
@@ -98,6 +122,15 @@ export class Host {
         this.#tell({ ...this.#status, connection: "session_ended", code: "", retryAt: null });
         return this.#status;
       }),
+    forget: () =>
+      this.#inTurn(async () => {
+        const before = this.#engine;
+        this.#engine = undefined;
+        await before?.close();
+        await account.removeProfile(this.#given.profile);
+        this.#tell({ ...OPENING, profile: "none" });
+        return this.#status;
+      }),
     connect: () => {
       const engine = this.#opened();
       // A device that was taken over goes on only where the user says so.
@@ -106,33 +139,25 @@ export class Host {
       else engine.start();
       return Promise.resolve(null);
     },
-    conversations: () =>
-      this.#opened().vault.run(async (shelf) => {
-        const rows = await shelf.conversations.shown();
-        const named = rows.map(async (row) => ({
-          ...row,
-          peer: row.peer_id === null ? null : await shelf.people.name(row.peer_id),
-        }));
-        return Promise.all(named);
-      }),
-    direct: ({ username }) => direct(this.#opened(), username),
-    history: ({ conversationId, limit, before }) =>
-      this.#opened().vault.run(async (shelf) => {
-        const found = await shelf.messages.history(conversationId, limit, before);
-        const named = found.map(async (one) => ({ ...one, sender: await shelf.people.name(one.sender_id) }));
-        return Promise.all(named);
-      }),
-    send: ({ conversationId, clientId, text }) =>
-      new Authoring(this.#opened(), conversationId).enqueue(text, undefined, clientId),
-    read: async ({ conversationId, upTo }) => {
-      await markRead(this.#opened(), conversationId, upTo);
-      return null;
-    },
   };
 
+  /** BadCall where there is no such call, or what is asked does not fit. */
+  #work(method: string): Work {
+    if (isIn(this.#account, method)) {
+      const [form, work] = [ACCOUNT[method], this.#account[method] as Work];
+      return (asked) => work(read<unknown>(form, asked));
+    }
+    if (!isIn(DOES, method)) throw new BadCall(`There is no call ${method}.`);
+    const { form, work } = DOES[method] as Does<{ any: { asked: unknown; answer: unknown } }>["any"];
+    return (asked) => {
+      const said = read(form, asked);
+      return work(this.#opened(), said);
+    };
+  }
+
   #place(): account.Place {
-    const { profile, server, network } = this.#given;
-    return { profile, server, network };
+    const { profile, server, network, net = {} } = this.#given;
+    return { profile, server, network, ...net };
   }
 
   #opened(): Engine {

@@ -14,9 +14,21 @@
  * All of it is cloned, so errors travel as a name, a code and a sentence.
  */
 
-import type { ConnectionState, Event } from "../engine/events.ts";
-import type { Conversation } from "../store/conversations.ts";
-import type { Message } from "../store/messages.ts";
+import type { Event } from "../engine/events.ts";
+import type { AccountCalls, Status } from "./calls/account.ts";
+import type { DeviceCalls } from "./calls/devices.ts";
+import type { DraftCalls } from "./calls/drafts.ts";
+import type { FileCalls } from "./calls/files.ts";
+import type { GroupCalls } from "./calls/groups.ts";
+import type { MessageCalls } from "./calls/messages.ts";
+import type { PeopleCalls } from "./calls/people.ts";
+import type { TalkCalls } from "./calls/talks.ts";
+import type { WarningCalls } from "./calls/warnings.ts";
+
+export type { Credentials, Status } from "./calls/account.ts";
+export type { ShownWarning } from "../engine/standing.ts";
+export type { WaitingDevice } from "./calls/devices.ts";
+export type { ShownConversation, ShownMessage } from "./calls/talks.ts";
 
 /** The channel of all tabs. */
 export const CHANNEL = "messenger";
@@ -24,17 +36,6 @@ export const CHANNEL = "messenger";
 export const LEADER = "messenger-leader";
 /** The lock of whoever has the engine: the leader's worker for its life, a service worker while it takes a push in. */
 export const ENGINE = "messenger-engine";
-
-/** How it is: `none` without an account in this browser, `locked` until the password is given, `failed` for good. */
-export interface Status {
-  readonly profile: "opening" | "none" | "locked" | "open" | "failed";
-  readonly username: string | null;
-  readonly connection: ConnectionState;
-  /** A stable word for what is wrong: an error's code, why a session has ended, `no_storage`, `not_loaded`; or empty. */
-  readonly code: string;
-  /** When it is tried again, in milliseconds since 1970. */
-  readonly retryAt: number | null;
-}
 
 export const OPENING: Status = {
   profile: "opening",
@@ -44,42 +45,21 @@ export const OPENING: Status = {
   retryAt: null,
 };
 
-/** A name and a password, with what else the server may want. */
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-  readonly deviceName?: string;
-  /** Whether the password opens the store, too. */
-  readonly lock?: boolean;
-}
-
-/** A conversation, and the name of whom a direct one is with. */
-export type ShownConversation = Conversation & { readonly peer: string | null };
-/** A message, and its sender's name. */
-export type ShownMessage = Message & { readonly sender: string };
-
-/** What can be asked, and what is answered. Each may be asked twice: of a leader that died, and of the next one. */
-export interface Calls {
-  register: { asked: Credentials & { readonly invite?: string }; answer: Status };
-  login: { asked: Credentials & { readonly secondFactor?: string }; answer: Status };
-  unlock: { asked: { readonly password: string }; answer: Status };
-  logout: { asked: null; answer: Status };
-  /** Connect now: the user will not wait, the page was woken up, or this device shall take over again. */
-  connect: { asked: null; answer: null };
-  conversations: { asked: null; answer: readonly ShownConversation[] };
-  /** The direct conversation with a user. */
-  direct: { asked: { readonly username: string }; answer: string };
-  history: {
-    asked: { readonly conversationId: string; readonly limit: number; readonly before?: number };
-    answer: readonly ShownMessage[];
-  };
-  /** Write a text down to be sent. `clientId` is a new UUID for each text, so that it is written down once. */
-  send: {
-    asked: { readonly conversationId: string; readonly clientId: string; readonly text: string };
-    answer: Message;
-  };
-  read: { asked: { readonly conversationId: string; readonly upTo?: number }; answer: null };
-}
+/**
+ * What can be asked, and what is answered, by topic in `calls/`; `does/` says what the worker does. Each may be asked
+ * twice: of a leader that died, and of the next one.
+ */
+export interface Calls
+  extends
+    AccountCalls,
+    TalkCalls,
+    GroupCalls,
+    PeopleCalls,
+    DeviceCalls,
+    MessageCalls,
+    WarningCalls,
+    DraftCalls,
+    FileCalls {}
 
 export type Method = keyof Calls;
 /** A call: what is asked by which tab, under which number. */

@@ -8,16 +8,18 @@ export function Choice<T extends string | null>({
   chosen,
   choices,
   onChoose,
+  isLabelHidden = false,
 }: {
   readonly label: string;
   readonly chosen: T;
   readonly choices: readonly (readonly [value: T, label: string])[];
   readonly onChoose: (value: T) => void;
+  readonly isLabelHidden?: boolean;
 }): JSX.Element {
   const name = useId();
   return (
     <fieldset class="choice">
-      <legend>{label}</legend>
+      <legend class={isLabelHidden ? "hidden-text" : ""}>{label}</legend>
       <div class="choice-row">
         {choices.map(([value, text]) => (
           <label key={text}>

@@ -19,9 +19,15 @@ export function Sheet({
   const heading = useId();
   useEffect(() => {
     const { current } = dialog;
-    // What had the focus gets it again from the browser.
+    const before = document.activeElement;
     current?.showModal();
-    return () => current?.close();
+    return () => {
+      current?.close();
+      // Once the dialog is out of the document, which takes the focus away from what is in it.
+      queueMicrotask(() => {
+        if (before instanceof HTMLElement && before.isConnected) before.focus();
+      });
+    };
   }, []);
   return (
     <dialog

@@ -7,6 +7,7 @@ import { Notice } from "../parts/notice.tsx";
 import { type Banner, bannerOf } from "../rules/connection.ts";
 import { nudge, status } from "../state/engine.ts";
 import { onLine } from "../state/network.ts";
+import { go, routeTo } from "../state/router.ts";
 import { useSeconds } from "../state/now.ts";
 import { words } from "../words/index.ts";
 
@@ -31,14 +32,23 @@ function Shown({ banner }: { readonly banner: Banner }): JSX.Element {
     );
   }
   const { happened, means, todo } = said[banner.say];
-  const isTaken = banner.say === "taken_over";
   return (
-    <Notice
-      icon="alert"
-      kind="warning"
-      {...(isTaken ? { actions: <Button onPress={nudge}>{said.taken_over.here}</Button> } : {})}
-    >
+    <Notice icon="alert" kind="warning" actions={<Remedy say={banner.say} />}>
       <strong>{happened}</strong> {means} {todo}
     </Notice>
+  );
+}
+
+function Remedy({ say }: { readonly say: "session_ended" | "taken_over" | "removed" }): JSX.Element {
+  const said = words.value.connection;
+  if (say === "taken_over") return <Button onPress={nudge}>{said.taken_over.here}</Button>;
+  return (
+    <Button
+      onPress={() => {
+        go(routeTo("again", null), { sheet: true });
+      }}
+    >
+      {said[say].remedy}
+    </Button>
   );
 }

@@ -2,13 +2,18 @@
 
 import { useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 
 import { HOME } from "../state/routes.ts";
-import { back, route, under } from "../state/router.ts";
+import { status } from "../state/engine.ts";
+import { offered } from "../state/offered.ts";
+import { back, go, route, routeTo, under } from "../state/router.ts";
+import { keepWarnings } from "../state/standing.ts";
 import { Sheet } from "../parts/sheet.tsx";
 import { Warnings } from "../parts/warning.tsx";
 import { words } from "../words/index.ts";
 import { Connection } from "./connection.tsx";
+import { Waiting } from "./entry/waiting.tsx";
 import { slotOf, titleOf, viewOf } from "./index.tsx";
 import { Talks } from "./talks.tsx";
 
@@ -17,11 +22,18 @@ export function Frame(): JSX.Element {
   const isSheet = slotOf(here) === "sheet";
   const ground = isSheet ? (under.value ?? HOME) : here;
   const said = words.value;
+  const isWaiting = status.value.connection === "waiting_for_approval";
   useSignalEffect(() => {
     document.title = `${titleOf(route.value, words.value)} · ${words.value.common.product}`;
   });
+  useEffect(keepWarnings, []);
+  useSignalEffect(() => {
+    if (offered.value !== null && route.peek().screen !== "contact") {
+      go(routeTo("contact", null), { sheet: true });
+    }
+  });
   return (
-    <div class="frame" data-shows={slotOf(ground)}>
+    <div class="frame" data-shows={isWaiting ? "main" : slotOf(ground)}>
       <div class="banners">
         <Connection />
         <Warnings conversation={null} />
@@ -29,7 +41,9 @@ export function Frame(): JSX.Element {
       <nav class="side" aria-label={said.talks.title}>
         <Talks />
       </nav>
-      <main class="main">{slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}</main>
+      <main class="main">
+        {isWaiting ? <Waiting /> : slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}
+      </main>
       {isSheet ? (
         <Sheet key={here.screen} title={titleOf(here, said)} onClose={back}>
           {viewOf(here)}

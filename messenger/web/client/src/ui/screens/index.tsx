@@ -7,9 +7,15 @@ import type { JSX } from "preact";
 
 import type { Route, ScreenName, Screens } from "../state/routes.ts";
 import type { Words } from "../words/index.ts";
+import { Devices } from "./devices.tsx";
+import { Again } from "./entry/again.tsx";
+import { NewGroup } from "./groups/fresh.tsx";
+import { Group } from "./groups/group.tsx";
+import { Contact } from "./people/contact.tsx";
+import { Person } from "./people/person.tsx";
 import { Settings } from "./settings.tsx";
 import { Start } from "./start.tsx";
-import { Talk } from "./talk.tsx";
+import { Talk } from "./talk/talk.tsx";
 
 /** In the main pane, or in a sheet over it; `side` is the list, which stands beside the main pane where there is room. */
 export type Slot = "side" | "main" | "sheet";
@@ -29,6 +35,20 @@ const SCREENS: { readonly [K in ScreenName]: Screen<K> } = {
     view: ({ conversation }) => <Talk key={conversation} conversation={conversation} />,
   },
   start: { slot: "sheet", title: (words) => words.start.title, view: () => <Start /> },
+  again: { slot: "sheet", title: (words) => words.entry.login, view: () => <Again /> },
+  newGroup: { slot: "sheet", title: (words) => words.group.fresh, view: () => <NewGroup /> },
+  group: {
+    slot: "sheet",
+    title: (words) => words.group.title,
+    view: ({ conversation }) => <Group key={conversation} conversation={conversation} />,
+  },
+  person: {
+    slot: "sheet",
+    title: (words) => words.people.title,
+    view: ({ username }) => <Person key={username} username={username} />,
+  },
+  devices: { slot: "sheet", title: (words) => words.devices.title, view: () => <Devices /> },
+  contact: { slot: "sheet", title: (words) => words.contact.title, view: () => <Contact /> },
   settings: { slot: "sheet", title: (words) => words.settings.title, view: () => <Settings /> },
 };
 

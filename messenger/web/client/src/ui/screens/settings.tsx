@@ -1,11 +1,13 @@
-/** Settings: so far how the page looks. */
+/** Settings: how the page looks, and the way to devices and the contact link. */
 
 import type { JSX } from "preact";
 
+import { Button } from "../parts/button.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { Said } from "../parts/name.tsx";
 import { status } from "../state/engine.ts";
 import { choose, look } from "../state/look.ts";
+import { go, routeTo } from "../state/router.ts";
 import { LANGUAGES, words } from "../words/index.ts";
 
 export function Settings(): JSX.Element {
@@ -19,6 +21,22 @@ export function Settings(): JSX.Element {
           {words.value.settings.account} <Said text={username} of="strong" />
         </p>
       )}
+      <div class="buttons">
+        <Button
+          onPress={() => {
+            go(routeTo("devices", null), { sheet: true });
+          }}
+        >
+          {words.value.devices.title}
+        </Button>
+        <Button
+          onPress={() => {
+            go(routeTo("contact", null), { sheet: true });
+          }}
+        >
+          {words.value.contact.title}
+        </Button>
+      </div>
       <Choice
         label={said.theme}
         chosen={theme}

@@ -13,6 +13,14 @@ export interface Screens {
   /** Write to somebody new. */
   start: null;
   settings: null;
+  newGroup: null;
+  group: { readonly conversation: string };
+  person: { readonly username: string };
+  devices: null;
+  /** Contact links. */
+  contact: null;
+  /** Log in again. */
+  again: null;
 }
 
 export type ScreenName = keyof Screens;
@@ -32,6 +40,13 @@ const READ: { readonly [K in ScreenName]: Kept<K> } = {
     typeof conversation === "string" && conversation !== "" ? { conversation } : undefined,
   start: nothing,
   settings: nothing,
+  newGroup: nothing,
+  group: ({ conversation }) =>
+    typeof conversation === "string" && conversation !== "" ? { conversation } : undefined,
+  person: ({ username }) => (typeof username === "string" && username !== "" ? { username } : undefined),
+  devices: nothing,
+  contact: nothing,
+  again: nothing,
 };
 
 /** What stands in the address. */

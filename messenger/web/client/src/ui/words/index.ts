@@ -2,6 +2,7 @@
 
 import { computed } from "@preact/signals";
 
+import { localeOf } from "../rules/times.ts";
 import { look } from "../state/look.ts";
 import { de } from "./de.ts";
 import { en } from "./en.ts";
@@ -26,3 +27,5 @@ export function pick(wanted: readonly string[]): Language {
 export const language = computed<Language>(() => look.value.language ?? pick(navigator.languages));
 /** The words. Read in a component, it is drawn anew when another language is chosen. */
 export const words = computed<Words>(() => ALL[language.value]);
+/** By what dates and numbers are written. */
+export const locale = computed(() => localeOf(language.value, navigator.languages));
