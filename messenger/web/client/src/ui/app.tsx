@@ -57,8 +57,8 @@ function Inside(): JSX.Element {
     case "locked":
       return <Entry isLocked={profile === "locked"} />;
     case "failed": {
-      const known: Readonly<Record<string, typeof said.unknown>> = said.failed;
-      const { title, lines } = known[code] ?? said.unknown;
+      const isKnown = Object.hasOwn(said.failed, code);
+      const { title, lines } = isKnown ? said.failed[code as keyof typeof said.failed] : said.unknown;
       return (
         <Blocked icon="alert" title={title} lines={lines}>
           {reload}
