@@ -65,7 +65,7 @@ async function pictures(page: Page): Promise<void> {
   await page.reload();
   await shown.waitFor();
   assert.equal(await size(), after);
-  const [before = ""] = (await page.title()).match(/\d+ x \d+/) ?? [await size()];
+  const [before = ""] = /\d+ x \d+/.exec(await page.title()) ?? [await size()];
   assert.equal(before, after);
 }
 

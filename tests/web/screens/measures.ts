@@ -29,7 +29,10 @@ async function shownAfter(page: Page, selector: string, load: () => Promise<unkn
       const look = (): void => {
         if (document.querySelector(wanted) === null) requestAnimationFrame(look);
         // What was found before a frame is seen once that was drawn.
-        else requestAnimationFrame(() => resolve(performance.now()));
+        else
+          requestAnimationFrame(() => {
+            resolve(performance.now());
+          });
       };
       look();
     });

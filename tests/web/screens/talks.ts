@@ -49,6 +49,8 @@ export async function talks(): Promise<object> {
   assert.equal(await field.inputValue(), "");
   await open(here, name);
   assert.equal(await field.inputValue(), "Half a sentence");
+  await here.reload();
+  await until(async () => (await field.inputValue()) === "Half a sentence", "the draft is there again");
   await field.fill("");
 
   await long(here, there, ann.name, ben.name);

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 
 import { loaded } from "./page.ts";
 import { PASSWORD } from "./person.ts";
-import { greeted, person, someone, times, two, until } from "./scene.ts";
+import { greeted, person, someone, times, two } from "./scene.ts";
 
 const APART = 100; // milliseconds from one message to the next, as fast as nobody types
 
@@ -72,17 +72,24 @@ export async function backlog(): Promise<object> {
   const [there] = ben.tabs;
   if (there === undefined) throw new Error("There is no tab.");
   await there.evaluate(
-    async ([conversationId, count]) => {
-      for (let number = 0; number < count; number += 1) {
-        const text = `${String(number)} ${"x".repeat(100)}`;
-        await globalThis.messenger.call("send", { conversationId, clientId: crypto.randomUUID(), text });
-      }
-    },
+    ([conversationId, count]) =>
+      new Promise<void>((resolve, reject) => {
+        let sent = 0;
+        globalThis.messenger.listen((event) => {
+          if (event.event !== "message_sent") return;
+          sent += 1;
+          if (sent === count) resolve();
+        });
+        const write = async (): Promise<void> => {
+          for (let number = 0; number < count; number += 1) {
+            const text = `${String(number)} ${"x".repeat(100)}`;
+            await globalThis.messenger.call("send", { conversationId, clientId: crypto.randomUUID(), text });
+          }
+        };
+        write().catch(reject);
+      }),
     [ben.talk, Number(times)] as const,
   );
-  const waits = async (): Promise<boolean> =>
-    (await ben.history(there)).some((row) => row.outgoing && row.state === "queued");
-  await until(async () => !(await waits()), "all is at the server");
   await ben.browser.close();
   await ann.browser.start();
   const here = await ann.open();

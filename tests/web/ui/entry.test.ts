@@ -55,7 +55,7 @@ test("each error has words, and none of them is its own text", () => {
   ]) {
     assert.equal(reasonOf(odd), "unknown");
   }
-  for (const text of Object.values(en.errors)) assert.match(text, /^[A-Z].*\.$/);
+  for (const text of Object.values(en.errors)) assert.match(text, /^[A-Z].*[.?]$/);
 });
 
 test("how one gets an account is what the server says, or not known", () => {

@@ -39,7 +39,10 @@ export function pictureOf(head: Uint8Array): Picture | undefined {
 }
 
 function says(view: DataView, at: number, text: string): boolean {
-  return [...text].every((one, index) => view.getUint8(at + index) === one.charCodeAt(0));
+  for (let index = 0; index < text.length; index += 1) {
+    if (view.getUint8(at + index) !== text.charCodeAt(index)) return false;
+  }
+  return true;
 }
 
 function png(view: DataView): Picture | undefined {

@@ -9,6 +9,7 @@ import { Client } from "../worker/client.ts";
 import { CHANNEL } from "../worker/protocol.ts";
 import { App } from "./app.tsx";
 import { obstacle } from "./secure.ts";
+import { keepDrafts } from "./state/drafts.ts";
 import { attach, nudge, role, status, update } from "./state/engine.ts";
 import { wear } from "./state/look.ts";
 import { watchNetwork } from "./state/network.ts";
@@ -58,6 +59,7 @@ function begin(): void {
     });
   });
   document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") keepDrafts();
     const { profile, connection } = status.peek();
     const isTried = profile === "open" && ["offline", "online", "waiting_for_approval"].includes(connection);
     if (document.visibilityState === "visible" && role.peek() === "leads" && isTried) nudge();

@@ -11,7 +11,7 @@ export const MOST_SHOWN = 4 * 1_048_576;
 export function plainName(name: string): string {
   const said = name.replace(CONTROLS, "").replace(FORBIDDEN, "_").trim().replace(/^\.+/, "");
   if (said === "") return "file";
-  const letters = [...said];
+  const letters = Array.from(said);
   if (letters.length <= MOST) return said;
   const ending = /\.[^.]{1,10}$/.exec(said)?.[0] ?? "";
   return letters.slice(0, MOST - ending.length).join("") + ending;

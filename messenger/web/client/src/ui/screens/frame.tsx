@@ -38,11 +38,14 @@ export function Frame(): JSX.Element {
         <Connection />
         <Warnings conversation={null} />
       </div>
-      <nav class="side" aria-label={said.talks.title}>
-        <Talks />
-      </nav>
-      <main class="main">
-        {isWaiting ? <Waiting /> : slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}
+      {/* Both are its main part: on a phone one of them is there alone. */}
+      <main class="panes">
+        <nav class="side" aria-label={said.talks.title}>
+          <Talks />
+        </nav>
+        <div class="main">
+          {isWaiting ? <Waiting /> : slotOf(ground) === "main" ? viewOf(ground) : <Nothing />}
+        </div>
       </main>
       {isSheet ? (
         <Sheet key={here.screen} title={titleOf(here, said)} onClose={back}>

@@ -31,7 +31,7 @@ export function attach(made: Client): void {
 
 /** What the engine answers. CallFailed (worker/protocol.ts); `words/errors.ts` says it in words. */
 export function call<M extends Method>(method: M, asked: Calls[M]["asked"]): Promise<Calls[M]["answer"]> {
-  if (client === undefined) throw new Error("Nobody is attached.");
+  if (client === undefined) return Promise.reject(new Error("Nobody is attached."));
   return client.call(method, asked);
 }
 

@@ -36,11 +36,11 @@ class FileUnreadable extends ClientError {
 
 /** A file as it was chosen, or FileUnreadable. */
 function sourceOf(file: Blob): Source {
-  const { size, read } = blobSource(file);
+  const source = blobSource(file);
   return {
-    size,
+    size: source.size,
     read: (from, to) =>
-      read(from, to).catch((error: unknown) => {
+      source.read(from, to).catch((error: unknown) => {
         throw error instanceof DOMException ? new FileUnreadable() : error;
       }),
   };

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useId } from "preact/hooks";
 
 import { Button } from "../../parts/button.tsx";
 import { Qr } from "../../parts/qr.tsx";
@@ -15,6 +15,7 @@ const ANEW = 9 * 60_000;
 
 export function Waiting(): JSX.Element {
   const said = words.value.waiting;
+  const heading = useId();
   const code = useSignal<string | null>(null);
   const problem = useSignal<Reason | null>(null);
   const ask = (): void => {
@@ -36,9 +37,10 @@ export function Waiting(): JSX.Element {
     };
   }, []);
   return (
-    <div class="middle">
+    // It may be longer than the screen, and has nothing else that takes the focus.
+    <div class="middle" role="region" aria-labelledby={heading} tabIndex={0}>
       <div class="card">
-        <h2>{said.title}</h2>
+        <h1 id={heading}>{said.title}</h1>
         <p>{said.why}</p>
         <ol class="steps">
           {said.steps.map((line) => (

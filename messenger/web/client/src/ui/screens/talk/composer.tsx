@@ -1,6 +1,6 @@
 /** What is written next: Enter sends, Shift and Enter begin a new line; what is begun stays until it is sent. */
 
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX, RefObject, TargetedKeyboardEvent } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
@@ -8,7 +8,7 @@ import { Icon } from "../../parts/icon.tsx";
 import type { ListControl } from "../../parts/virtual-list.tsx";
 import { type Reason, reasonOf } from "../../rules/reasons.ts";
 import { isolated } from "../../rules/texts.ts";
-import { draftOf, keepDraft } from "../../state/drafts.ts";
+import { areLoaded, draftOf, keepDraft } from "../../state/drafts.ts";
 import type { OpenTalk } from "../../state/talk.ts";
 import { words } from "../../words/index.ts";
 import { Attach } from "../files/attach.tsx";
@@ -27,6 +27,9 @@ export function Composer({
   const text = useSignal(draftOf(conversation));
   const problem = useSignal<Reason | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
+  useSignalEffect(() => {
+    if (areLoaded.value && text.peek() === "") text.value = draftOf(conversation);
+  });
   useEffect(() => {
     // Where there is a keyboard on the screen, it would cover what was said.
     if (!matchMedia("(pointer: coarse)").matches) field.current?.focus();
