@@ -244,13 +244,17 @@ def list_bytes(user_id: str, given: DeviceList) -> bytes:
 
 
 def _publishing(device: DeviceKeys, change: Change) -> Change:
-    """`change`, which tells the others if it makes the device a published one."""
+    """`change`, which tells who has to know if it makes the device a published one, or one that waits."""
     after = replace(
         device,
         identity_key=change.identity_key or device.identity_key,
         signed_prekey_id=change.signed_prekey.key_id if change.signed_prekey else device.signed_prekey_id,
     )
-    return replace(change, publishes=after.published and not device.published)
+    return replace(
+        change,
+        publishes=after.published and not device.published,
+        waits=after.waiting and not device.waiting,
+    )
 
 
 def _check(what: str, flaw: str | None) -> None:

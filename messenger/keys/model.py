@@ -29,20 +29,26 @@ class DeviceKeys:
     kem_prekeys: int = 0
 
     @property
+    def complete(self) -> bool:
+        """Whether it has the keys that others need to encrypt to it."""
+        return self.identity_key is not None and self.signed_prekey_id is not None
+
+    @property
     def published(self) -> bool:
         """Whether others encrypt to this device, as the view key.published_devices has it."""
-        return (
-            self.identity_key is not None
-            and self.signed_prekey_id is not None
-            and (not self.has_list or self.listed_key == self.identity_key)
-        )
+        return self.complete and (not self.has_list or self.listed_key == self.identity_key)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether only its user's approval is lacking."""
+        return self.complete and not self.published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """A change to a device's keys, stored all of it or nothing; None and empty leave things as they are.
 
-    With `publishes` the others are told.
+    With `publishes` the others are told, with `waits` the user's other devices, which may approve it.
     """
 
     identity_key: bytes | None = None
@@ -51,6 +57,7 @@ class Change:
     kem: Sequence[KemPrekey] = ()
     last_resort: KemPrekey | None = None
     publishes: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

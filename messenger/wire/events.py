@@ -51,13 +51,18 @@ class UserRemoval(Struct, frozen=True, kw_only=True):
 
 
 class DeviceChanged(Struct, frozen=True, kw_only=True):
-    """A device was published or removed; `event` is `published` or `removed`."""
+    """A device was published or removed; `event` is `published` or `removed`.
+
+    One that is `waiting` has its keys at the server and is not in its user's device list: only the user's
+    other devices, which may approve it, hear of it.
+    """
 
     subject: ClassVar[str] = DEVICE
 
     event: str
     user_id: str
     device_id: str
+    waiting: bool = False
 
 
 class PrekeysLow(Struct, frozen=True, kw_only=True):

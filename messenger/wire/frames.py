@@ -155,7 +155,8 @@ class PresenceFrame(Struct, frozen=True, kw_only=True, tag="presence", tag_field
 
 
 class DeviceFrame(Struct, frozen=True, kw_only=True, tag="device", tag_field="type"):
-    """A peer's device was published or removed: time to look at keys again."""
+    """A device of a peer or of one's own was published or removed, or one of one's own waits for approval
+    (`published`, too): time to look at keys again."""
 
     event: str
     user_id: str

@@ -74,9 +74,11 @@ class MemoryStore:
             ),
             highest_kem_id=max((one.key_id for one in kem), default=found.highest_kem_id),
         )
-        if not change.publishes:
+        if not change.publishes and not change.waits:
             return []
-        return outgoing([DeviceChanged(event="published", user_id=user_id, device_id=device_id)])
+        return outgoing(
+            [DeviceChanged(event="published", user_id=user_id, device_id=device_id, waiting=change.waits)]
+        )
 
     async def replace(
         self, user_id: str, given: DeviceList, rule: Callable[[CurrentList], None]

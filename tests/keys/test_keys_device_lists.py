@@ -43,6 +43,21 @@ def test_with_a_list_the_devices_that_it_names_are_published_and_no_others() -> 
     assert [one.list_version for one in bundles] == [2, 2]
 
 
+def test_of_a_device_that_waits_its_user_alone_is_told_once() -> None:
+    house, account = House(), Ed25519PrivateKey.generate()
+    first = house.published()
+    put(house, first, signed_list(account, 1, first))
+    new = house.device(first.who.user_id)
+    house.events.clear()
+    run(house.keys.set_identity(new.who, new.identity_body()))
+    assert house.events == []
+    run(house.keys.set_signed_prekey(new.who, new.signed(0)))
+    run(house.keys.set_signed_prekey(new.who, new.signed(1)))
+    assert [(one.event, one.device_id, one.waiting) for one in house.events] == [
+        ("published", new.who.device_id, True)
+    ]
+
+
 def test_a_device_is_published_by_its_own_identity_key_only() -> None:
     house, account = House(), Ed25519PrivateKey.generate()
     first = house.published()

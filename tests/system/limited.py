@@ -66,6 +66,8 @@ def allowed(call: Callable[[], httpx.Response], count: int) -> int:
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.headers["ratelimit-reset"] == answer.headers["retry-after"]
         assert answer.headers["ratelimit-remaining"] == "0"
+    for answer in answers[: count - len(refused)]:
+        assert "ratelimit-remaining" in answer.headers, answer.text  # such as an engine that is away
     remaining = [int(answer.headers["ratelimit-remaining"]) for answer in answers[: count - len(refused)]]
     assert remaining == sorted(set(remaining), reverse=True)
     return count - len(refused)

@@ -351,6 +351,25 @@ def test_the_others_hear_whom_a_list_publishes_and_whom_it_takes_away(stack: Sta
         until(lambda: listed() == sorted((bob.device_id, new.device_id)), 3)
 
 
+def test_ones_own_devices_hear_of_one_that_waits_and_others_do_not(stack: Stack) -> None:
+    bob, alice = Device(stack).publish(), Device(stack).publish()
+    body = {"type": "direct", "members": [bob.user_id]}
+    assert alice.http.post("/conversations", json=body).status_code == 201
+    account = Ed25519PrivateKey.generate()
+    assert bob.put("/device-list", list_of(account, 1, bob)).status_code == 204
+    with Socket(stack.url, alice.token) as hers, Socket(stack.url, bob.token) as his:
+        hers.until("synced")
+        his.until("synced")
+        waiting = Device(stack, bob.username).publish()
+        told = {"type": "device", "user_id": bob.user_id, "device_id": waiting.device_id}
+        assert his.until("device") == {**told, "event": "published"}
+        approved = Device(stack, bob.username)
+        assert bob.put("/device-list", list_of(account, 2, bob, approved)).status_code == 204
+        approved.publish()
+        # What she hears first is not of the one that waits.
+        assert hers.until("device")["device_id"] == approved.device_id
+
+
 @pytest.mark.parametrize("way", ["device", "account"])
 def test_the_keys_of_who_left_are_gone(stack: Stack, way: str) -> None:
     bob, alice = Device(stack), Device(stack)

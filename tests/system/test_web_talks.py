@@ -24,7 +24,7 @@ from messenger.client import (
 from messenger.client.e2e.bodies import Known, decode_body
 from messenger.client.engine.batch import Batch
 from messenger.client.engine.queueing import queue
-from messenger.client.engine.vault import Shelf
+from messenger.client.engine.vault import Store
 from tests.system.people import Person, unique
 from tests.system.stack import Stack
 from tests.system.web_scene import Scene, holds, refused, shared, text, texts, told, warnings
@@ -249,8 +249,8 @@ def test_what_a_client_does_not_do_yet_is_passed_over(one: Stack, tmp_path: Path
             there = await shared(bea, here.id)
             for body in bodies(here.id, sent):
 
-                def say(shelf: Shelf, body: bytes = body, talk: str = here.id) -> None:
-                    queue(shelf, Batch.begin(), talk, cast("Known", decode_body(body)))
+                def say(store: Store, body: bytes = body, talk: str = here.id) -> None:
+                    queue(store, Batch.begin(), talk, cast("Known", decode_body(body)))
 
                 await ann.client.engine.vault.run(say)
                 ann.client.engine.sending.wake(here.id)

@@ -276,7 +276,7 @@ test("who dies while a profile is made has a whole one or none, and comes in by 
         continue;
       }
       states.push("whole");
-      const keys = await engine.vault.run((shelf) => shelf.keys());
+      const keys = await engine.vault.run((store) => store.keys());
       assert.deepEqual([keys.userId, keys.deviceId], [ALICE, PHONE]);
       assert.ok(engine.tokens.alive && engine.approved);
       await engine.close();

@@ -140,9 +140,9 @@ const isBadState = (error: unknown): boolean => error instanceof errors.BadState
 test("an export that was made up under its own password", async () => {
   const { vault } = await profile();
   const server = "https://chat.example";
-  await vault.run((shelf) => {
-    shelf.account.set("user_id", ALICE);
-    shelf.account.set("server", server);
+  await vault.run((store) => {
+    store.account.set("user_id", ALICE);
+    store.account.set("server", server);
   });
   const wrap = noise(32);
   const kdf = newKdf();
@@ -175,7 +175,7 @@ test("an export that was made up under its own password", async () => {
       known: [{ user_id: bob, state: bad }],
     };
     await assert.rejects(taken(await file(json(made))), store.ExportRefused);
-    assert.equal(await vault.run((shelf) => shelf.people.named(bob)), undefined);
+    assert.equal(await vault.run((store) => store.people.named(bob)), undefined);
   }
   assert.equal(await taken(await file(json({ ...first, known: [{ user_id: bob, state: state(bob) }] }))), 0);
   const whole = json({ ...first, people: [{ user_id: carol, username: "carol" }], known: [] });
@@ -189,7 +189,7 @@ test("an export that was made up under its own password", async () => {
       assert.ok(isNamed, `seed ${String(SEED)}: ${String(error)}`);
     }
   }
-  await vault.run((shelf) => shelf.messages.after(0, 10)); // and the store is whole
+  await vault.run((store) => store.messages.after(0, 10)); // and the store is whole
   await vault.close();
 });
 
@@ -210,18 +210,18 @@ test("records of the store, though none comes as far unless its seal holds", asy
   }
   try {
     const { vault } = await profile();
-    await vault.run(async (shelf) => {
-      shelf.account.set("user_id", ALICE);
-      shelf.people.put(ALICE, "alice");
-      shelf.states.save(ALICE, KnownUser.unknown(ALICE));
-      await shelf.conversations.take(said());
-      await shelf.conversations.putMember(TALK, ALICE, "owner", MOMENT);
-      await shelf.messages.add(message(1));
-      await shelf.outbox.add({
+    await vault.run(async (store) => {
+      store.account.set("user_id", ALICE);
+      store.people.put(ALICE, "alice");
+      store.states.save(ALICE, KnownUser.unknown(ALICE));
+      await store.conversations.take(said());
+      await store.conversations.putMember(TALK, ALICE, "owner", MOMENT);
+      await store.messages.add(message(1));
+      await store.outbox.add({
         ...{ conversation_id: TALK, client_id: TALK, kind: "text", sent_at: MOMENT },
         body: '{"type":"text","text":"hello"}',
       });
-      await shelf.tell({ event: "device_approved" });
+      await store.tell({ event: "device_approved" });
     });
     await vault.close();
   } finally {

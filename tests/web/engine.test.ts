@@ -99,7 +99,7 @@ test("a forged envelope hides no dropped message", async () => {
     const seq = dropped + number;
     const client_id = `00000000-0000-4000-8000-00000000000${String(number)}`;
     await bob.take(talk.at(dropped, bob, { seq, client_id, ...lie }));
-    await bob.run((shelf) => giveUp(shelf, world.batch()));
+    await bob.run((store) => giveUp(store, world.batch()));
   }
   const warnings = await bob.warnings();
   assert.ok(warnings.includes("messages_lost:unanswered"), warnings.join());
@@ -209,14 +209,14 @@ test("a server that lists a third one in a direct conversation has nothing encry
 
 test("an expired message leaves the store and is sent to nobody again", async () => {
   const [world, alice, bob, talk] = await two();
-  await alice.run((shelf) => shelf.conversations.set(talk.conversationId, { expires_in: 60 }));
+  await alice.run((store) => store.conversations.set(talk.conversationId, { expires_in: 60 }));
   const seq = await alice.say(talk, "burn after reading");
   await bob.shown(talk, seq, spoiled(talk, seq, bob));
   await bob.pump(talk);
   await alice.sync(talk); // asked for again: the answer waits in the outbox
   world.now += 61;
   assert.deepEqual(await alice.texts(talk), []);
-  assert.equal(await alice.run((shelf) => shelf.outbox.count()), 0);
+  assert.equal(await alice.run((store) => store.outbox.count()), 0);
   await world.close();
 });
 
@@ -233,14 +233,14 @@ for (const kind of ["direct", "group"] as const) {
       const unread = { toBytes: () => Uint8Array.of(0) };
       const other = desk === alice ? bob : alice;
       const chain = `${talk.conversationId}/${other.deviceId}`;
-      await desk.run((shelf) => {
+      await desk.run((store) => {
         const sessions = PeerSessions.none(other.user.userId, other.deviceId);
-        shelf.states.save(other.deviceId, Object.assign(sessions, unread));
+        store.states.save(other.deviceId, Object.assign(sessions, unread));
         const chains = ReceivedChains.none(talk.conversationId, other.user.userId, other.deviceId);
-        if (kind === "group") shelf.states.save(chain, Object.assign(chains, unread));
+        if (kind === "group") store.states.save(chain, Object.assign(chains, unread));
       });
-      await desk.run((shelf) => {
-        shelf.states.forget();
+      await desk.run((store) => {
+        store.states.forget();
       });
     }
     await alice.say(talk, "after");
@@ -260,12 +260,12 @@ test("damaged pins, numbers and keys stop whoever asks for them, by name", async
   const [world, alice, bob, talk] = await two();
   await alice.say(talk, "before");
   await bob.sync(talk);
-  await bob.run(async (shelf) => {
-    const known = await shelf.known(alice.user.userId);
-    shelf.states.save(alice.user.userId, Object.assign(known, { toBytes: () => Uint8Array.of(0) }));
+  await bob.run(async (store) => {
+    const known = await store.known(alice.user.userId);
+    store.states.save(alice.user.userId, Object.assign(known, { toBytes: () => Uint8Array.of(0) }));
   });
-  await bob.run((shelf) => {
-    shelf.states.forget();
+  await bob.run((store) => {
+    store.states.forget();
   });
   const seq = await alice.say(talk, "after");
   await assert.rejects(bob.take(talk.at(seq, bob)), { name: "DamagedRecord" });

@@ -82,15 +82,15 @@ test("who was removed and added again while away hears of no places that were ne
     created_at: MOMENT,
     actor_id: alice.user.userId,
   } as const;
-  await dave.run((shelf) =>
-    takeChange(shelf, talk.conversationId, {
+  await dave.run((store) =>
+    takeChange(store, talk.conversationId, {
       ...added,
       event: "member_added",
       user_id: dave.user.userId,
     }),
   );
   assert.equal(
-    await dave.run(async (shelf) => (await shelf.conversations.get(talk.conversationId))?.place),
+    await dave.run(async (store) => (await store.conversations.get(talk.conversationId))?.place),
     place,
   );
   await bob.sync(talk);

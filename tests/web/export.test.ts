@@ -22,26 +22,26 @@ const quickly: Derivation = (password) => ({
 
 async function account(userId = ALICE): Promise<Vault> {
   const { vault } = await profile();
-  await vault.run((shelf) => {
-    shelf.account.set("user_id", userId);
-    shelf.account.set("server", "https://chat.example");
+  await vault.run((store) => {
+    store.account.set("user_id", userId);
+    store.account.set("server", "https://chat.example");
   });
   return vault;
 }
 
 async function filled(): Promise<Vault> {
   const vault = await account();
-  await vault.run(async (shelf) => {
-    shelf.account.set("tokens", "a secret token");
-    shelf.people.put(ALICE, "alice");
-    shelf.states.save(ALICE, KnownUser.unknown(ALICE));
-    shelf.states.save("own", AccountKey.create());
-    shelf.states.save("own", DeviceKeys.create(ALICE, PHONE, NOW / 1_000));
-    await shelf.conversations.take(said());
-    await shelf.conversations.set(TALK, { title: "a title", place: 7 });
-    await shelf.conversations.putMember(TALK, ALICE, "owner", "2027-01-15T08:00:00.000Z");
-    for (let number = 1; number <= MESSAGES; number += 1) await shelf.messages.add(message(number));
-    await shelf.messages.add(message(900, { seq: null, outgoing: true, state: "queued" }));
+  await vault.run(async (store) => {
+    store.account.set("tokens", "a secret token");
+    store.people.put(ALICE, "alice");
+    store.states.save(ALICE, KnownUser.unknown(ALICE));
+    store.states.save("own", AccountKey.create());
+    store.states.save("own", DeviceKeys.create(ALICE, PHONE, NOW / 1_000));
+    await store.conversations.take(said());
+    await store.conversations.set(TALK, { title: "a title", place: 7 });
+    await store.conversations.putMember(TALK, ALICE, "owner", "2027-01-15T08:00:00.000Z");
+    for (let number = 1; number <= MESSAGES; number += 1) await store.messages.add(message(number));
+    await store.messages.add(message(900, { seq: null, outgoing: true, state: "queued" }));
   });
   return vault;
 }
@@ -62,17 +62,18 @@ test("an export goes into another profile of the account, once", async () => {
   const file = blob(await written(from, derive));
   assert.equal(await importStore(to, file, PASSWORD), MESSAGES + 1);
   assert.equal(await importStore(to, file, PASSWORD), 0);
-  await to.run(async (shelf) => {
-    const { messages, conversations, people, states, account: facts } = shelf;
+  await to.run(async (store) => {
+    const { messages, conversations, people, states, account: facts } = store;
     assert.equal((await messages.after(0, 1_000)).length, MESSAGES + 1);
     assert.deepEqual(
       { ...(await messages.at(TALK, 7)), id: 0 },
       {
         ...{ ...message(7), id: 0, late: false, gone: false, edited: 0, expires_at: null, expires_in: null },
+        ...{ width: 0, height: 0 },
       },
     );
     const last = (await messages.history(TALK, 1)).at(0);
-    assert.deepEqual([last?.state, await shelf.outbox.count()], ["failed", 0]);
+    assert.deepEqual([last?.state, await store.outbox.count()], ["failed", 0]);
     const found = await conversations.get(TALK);
     // How far the other device had come is not how far this one has.
     assert.deepEqual([found?.title, found?.place], ["a title", null]);
@@ -90,9 +91,9 @@ test("an export goes into another profile of the account, once", async () => {
 test("what is known here stays", async () => {
   const [from, to] = [await filled(), await account()];
   const other = "b1111111-0000-4000-8000-000000000009";
-  await to.run(async (shelf) => {
-    shelf.people.put(other, "alice");
-    await shelf.messages.add(message(1, { text: "as it is here" }));
+  await to.run(async (store) => {
+    store.people.put(other, "alice");
+    await store.messages.add(message(1, { text: "as it is here" }));
   });
   assert.equal(await importStore(to, blob(await written(from)), PASSWORD, quickly), MESSAGES);
   await to.run(async ({ people, messages }) => {

@@ -15,8 +15,8 @@ const waiting = (device_id: string) => ({ event: "device_waiting", device_id });
 test("durable events come again after a restart, unless they were handled", async () => {
   const { name, vault } = await profile();
   const feed = new Feed(vault);
-  await vault.run(async (shelf) => {
-    for (const one of ["one", "two", "three"]) await shelf.tell(waiting(one));
+  await vault.run(async (store) => {
+    for (const one of ["one", "two", "three"]) await store.tell(waiting(one));
   });
   const events = feed.events();
   assert.equal((await events.next()).value?.position, 1);
@@ -32,7 +32,7 @@ test("durable events come again after a restart, unless they were handled", asyn
 test("a feed that is closed under its reader ends", async () => {
   const { vault } = await profile();
   const feed = new Feed(vault);
-  await vault.run((shelf) => shelf.tell(waiting("one")));
+  await vault.run((store) => store.tell(waiting("one")));
   const events = feed.events();
   await events.next();
   await feed.finish();
@@ -68,8 +68,8 @@ test("a gate lets through who waits, and forgets who gives up", async () => {
 
 test("damaged records are told once for each table", async () => {
   const { name, vault } = await profile();
-  await vault.run(async (shelf) => {
-    for (const number of [1, 2, 3]) await shelf.messages.add(message(number));
+  await vault.run(async (store) => {
+    for (const number of [1, 2, 3]) await store.messages.add(message(number));
   });
   await vault.close();
   for (const row of (await rows(name, "messages")).slice(0, 2)) {
@@ -79,7 +79,7 @@ test("damaged records are told once for each table", async () => {
   const opened = await Vault.open(name, null, () => NOW);
   const feed = new Feed(opened);
   for (let count = 0; count < 2; count += 1) {
-    assert.equal((await opened.run((shelf) => shelf.messages.history(TALK, 10))).length, 1);
+    assert.equal((await opened.run((store) => store.messages.history(TALK, 10))).length, 1);
   }
   const events = feed.events();
   const { value } = await events.next();

@@ -5,6 +5,7 @@
  * answered by one on the input (screens/cue.ts). The last line is what went wrong in any page.
  */
 
+import { join } from "node:path";
 import process from "node:process";
 
 import { files } from "./screens/files.ts";
@@ -17,7 +18,7 @@ import { pair } from "./screens/pair.ts";
 import { contacts } from "./screens/people.ts";
 import { states } from "./screens/states.ts";
 import { talks } from "./screens/talks.ts";
-import { people, story } from "./tabs/scene.ts";
+import { folder, people, story } from "./tabs/scene.ts";
 
 const stories: Readonly<Record<string, () => Promise<object>>> = {
   ...{ hostile, keyboard, looks, states, talks },
@@ -31,6 +32,12 @@ try {
   const found = await tell();
   const troubles = people.flatMap((one) => one.browser.troubles);
   process.stdout.write(`${JSON.stringify({ ...found, troubles })}\n`);
+} catch (error) {
+  // What each of them saw then.
+  for (const [at, page] of people.flatMap((one) => one.tabs).entries()) {
+    await page.screenshot({ path: join(folder, `failed-${String(at)}.png`) }).catch(() => undefined);
+  }
+  throw error;
 } finally {
   for (const one of people) await one.browser.kill();
 }

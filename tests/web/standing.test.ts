@@ -24,8 +24,8 @@ const rejected = (user_id: string, reason = "replayed") => ({
 });
 
 function told(vault: Vault, ...events: readonly { readonly event: string }[]): Promise<void> {
-  return vault.run(async (shelf) => {
-    for (const one of events) await shelf.tell(one);
+  return vault.run(async (store) => {
+    for (const one of events) await store.tell(one);
   });
 }
 
@@ -68,8 +68,8 @@ test("the page hears when other warnings stand, and not of what was undone", asy
   await told(vault, rejected(BEN));
   assert.equal((await events.next()).value?.event, "message_rejected");
   assert.equal((await events.next()).value?.event, "warnings_changed");
-  const undone = vault.run(async (shelf) => {
-    await shelf.tell(rejected(CLEO));
+  const undone = vault.run(async (store) => {
+    await store.tell(rejected(CLEO));
     throw new Error("undone");
   });
   await assert.rejects(undone, { message: "undone" });
@@ -85,9 +85,9 @@ test("a flood of one kind stays bounded, and hides no other", async () => {
   const { vault } = await profile();
   await told(vault, { ...rejected(BEN), event: "history_rewritten" });
   for (let count = 0; count < 3; count += 1) {
-    await vault.run(async (shelf) => {
+    await vault.run(async (store) => {
       for (let number = 0; number < MOST_STANDING / 2; number += 1)
-        await shelf.tell(rejected(crypto.randomUUID()));
+        await store.tell(rejected(crypto.randomUUID()));
     });
   }
   const standing = await warnings({ vault });
@@ -119,8 +119,8 @@ test("a warning that is damaged on the disk holds nothing up", async () => {
 test("nothing of a warning or a draft lies on the disk in the clear", async () => {
   const { name, vault } = await profile();
   await told(vault, rejected(BEN, "very-special-reason"));
-  await vault.run((shelf) => {
-    shelf.drafts.keep(TALK, "a secret plan", NOW);
+  await vault.run((store) => {
+    store.drafts.keep(TALK, "a secret plan", NOW);
   });
   await vault.close();
   for (const table of ["warnings", "drafts"] as const) {
@@ -141,10 +141,10 @@ test("an identity that is refused stands until it is accepted, and one that was 
   const { userId } = bob.user;
   await alice.learn(userId);
   const mark = (isVerified: boolean): Promise<void> =>
-    alice.run(async (shelf) => {
-      const known = await shelf.known(userId);
+    alice.run(async (store) => {
+      const known = await store.known(userId);
       known.setVerified(isVerified);
-      shelf.states.save(userId, known);
+      store.states.save(userId, known);
     });
   await mark(true);
   bob.user.account = AccountKey.create();
@@ -157,10 +157,10 @@ test("an identity that is refused stands until it is accepted, and one that was 
   );
   await assert.rejects(settleWarning(alice, only.id), { name: "StillStands", code: "still_stands" });
   assert.equal((await warnings(alice)).length, 1);
-  await alice.run(async (shelf) => {
-    const known = await shelf.known(userId);
+  await alice.run(async (store) => {
+    const known = await store.known(userId);
     if (known.refusedKey !== null) known.acceptAccountKey(known.refusedKey);
-    shelf.states.save(userId, known);
+    store.states.save(userId, known);
   });
   assert.equal((await warnings(alice))[0]?.refuses, false);
   await settleWarning(alice, only.id);
@@ -202,8 +202,8 @@ test("a device that wants in stands for as long as it does", async () => {
       ...{ device_id, identity_key: new Uint8Array(32), device_name: null },
       created_at: "2027-01-15T08:00:00.000Z",
     }));
-    return alice.run((shelf) =>
-      learn(shelf, user.userId, { ...user.identities(), pending: waiting }, "warn", world.now),
+    return alice.run((store) =>
+      learn(store, user.userId, { ...user.identities(), pending: waiting }, "warn", world.now),
     );
   };
   await say(one, other);
@@ -224,26 +224,26 @@ test("a device that wants in stands for as long as it does", async () => {
 test("a draft is kept over restarts, and is none any more once it was written down", async () => {
   const { name, vault } = await profile();
   const keep = (where: Vault, said: string): Promise<void> =>
-    where.run((shelf) => {
-      shelf.drafts.keep(TALK, said, NOW);
+    where.run((store) => {
+      store.drafts.keep(TALK, said, NOW);
     });
   await keep(vault, "hel");
   await keep(vault, "hello");
   const later = await again(name, vault);
-  assert.deepEqual(await later.run((shelf) => shelf.drafts.all()), [
+  assert.deepEqual(await later.run((store) => store.drafts.all()), [
     { conversation_id: TALK, text: "hello", changed_at: NOW },
   ]);
   await keep(later, "");
-  assert.equal(await later.run((shelf) => shelf.drafts.get(TALK)), undefined);
+  assert.equal(await later.run((store) => store.drafts.get(TALK)), undefined);
   await later.close();
   const world = new World();
   const [alice, bob] = [await world.desk("alice"), await world.desk("bob")];
   const talk = await world.direct(alice, bob);
-  await alice.run((shelf) => {
-    shelf.drafts.keep(talk.conversationId, "hello", NOW);
+  await alice.run((store) => {
+    store.drafts.keep(talk.conversationId, "hello", NOW);
   });
   await alice.write(talk, "hello");
-  assert.deepEqual(await alice.run((shelf) => shelf.drafts.all()), []);
+  assert.deepEqual(await alice.run((store) => store.drafts.all()), []);
   await world.close();
 });
 

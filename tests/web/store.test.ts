@@ -32,39 +32,39 @@ import {
 
 /** One record or more in each table. */
 async function fill(vault: Vault): Promise<void> {
-  await vault.run(async (shelf) => {
-    shelf.account.set("user_id", ALICE);
-    shelf.account.set("tokens", "a secret token");
-    shelf.states.save(`${TALK}/${PHONE}`, Progress.none());
-    shelf.people.put(ALICE, "alice.cooper");
-    await shelf.conversations.take(said());
-    await shelf.conversations.set(TALK, { title: "a title" });
-    await shelf.conversations.putMember(TALK, ALICE, "owner", "2027-01-15T08:00:00.000Z");
+  await vault.run(async (store) => {
+    store.account.set("user_id", ALICE);
+    store.account.set("tokens", "a secret token");
+    store.states.save(`${TALK}/${PHONE}`, Progress.none());
+    store.people.put(ALICE, "alice.cooper");
+    await store.conversations.take(said());
+    await store.conversations.set(TALK, { title: "a title" });
+    await store.conversations.putMember(TALK, ALICE, "owner", "2027-01-15T08:00:00.000Z");
     for (const number of [1, 2]) {
       const one = message(number);
-      await shelf.places.put(one, number, NOW / 1_000);
-      await shelf.messages.add(one);
-      await shelf.outbox.add({
+      await store.places.put(one, number, NOW / 1_000);
+      await store.messages.add(one);
+      await store.outbox.add({
         client_id: one.client_id,
         conversation_id: TALK,
         kind: "text",
         body: '{"type":"text","text":"what is queued"}',
         sent_at: one.sent_at,
       });
-      await shelf.tell({ event: "message_received", detail: "what has happened" });
+      await store.tell({ event: "message_received", detail: "what has happened" });
     }
-    await shelf.warnings.add({ event: "history_differs", detail: "what has happened" }, NOW);
-    shelf.drafts.keep(TALK, "what is begun", NOW);
+    await store.warnings.add({ event: "history_differs", detail: "what has happened" }, NOW);
+    store.drafts.keep(TALK, "what is begun", NOW);
     const first = message(1).client_id;
-    await shelf.outbox.sealed(first, 1, utf8("a draft"), [PHONE]);
-    const sealed = await shelf.outbox.get(first);
+    await store.outbox.sealed(first, 1, utf8("a draft"), [PHONE]);
+    const sealed = await store.outbox.get(first);
     assert.ok(sealed);
-    await shelf.history.keep(sealed, NOW / 1_000);
+    await store.history.keep(sealed, NOW / 1_000);
   });
-  await vault.run((shelf) => shelf.history.doubt(TALK, 0, NOW / 1_000 + 600));
-  await vault.run(async (shelf) => {
-    await shelf.places.put(message(3), 3, NOW / 1_000);
-    await shelf.places.put(message(4), 4, NOW / 1_000);
+  await vault.run((store) => store.history.doubt(TALK, 0, NOW / 1_000 + 600));
+  await vault.run(async (store) => {
+    await store.places.put(message(3), 3, NOW / 1_000);
+    await store.places.put(message(4), 4, NOW / 1_000);
   });
 }
 
@@ -96,8 +96,8 @@ test("the same value is sealed to other bytes each time", async () => {
   const { name, vault } = await profile();
   const found = new Set<string>();
   for (let count = 0; count < 5; count += 1) {
-    await vault.run((shelf) => {
-      shelf.account.set("name", "value");
+    await vault.run((store) => {
+      store.account.set("name", "value");
     });
     for (const row of await rows(name, "account")) found.add(hex(row.sealed));
   }
@@ -109,19 +109,19 @@ test("what was written is there after a restart", async () => {
   const { name, vault } = await profile();
   await fill(vault);
   const opened = await again(name, vault);
-  await opened.run(async (shelf) => {
-    assert.equal(await shelf.userId(), ALICE);
-    assert.equal(await shelf.people.userNamed("alice.cooper"), ALICE);
+  await opened.run(async (store) => {
+    assert.equal(await store.userId(), ALICE);
+    assert.equal(await store.people.userNamed("alice.cooper"), ALICE);
     assert.deepEqual(
-      (await shelf.messages.history(TALK, 10)).map((one) => one.text),
+      (await store.messages.history(TALK, 10)).map((one) => one.text),
       ["what was said 1", "what was said 2"],
     );
-    assert.equal((await shelf.conversations.get(TALK))?.title, "a title");
-    assert.equal((await shelf.outbox.first(TALK))?.client_id, message(1).client_id);
-    assert.ok(await shelf.states.get(Progress, `${TALK}/${PHONE}`));
-    assert.deepEqual(await shelf.states.keys(Progress), [`${TALK}/${PHONE}`]);
+    assert.equal((await store.conversations.get(TALK))?.title, "a title");
+    assert.equal((await store.outbox.first(TALK))?.client_id, message(1).client_id);
+    assert.ok(await store.states.get(Progress, `${TALK}/${PHONE}`));
+    assert.deepEqual(await store.states.keys(Progress), [`${TALK}/${PHONE}`]);
     assert.deepEqual(
-      (await shelf.journal.after(0, 10)).map((one) => [one.position, one.event]),
+      (await store.journal.after(0, 10)).map((one) => [one.position, one.event]),
       [
         [1, "message_received"],
         [2, "message_received"],
@@ -134,21 +134,21 @@ test("what was written is there after a restart", async () => {
 test("what a piece of work throws undoes it, in memory and on the disk", async () => {
   const { name, vault } = await profile();
   await fill(vault);
-  const work = vault.run(async (shelf) => {
-    shelf.account.set("user_id", "somebody else");
-    shelf.people.put(ALICE, "mallory");
-    await shelf.messages.erase(1);
-    await shelf.tell({ event: "message_deleted" });
+  const work = vault.run(async (store) => {
+    store.account.set("user_id", "somebody else");
+    store.people.put(ALICE, "mallory");
+    await store.messages.erase(1);
+    await store.tell({ event: "message_deleted" });
     throw new Error("no");
   });
   await assert.rejects(work, /no/);
   for (const opened of [vault, await again(name, vault)]) {
     if (opened.closed) continue;
-    await opened.run(async (shelf) => {
-      assert.equal(await shelf.userId(), ALICE);
-      assert.equal(await shelf.people.named(ALICE), "alice.cooper");
-      assert.equal((await shelf.messages.get(1))?.text, "what was said 1");
-      assert.equal((await shelf.journal.after(0, 10)).length, 2);
+    await opened.run(async (store) => {
+      assert.equal(await store.userId(), ALICE);
+      assert.equal(await store.people.named(ALICE), "alice.cooper");
+      assert.equal((await store.messages.get(1))?.text, "what was said 1");
+      assert.equal((await store.journal.after(0, 10)).length, 2);
     });
     await opened.close();
   }
@@ -161,12 +161,12 @@ test("state, plaintext and event come together or not at all", async () => {
     news += 1;
   };
   const receive = (): Promise<number> =>
-    vault.run(async (shelf) => {
-      const progress = (await shelf.states.get(Progress, TALK)) ?? Progress.none();
+    vault.run(async (store) => {
+      const progress = (await store.states.get(Progress, TALK)) ?? Progress.none();
       progress.see(1, false);
-      shelf.states.save(TALK, progress);
-      const id = await shelf.messages.add(message(1));
-      await shelf.tell({ event: "message_received" });
+      store.states.save(TALK, progress);
+      const id = await store.messages.add(message(1));
+      await store.tell({ event: "message_received" });
       return id;
     });
   // A full disk after each number of rows: of state, message, event, and the counters of two tables.
@@ -175,10 +175,10 @@ test("state, plaintext and event come together or not at all", async () => {
     await assert.rejects(receive(), errors.StoreFull, String(count));
     mend();
     for (const table of TABLES) assert.deepEqual(await rows(name, table), [], table);
-    await vault.run(async (shelf) => {
-      assert.equal(await shelf.states.get(Progress, TALK), undefined);
-      assert.deepEqual(await shelf.messages.history(TALK, 10), []);
-      assert.deepEqual(await shelf.journal.after(0, 10), []);
+    await vault.run(async (store) => {
+      assert.equal(await store.states.get(Progress, TALK), undefined);
+      assert.deepEqual(await store.messages.history(TALK, 10), []);
+      assert.deepEqual(await store.journal.after(0, 10), []);
     });
   }
   assert.equal(news, 0);
@@ -191,19 +191,19 @@ test("pieces of work come one after the other", async () => {
   const { vault } = await profile();
   const order: number[] = [];
   const work = (number: number): Promise<void> =>
-    vault.run(async (shelf) => {
-      const count = Number((await shelf.account.get("count")) ?? 0);
+    vault.run(async (store) => {
+      const count = Number((await store.account.get("count")) ?? 0);
       await new Promise((resolve) => {
         setTimeout(resolve, 0);
       });
-      shelf.account.set("count", String(count + 1));
+      store.account.set("count", String(count + 1));
       order.push(number);
     });
   await Promise.all([1, 2, 3, 4, 5].map(work));
   assert.deepEqual(order, [1, 2, 3, 4, 5]);
-  assert.equal(await vault.run((shelf) => shelf.account.get("count")), "5");
-  const numbers = await vault.run((shelf) =>
-    Promise.all([1, 2, 3].map(() => shelf.messages.add(message(1, { client_id: String(Math.random()) })))),
+  assert.equal(await vault.run((store) => store.account.get("count")), "5");
+  const numbers = await vault.run((store) =>
+    Promise.all([1, 2, 3].map(() => store.messages.add(message(1, { client_id: String(Math.random()) })))),
   );
   assert.deepEqual(numbers, [1, 2, 3]);
   await vault.close();
@@ -213,14 +213,14 @@ test("who has opened a profile last writes, and nobody else", async () => {
   const { name, vault } = await profile();
   await fill(vault);
   const second = await Vault.open(name, null, () => NOW);
-  const late = vault.run((shelf) => {
-    shelf.account.set("user_id", "late");
+  const late = vault.run((store) => {
+    store.account.set("user_id", "late");
   });
   await assert.rejects(late, errors.ProfileTaken);
-  await second.run((shelf) => {
-    shelf.account.set("seen", "yes");
+  await second.run((store) => {
+    store.account.set("seen", "yes");
   });
-  assert.equal(await second.run((shelf) => shelf.userId()), ALICE);
+  assert.equal(await second.run((store) => store.userId()), ALICE);
   await vault.close();
   await second.close();
   await assert.rejects(
@@ -281,21 +281,21 @@ test("damaged records are named and told, and the others stay", async () => {
     const opened = await Vault.open(name, null, () => NOW);
     const told: string[] = [];
     opened.onDamaged = (error) => told.push(error.table);
-    const one = opened.run((shelf) => shelf.messages.get(1));
+    const one = opened.run((store) => store.messages.get(1));
     await assert.rejects(one, { name: "DamagedRecord", table: "messages", code: "damaged_record" }, what);
-    await opened.run(async (shelf) => {
+    await opened.run(async (store) => {
       assert.deepEqual(
-        (await shelf.messages.history(TALK, 10)).map((found) => found.id),
+        (await store.messages.history(TALK, 10)).map((found) => found.id),
         [2],
       );
-      assert.equal((await shelf.journal.after(0, 10)).length, 1);
-      assert.equal((await shelf.places.between(TALK, 1, 9)).length, 1);
-      assert.equal((await shelf.history.doubted(TALK, 9)).length, 1);
-      assert.deepEqual(await shelf.conversations.all(), []);
-      assert.deepEqual(await shelf.states.keys(Progress), []);
-      assert.deepEqual(await shelf.people.all(), []);
-      assert.deepEqual(await shelf.drafts.all(), []);
-      assert.deepEqual(await shelf.warnings.all(), []);
+      assert.equal((await store.journal.after(0, 10)).length, 1);
+      assert.equal((await store.places.between(TALK, 1, 9)).length, 1);
+      assert.equal((await store.history.doubted(TALK, 9)).length, 1);
+      assert.deepEqual(await store.conversations.all(), []);
+      assert.deepEqual(await store.states.keys(Progress), []);
+      assert.deepEqual(await store.people.all(), []);
+      assert.deepEqual(await store.drafts.all(), []);
+      assert.deepEqual(await store.warnings.all(), []);
     });
     const expected = [
       "conversations",
@@ -310,7 +310,7 @@ test("damaged records are named and told, and the others stay", async () => {
     expected.push("warnings");
     assert.deepEqual([...new Set(told)].sort(), expected, what);
     await assert.rejects(
-      opened.run((shelf) => shelf.states.get(Progress, `${TALK}/${PHONE}`)),
+      opened.run((store) => store.states.get(Progress, `${TALK}/${PHONE}`)),
       errors.DamagedRecord,
     );
     await opened.close();
@@ -319,14 +319,14 @@ test("damaged records are named and told, and the others stay", async () => {
 
 test("a state that its class does not read is damaged, not a crash", async () => {
   const { vault } = await profile();
-  await vault.run((shelf) => {
+  await vault.run((store) => {
     // As a newer program might have written it.
-    shelf.states.save(TALK, Object.assign(Progress.none(), { toBytes: () => utf8("\u0009{}") }));
+    store.states.save(TALK, Object.assign(Progress.none(), { toBytes: () => utf8("\u0009{}") }));
   });
   await assert.rejects(
-    vault.run(async (shelf) => {
-      shelf.states.forget();
-      await shelf.states.get(Progress, TALK);
+    vault.run(async (store) => {
+      store.states.forget();
+      await store.states.get(Progress, TALK);
     }),
     errors.DamagedRecord,
   );
@@ -360,7 +360,7 @@ test("a step that fails leaves the version before", async () => {
   };
   await assert.rejects(Database.open(name, false, [...STEPS, broken]), errors.StoreError);
   const opened = await Vault.open(name, null, () => NOW);
-  assert.equal(await opened.run((shelf) => shelf.userId()), ALICE);
+  assert.equal(await opened.run((store) => store.userId()), ALICE);
   await opened.close();
 });
 
@@ -375,19 +375,19 @@ test("an older version that is open elsewhere is closed", async () => {
 test("a secret of an account is what it was", async () => {
   const { name, vault } = await profile();
   const key = AccountKey.create();
-  await vault.run((shelf) => {
-    shelf.states.save("own", key);
-    shelf.account.set("raw", Uint8Array.of(0, 255, 128));
+  await vault.run((store) => {
+    store.states.save("own", key);
+    store.account.set("raw", Uint8Array.of(0, 255, 128));
   });
   const opened = await again(name, vault);
-  await opened.run(async (shelf) => {
-    assert.deepEqual((await shelf.states.get(AccountKey, "own"))?.toBytes(), key.toBytes());
-    assert.deepEqual(await shelf.account.raw("raw"), Uint8Array.of(0, 255, 128));
-    await assert.rejects(shelf.account.get("raw"), errors.DamagedRecord);
-    shelf.states.drop(AccountKey, "own");
-    shelf.account.set("raw", null);
-    assert.equal(await shelf.states.get(AccountKey, "own"), undefined);
-    assert.deepEqual(await shelf.states.keys(AccountKey), []);
+  await opened.run(async (store) => {
+    assert.deepEqual((await store.states.get(AccountKey, "own"))?.toBytes(), key.toBytes());
+    assert.deepEqual(await store.account.raw("raw"), Uint8Array.of(0, 255, 128));
+    await assert.rejects(store.account.get("raw"), errors.DamagedRecord);
+    store.states.drop(AccountKey, "own");
+    store.account.set("raw", null);
+    assert.equal(await store.states.get(AccountKey, "own"), undefined);
+    assert.deepEqual(await store.states.keys(AccountKey), []);
   });
   assert.equal(utf8Text(utf8("é")), "é");
   assert.equal((await rows(name, "states")).length, 0);

@@ -211,13 +211,13 @@ test("places: who wrote, holes, doubts that end", async () => {
 
 test("the journal: what was taken is kept for a while, and positions rise for ever", async () => {
   const { vault } = await profile();
-  await vault.run(async (shelf) => {
-    const id = await shelf.messages.add(message(1));
-    const stored = await shelf.messages.get(id);
+  await vault.run(async (store) => {
+    const id = await store.messages.add(message(1));
+    const stored = await store.messages.get(id);
     assert.ok(stored);
-    await shelf.tell({ event: "message_received", message: stored });
+    await store.tell({ event: "message_received", message: stored });
     for (let count = 0; count < 3; count += 1)
-      await shelf.tell({ event: "device_waiting", device_id: LAPTOP });
+      await store.tell({ event: "device_waiting", device_id: LAPTOP });
   });
   await vault.run(async ({ journal, messages }) => {
     await messages.edit(1, "another text", 2);
@@ -308,7 +308,7 @@ test("of a message that is taken away nothing is left for who asks for it again"
     }
     await outbox.sealed(`again ${ids[1]}`, 0, new Uint8Array([1]), [LAPTOP]);
   });
-  await vault.run((shelf) => shelf.forgetSent(ids[0], true));
+  await vault.run((store) => store.forgetSent(ids[0], true));
   await vault.run(async ({ states, outbox }) => {
     assert.deepEqual(await states.keys(SentMessage), []);
     assert.equal(await outbox.get(`again ${ids[0]}`), undefined);

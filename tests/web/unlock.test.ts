@@ -22,8 +22,8 @@ test("a lock opens by its password alone", async () => {
   const name = freshName();
   const [first, second] = [lock(1), lock(2)];
   const vault = await Vault.create(name, first, () => NOW);
-  await vault.run((shelf) => {
-    shelf.account.set("user_id", ALICE);
+  await vault.run((store) => {
+    store.account.set("user_id", ALICE);
   });
   await vault.close();
   assert.deepEqual(await Vault.locksOf(name), { lock: first.kdf, next: null });
@@ -34,7 +34,7 @@ test("a lock opens by its password alone", async () => {
     (kdf) => by(first, kdf),
     () => NOW,
   );
-  assert.equal(await opened.run((shelf) => shelf.userId()), ALICE);
+  assert.equal(await opened.run((store) => store.userId()), ALICE);
   await opened.setLock(second);
   await opened.close();
   await assert.rejects(
@@ -49,7 +49,7 @@ test("a lock opens by its password alone", async () => {
   await third.setLock(null);
   await third.close();
   const last = await Vault.open(name, null, () => NOW);
-  assert.equal(await last.run((shelf) => shelf.userId()), ALICE);
+  assert.equal(await last.run((store) => store.userId()), ALICE);
   await last.close();
 });
 

@@ -57,10 +57,10 @@ class KeyStore(Store):
             return None
         change = rule(_device(row))
         await _apply(tx, device_id, change)
-        if not change.publishes:
+        if not change.publishes and not change.waits:
             return []
-        published = DeviceChanged(event="published", user_id=user_id, device_id=device_id)
-        return await record(tx, [published])
+        changed = DeviceChanged(event="published", user_id=user_id, device_id=device_id, waiting=change.waits)
+        return await record(tx, [changed])
 
 
 async def _lock(tx: Transaction, user_id: str, device_id: str) -> bool:

@@ -56,9 +56,9 @@ class DeviceEvents:
         ensureDeferred(self._tell_device(event))
 
     async def _tell_device(self, event: events.DeviceChanged) -> None:
-        """Tell those here who share a conversation with the device's user, and its other devices."""
+        """Tell its user's other devices here, and those who share a conversation if it does not wait."""
         try:
-            names = await self._cursors.conversations_of(event.user_id)
+            names = [] if event.waiting else await self._cursors.conversations_of(event.user_id)
         except Problem as problem:
             log.warn("a device's change is not told to its peers: {detail}", detail=problem.detail)
             return

@@ -10,6 +10,7 @@ that has changed.
 """
 
 import argparse
+import fcntl
 import filecmp
 import hashlib
 import importlib.util
@@ -57,13 +58,16 @@ def _version(node: str) -> tuple[int, ...]:
 
 
 def install(found: Node, client: Path = CLIENT) -> None:
-    """Install what the lock file names, unless it is there."""
-    lock = hashlib.sha256((client / "package-lock.json").read_bytes()).hexdigest()
+    """Install what the lock file names, unless it is there; where several are at it, one after the other."""
+    packages = client / "package-lock.json"
+    lock = hashlib.sha256(packages.read_bytes()).hexdigest()
     stamp = client / "node_modules" / ".lock.sha256"
-    if stamp.exists() and stamp.read_text() == lock:
-        return
-    subprocess.run([*found.npm, "ci", "--silent"], cwd=client, check=True)
-    stamp.write_text(lock)
+    with packages.open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == lock:
+            return
+        subprocess.run([*found.npm, "ci", "--silent"], cwd=client, check=True)
+        stamp.write_text(lock)
 
 
 def build(found: Node, out: Path = OUT, client: Path = CLIENT) -> Path:

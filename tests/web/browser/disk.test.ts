@@ -32,13 +32,13 @@ test("a full disk has a name, and nothing is lost", async () => {
   await quota(4 * MIB); // first of all: the browser remembers for a while how much there was
   const { vault } = await profile();
   const write = (name: string, size: number): Promise<void> =>
-    vault.run((shelf) => {
-      shelf.account.set(
+    vault.run((store) => {
+      store.account.set(
         name,
         crypto.getRandomValues(new Uint8Array(65_536)).slice(0, Math.min(size, 65_536)),
       );
       for (let at = 65_536; at < size; at += 65_536) {
-        shelf.account.set(`${name}/${String(at)}`, crypto.getRandomValues(new Uint8Array(65_536)));
+        store.account.set(`${name}/${String(at)}`, crypto.getRandomValues(new Uint8Array(65_536)));
       }
     });
   await write("before", 1_000);

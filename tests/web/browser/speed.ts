@@ -3,33 +3,33 @@
 import { test } from "node:test";
 
 import { Progress } from "../../../messenger/web/client/src/e2e/index.ts";
-import { type Shelf, Vault } from "../../../messenger/web/client/src/engine/vault.ts";
+import { type Store, Vault } from "../../../messenger/web/client/src/engine/vault.ts";
 import { World } from "../engine/world.ts";
 import { PHONE, TALK, message, profile, said } from "../store/world.ts";
 
 /** All that some messages ask for, at once: then it is in memory, also that there is nothing. */
-async function ask(shelf: Shelf, numbers: readonly number[]): Promise<void> {
+async function ask(store: Store, numbers: readonly number[]): Promise<void> {
   const asked = numbers.flatMap((number) => [
-    shelf.places.at(TALK, number),
-    shelf.messages.find(message(number)),
+    store.places.at(TALK, number),
+    store.messages.find(message(number)),
   ]);
   await Promise.all(asked);
 }
 
 /** What a client does in its store for a message that comes in. */
-async function take(shelf: Shelf, number: number): Promise<void> {
+async function take(store: Store, number: number): Promise<void> {
   const one = message(number, { text: "x".repeat(100) });
-  await shelf.conversations.get(TALK);
-  await shelf.places.put(one, number, number);
-  await shelf.messages.find(one);
+  await store.conversations.get(TALK);
+  await store.places.put(one, number, number);
+  await store.messages.find(one);
   const name = `${TALK}/${PHONE}`;
-  const progress = (await shelf.states.get(Progress, name)) ?? Progress.none();
+  const progress = (await store.states.get(Progress, name)) ?? Progress.none();
   progress.see(number, false);
-  shelf.states.save(name, progress);
-  const id = await shelf.messages.add(one);
-  const stored = await shelf.messages.get(id);
-  if (stored !== undefined) await shelf.tell({ event: "message_received", message: stored });
-  await shelf.conversations.set(TALK, { place: number, activity: number });
+  store.states.save(name, progress);
+  const id = await store.messages.add(one);
+  const stored = await store.messages.get(id);
+  if (stored !== undefined) await store.tell({ event: "message_received", message: stored });
+  await store.conversations.set(TALK, { place: number, activity: number });
 }
 
 for (const [count, batch] of [
@@ -39,15 +39,15 @@ for (const [count, batch] of [
 ] as const) {
   test(`${String(count)} messages are taken in, ${String(batch)} in a transaction`, async (context) => {
     const { vault } = await profile();
-    await vault.run((shelf) => shelf.conversations.take(said()));
+    await vault.run((store) => store.conversations.take(said()));
     const began = performance.now();
     const waits: number[] = [];
     for (let first = 1; first <= count; first += batch) {
       const from = performance.now();
-      await vault.run(async (shelf) => {
+      await vault.run(async (store) => {
         const numbers = Array.from({ length: batch }, (_, at) => first + at);
-        await ask(shelf, numbers);
-        for (const number of numbers) await take(shelf, number);
+        await ask(store, numbers);
+        for (const number of numbers) await take(store, number);
       });
       waits.push(performance.now() - from);
     }
@@ -63,10 +63,10 @@ for (const [count, batch] of [
 
 test("a profile of 10,000 messages is opened, and a conversation read", async (context) => {
   const { name, vault } = await profile();
-  await vault.run((shelf) => shelf.conversations.take(said()));
+  await vault.run((store) => store.conversations.take(said()));
   for (let first = 1; first <= 10_000; first += 200) {
-    await vault.run(async (shelf) => {
-      for (let number = first; number < first + 200; number += 1) await take(shelf, number);
+    await vault.run(async (store) => {
+      for (let number = first; number < first + 200; number += 1) await take(store, number);
     });
   }
   await vault.close();

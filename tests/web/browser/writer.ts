@@ -9,11 +9,11 @@ declare const self: { readonly name: string; postMessage(value: number): void };
 async function main(): Promise<void> {
   const vault = await Vault.open(self.name, null);
   for (;;) {
-    const count = await vault.run(async (shelf) => {
-      const next = Number((await shelf.account.get("count")) ?? 0) + 1;
-      shelf.account.set("count", String(next));
-      await shelf.messages.add(message(next));
-      await shelf.tell({ event: "message_received" });
+    const count = await vault.run(async (store) => {
+      const next = Number((await store.account.get("count")) ?? 0) + 1;
+      store.account.set("count", String(next));
+      await store.messages.add(message(next));
+      await store.tell({ event: "message_received" });
       return next;
     });
     self.postMessage(count);

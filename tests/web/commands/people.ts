@@ -36,20 +36,20 @@ export const PEOPLE: Commands = {
   devices: (said) => client.devices.devices(engineOf(said)),
   remove_device: (said) => client.devices.removeDevice(engineOf(said), text(said, "device_id")),
   events: (said) =>
-    engineOf(said).vault.run(async (shelf) => {
-      const found = await shelf.journal.after(0, 10_000);
+    engineOf(said).vault.run(async (store) => {
+      const found = await store.journal.after(0, 10_000);
       return Promise.all(
         found.map(async (one) =>
           one.message === undefined
             ? one
-            : { ...one, message: { ...one.message, sender: await shelf.people.name(one.message.sender_id) } },
+            : { ...one, message: { ...one.message, sender: await store.people.name(one.message.sender_id) } },
         ),
       );
     }),
   keys: async (said) => {
     const engine = engineOf(said);
     const account = await engine.accountKey();
-    const keys = await engine.vault.run((shelf) => shelf.keys());
+    const keys = await engine.vault.run((store) => store.keys());
     return { ...engine.facts, seed: keys.seed, account: account?.seed ?? null };
   },
 };

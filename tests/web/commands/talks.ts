@@ -17,7 +17,7 @@ const group = (said: Said): client.Group => new client.Group(engineOf(said), tex
 
 async function messageOf(said: Said) {
   const id = Number(said["message"]);
-  const found = await engineOf(said).vault.run((shelf) => shelf.messages.get(id));
+  const found = await engineOf(said).vault.run((store) => store.messages.get(id));
   if (found === undefined) throw new TypeError("There is no such message.");
   return found;
 }
@@ -30,12 +30,12 @@ export const TALKS: Commands = {
   direct: (said) => client.direct(engineOf(said), text(said, "username")),
   group: (said) => client.createGroup(engineOf(said), text(said, "title"), said["members"] as string[]),
   conversations: (said) =>
-    engineOf(said).vault.run(async (shelf) => {
-      const rows = await shelf.conversations.shown();
+    engineOf(said).vault.run(async (store) => {
+      const rows = await store.conversations.shown();
       return Promise.all(
         rows.map(async (row) => ({
           ...row,
-          peer: row.peer_id === null ? null : await shelf.people.name(row.peer_id),
+          peer: row.peer_id === null ? null : await store.people.name(row.peer_id),
         })),
       );
     }),
@@ -58,7 +58,7 @@ export const TALKS: Commands = {
     const engine = engineOf(said);
     const body = decodeBody(text(said, "body")) as Known;
     const batch = beginBatch(engine.clock.now());
-    await engine.vault.run((shelf) => queue(shelf, batch, text(said, "talk"), body));
+    await engine.vault.run((store) => queue(store, batch, text(said, "talk"), body));
     engine.sending.wake(text(said, "talk"));
   },
   edit: async (said) => authoring(said).edit(await messageOf(said), text(said, "text")),
@@ -71,20 +71,20 @@ export const TALKS: Commands = {
   timer: (said) => authoring(said).setTimer(said["expires_in"] as number | null),
   message: messageOf,
   history: (said) =>
-    engineOf(said).vault.run(async (shelf) => {
-      const found = await shelf.messages.history(text(said, "talk"), 1_000);
+    engineOf(said).vault.run(async (store) => {
+      const found = await store.messages.history(text(said, "talk"), 1_000);
       return Promise.all(
-        found.map(async (one) => ({ ...one, sender: await shelf.people.name(one.sender_id) })),
+        found.map(async (one) => ({ ...one, sender: await store.people.name(one.sender_id) })),
       );
     }),
   outbox: (said) =>
-    engineOf(said).vault.run(async (shelf) => {
-      const found = await shelf.outbox.bodies();
+    engineOf(said).vault.run(async (store) => {
+      const found = await store.outbox.bodies();
       return found.map((one) => decodeBody(one.body).type);
     }),
   roster: (said) =>
-    engineOf(said).vault.run(async (shelf) => {
-      const standing = await currentRoster(shelf, text(said, "talk"));
+    engineOf(said).vault.run(async (store) => {
+      const standing = await currentRoster(store, text(said, "talk"));
       return standing && { version: standing.version, digest: hex(standing.digest) };
     }),
   read: (said) => client.markRead(engineOf(said), text(said, "talk")),

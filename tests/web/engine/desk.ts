@@ -15,7 +15,7 @@ import { listedDevice, queue } from "../../../messenger/web/client/src/engine/qu
 import { currentRoster } from "../../../messenger/web/client/src/engine/rosters.ts";
 import { Asked, type Durable, attempt } from "../../../messenger/web/client/src/engine/run.ts";
 import { Needs, Waits, seal } from "../../../messenger/web/client/src/engine/sealing.ts";
-import { type Shelf, Vault } from "../../../messenger/web/client/src/engine/vault.ts";
+import { type Store, Vault } from "../../../messenger/web/client/src/engine/vault.ts";
 import type { Positioned } from "../../../messenger/web/client/src/store/journal.ts";
 import type { Message as Stored } from "../../../messenger/web/client/src/store/messages.ts";
 import { encode } from "../../../messenger/web/client/src/wire/codec.ts";
@@ -84,27 +84,27 @@ export class Desk {
 
   static async make(world: World, user: User): Promise<Desk> {
     const desk = new Desk(world, user, await Vault.create(freshName(), null, () => world.now * 1_000));
-    await desk.run(async (shelf) => {
-      shelf.account.set("user_id", user.userId);
-      shelf.account.set("device_id", desk.deviceId);
-      await makeKeys(shelf, false, world.now);
-      await adopt(shelf, user.account);
-      const keys = await shelf.keys();
+    await desk.run(async (store) => {
+      store.account.set("user_id", user.userId);
+      store.account.set("device_id", desk.deviceId);
+      await makeKeys(store, false, world.now);
+      await adopt(store, user.account);
+      const keys = await store.keys();
       desk.identityKey = keys.identityKey;
       desk.#oneTime = keys.newOneTimePrekeys(10);
       desk.#kem = keys.newKemPrekeys(2, true, world.now);
-      shelf.states.save("own", keys);
+      store.states.save("own", keys);
     });
     user.desks.push(desk);
     return desk;
   }
 
-  run<T>(work: (shelf: Shelf) => Promise<T> | T): Promise<T> {
+  run<T>(work: (store: Store) => Promise<T> | T): Promise<T> {
     return this.vault.run(work);
   }
 
   keys(): Promise<DeviceKeys> {
-    return this.run((shelf) => shelf.keys());
+    return this.run((store) => store.keys());
   }
 
   /** A bundle as the key service gives it. */
@@ -129,15 +129,15 @@ export class Desk {
     const user = this.world.users.get(userId);
     if (user === undefined || this.#learned.get(userId) === user.list()) return;
     this.#learned.set(userId, user.list());
-    await this.run((shelf) => learn(shelf, userId, user.identities(), "warn", this.world.now));
+    await this.run((store) => learn(store, userId, user.identities(), "warn", this.world.now));
   }
 
   /** Have a conversation and its members as the server names them. */
   async know(talk: Talk, peer?: User): Promise<void> {
-    await this.run(async (shelf) => {
-      for (const user of this.world.users.values()) await nameUser(shelf, user.userId, user.name);
+    await this.run(async (store) => {
+      for (const user of this.world.users.values()) await nameUser(store, user.userId, user.name);
       const meant = peer === undefined ? {} : { peer: peer.userId };
-      await takeConversation(shelf, talk.said(this), talk.members(), meant);
+      await takeConversation(store, talk.said(this), talk.members(), meant);
     });
   }
 
@@ -170,7 +170,7 @@ export class Desk {
   async #attempt(found: readonly Durable[], asked: Asked) {
     const batch = this.world.batch(asked.users);
     try {
-      return await this.run((shelf) => attempt(shelf, batch, found, asked));
+      return await this.run((store) => attempt(store, batch, found, asked));
     } catch (error) {
       if (!(error instanceof Behind)) throw error;
       asked.users.add(error.userId);
@@ -184,7 +184,7 @@ export class Desk {
     if (shown.length === 0) return;
     for (const user of talk.users) await this.learn(user.userId);
     const frames = shown.map((seq) => talk.at(seq, this));
-    await this.run((shelf) => attempt(shelf, this.world.batch(), frames, new Asked([talk.conversationId])));
+    await this.run((store) => attempt(store, this.world.batch(), frames, new Asked([talk.conversationId])));
   }
 
   /** Take in all that was filed since, one after the other. */
@@ -208,12 +208,12 @@ export class Desk {
   async pump(talk: Talk, most = 10 * MOST_TURNS): Promise<number[]> {
     const places: number[] = [];
     for (let turn = 0; turn < most; turn += 1) {
-      const queued = await this.run((shelf) => shelf.outbox.first(talk.conversationId));
+      const queued = await this.run((store) => store.outbox.first(talk.conversationId));
       if (queued === undefined) return places;
       const { client_id: ref } = queued;
       const draft = await this.#draft(talk, ref);
       if (draft === undefined) continue;
-      await this.run((shelf) => shelf.outbox.tried(ref));
+      await this.run((store) => store.outbox.tried(ref));
       const seq = talk.file(this, draft);
       places.push(seq);
       await this.take({ type: "sent", ref, conversation_id: talk.conversationId, seq, created_at: MOMENT });
@@ -226,7 +226,7 @@ export class Desk {
     for (const user of talk.users) await this.learn(user.userId);
     for (let turn = 0; turn < MOST_TURNS; turn += 1) {
       try {
-        return await this.run((shelf) => seal(shelf, this.world.batch(asked), clientId, talk.view()));
+        return await this.run((store) => seal(store, this.world.batch(asked), clientId, talk.view()));
       } catch (error) {
         if (!(error instanceof Needs)) throw error;
         for (const one of error.users) {
@@ -237,9 +237,9 @@ export class Desk {
         for (const desk of this.world.desks) {
           if (error.devices.includes(desk.deviceId)) bundles.push(await desk.bundle());
         }
-        await this.run(async (shelf) => {
-          await beginSessions(shelf, bundles, this.world.now);
-          await shelf.outbox.begun(clientId);
+        await this.run(async (store) => {
+          await beginSessions(store, bundles, this.world.now);
+          await store.outbox.begun(clientId);
         });
       }
     }
@@ -260,8 +260,8 @@ export class Desk {
   /** Queue a text, as a page does. */
   write(talk: Talk, text: string, clientId?: string): Promise<Stored> {
     const now = this.world.now * 1_000;
-    return this.run((shelf) =>
-      written(shelf, talk.conversationId, { type: "text", text }, 1_000, now, clientId),
+    return this.run((store) =>
+      written(store, talk.conversationId, { type: "text", text }, 1_000, now, clientId),
     );
   }
 
@@ -273,14 +273,14 @@ export class Desk {
 
   /** Say something else, to all or to some devices; its place. */
   async tell(talk: Talk, body: Known, targets?: readonly Desk[]): Promise<number> {
-    await this.run(async (shelf) => {
+    await this.run(async (store) => {
       const found = [];
       for (const one of targets ?? []) {
-        const device = listedDevice(await shelf.known(one.user.userId), one.deviceId);
+        const device = listedDevice(await store.known(one.user.userId), one.deviceId);
         if (device !== undefined) found.push(device);
       }
       await queue(
-        shelf,
+        store,
         this.world.batch(),
         talk.conversationId,
         body,
@@ -294,12 +294,12 @@ export class Desk {
   async forge(talk: Talk, body: Known, to: Desk, kind = "control", number = 0): Promise<number> {
     await this.learn(to.user.userId);
     const bundle = await to.bundle();
-    const raw = await this.run(async (shelf) => {
-      const keys = await shelf.keys();
-      const sessions = await shelf.sessions(to.user.userId, to.deviceId);
+    const raw = await this.run(async (store) => {
+      const keys = await store.keys();
+      const sessions = await store.sessions(to.user.userId, to.deviceId);
       if (sessions.needsBundle(this.world.now)) sessions.start(keys, bundle, this.world.now);
       const client_id = crypto.randomUUID();
-      const { listVersion: list_version } = await shelf.known(this.user.userId);
+      const { listVersion: list_version } = await store.known(this.user.userId);
       const about = {
         conversation_id: talk.conversationId,
         client_id,
@@ -309,7 +309,7 @@ export class Desk {
         list_version,
       };
       const content = sessions.seal(keys, newPayload(keys, about, body));
-      shelf.states.save(to.deviceId, sessions);
+      store.states.save(to.deviceId, sessions);
       return encode(DRAFT, {
         client_id,
         kind,
@@ -326,19 +326,19 @@ export class Desk {
   async change(talk: Talk, put: readonly RosterMember[], remove: readonly User[] = []): Promise<void> {
     for (const one of put) await this.learn(one.user_id);
     const gone = remove.map((one) => one.userId);
-    await this.run((shelf) => propose(shelf, this.world.batch(), talk.conversationId, put, gone));
+    await this.run((store) => propose(store, this.world.batch(), talk.conversationId, put, gone));
   }
 
   /** The names of who is in the roster that stands. */
   async roster(talk: Talk): Promise<string[] | undefined> {
-    const standing = await this.run((shelf) => currentRoster(shelf, talk.conversationId));
+    const standing = await this.run((store) => currentRoster(store, talk.conversationId));
     return standing?.members.map((one) => this.world.users.get(one.user_id)?.name ?? one.user_id).sort();
   }
 
   // what the page sees
 
   told(): Promise<Positioned[]> {
-    return this.run((shelf) => shelf.journal.after(0, 10_000));
+    return this.run((store) => store.journal.after(0, 10_000));
   }
 
   /** What was told of the server or of others: kind and reason. */
@@ -348,7 +348,7 @@ export class Desk {
   }
 
   async texts(talk: Talk): Promise<string[]> {
-    const found = await this.run((shelf) => shelf.messages.history(talk.conversationId, 1_000));
+    const found = await this.run((store) => store.messages.history(talk.conversationId, 1_000));
     return found.filter((one) => one.state !== "deleted").map((one) => one.text);
   }
 }

@@ -51,12 +51,12 @@ export class World {
     const talk = this.#talk("group", users);
     for (const user of users) await owner.learn(user.userId);
     const members = users.slice(1).map((one) => one.userId);
-    await owner.run((shelf) => makeFirst(shelf, talk.conversationId, members));
+    await owner.run((store) => makeFirst(store, talk.conversationId, members));
     await owner.know(talk);
     for (const desk of others) await desk.know(talk);
-    await owner.run(async (shelf) => {
-      const devices = await readersDevices(shelf, talk.conversationId);
-      await handOver(shelf, this.batch(), talk.conversationId, devices);
+    await owner.run(async (store) => {
+      const devices = await readersDevices(store, talk.conversationId);
+      await handOver(store, this.batch(), talk.conversationId, devices);
     });
     await owner.pump(talk);
     await this.settle(talk, owner, ...others);

@@ -17,7 +17,7 @@ globalThis.fill = async (count, like): Promise<void> => {
   const words = WORDS.split(" ");
   const began = Date.now() - count * APART;
   for (let from = 0; from < count; from += AT_ONCE) {
-    await vault.run(async (shelf) => {
+    await vault.run(async (store) => {
       for (let at = from; at < Math.min(from + AT_ONCE, count); at += 1) {
         const one = like[at % 7 < 4 ? 0 : 1];
         if (one === undefined) throw new Error("There is nothing to be like.");
@@ -25,7 +25,7 @@ globalThis.fill = async (count, like): Promise<void> => {
         const moment = new Date(began + at * APART).toISOString();
         const length = 3 + ((at * 7) % 40);
         const text = Array.from({ length }, (_none, word) => words[(at + word * 5) % words.length]).join(" ");
-        await shelf.messages.add({
+        await store.messages.add({
           ...rest,
           // Places of this conversation begin at 1: so these stand before all others, in the order of their ids.
           seq: 0,

@@ -125,8 +125,15 @@ export class Person {
 
   history(page: Page): Promise<Shown[]> {
     return page.evaluate(async (conversationId) => {
-      const found = await globalThis.messenger.call("history", { conversationId, limit: 100_000 });
-      return found.map(({ text, state, outgoing }) => ({ text, state, outgoing }));
+      const limit = 1_000;
+      const all: Shown[] = [];
+      for (let before: number | undefined; ;) {
+        const asked = { conversationId, limit, ...(before === undefined ? {} : { before }) };
+        const found = await globalThis.messenger.call("history", asked);
+        all.unshift(...found.map(({ text, state, outgoing }) => ({ text, state, outgoing })));
+        before = found[0]?.id;
+        if (found.length < limit || before === undefined) return all;
+      }
     }, this.talk);
   }
 

@@ -55,8 +55,8 @@ export async function changePassword(engine: Engine, current: string, fresh: str
   await changing(vault, { kdf, wrap: derived.wrap }, () =>
     api.changePassword(login, derived.login, { ...kdf, algorithm: "argon2id" }),
   );
-  await vault.run((shelf) => {
-    keepKdf(shelf, kdf);
+  await vault.run((store) => {
+    keepKdf(store, kdf);
   });
 }
 
@@ -84,10 +84,10 @@ export async function resetIdentity(
     const { login, lock } = await stated(http, credentials, await vault.run(keptKdf), derive);
     const session = await enter(http, credentials, login, { deviceId: facts.deviceId });
     await engine.tokens.replace(tokensOf(session, http.clock.now()));
-    await vault.run(async (shelf) => {
-      keepKdf(shelf, lock?.kdf ?? null);
-      await adopt(shelf, AccountKey.create());
-      shelf.states.drop(DeviceCode, "own");
+    await vault.run(async (store) => {
+      keepKdf(store, lock?.kdf ?? null);
+      await adopt(store, AccountKey.create());
+      store.states.drop(DeviceCode, "own");
     });
     if (lock !== null) await relock(vault, lock);
     await engine.publishing.refresh();

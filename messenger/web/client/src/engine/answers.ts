@@ -30,7 +30,7 @@ export class Answers {
     if (waiter === undefined) {
       waiter = newWaiter();
       this.#waiters.set(clientId, waiter);
-      const queued = await this.#vault.run((shelf) => shelf.outbox.get(clientId));
+      const queued = await this.#vault.run((store) => store.outbox.get(clientId));
       if (queued === undefined && this.#waiters.get(clientId) === waiter) {
         this.#waiters.delete(clientId);
         return false;

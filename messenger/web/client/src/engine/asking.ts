@@ -53,7 +53,7 @@ export class Asking {
     const username = name.trim().toLowerCase();
     const found = await this.#api.userNamed(username);
     if (found?.username !== username) throw new UnknownUser(username);
-    if (!(await this.#vault.run((shelf) => nameUser(shelf, found.user_id, username)))) {
+    if (!(await this.#vault.run((store) => nameUser(store, found.user_id, username)))) {
       throw new ContactConflict(`The server names another user ${username} than before: nothing is done.`);
     }
     return found.user_id;
@@ -61,12 +61,12 @@ export class Asking {
 
   /** Have the names of these users. */
   async names(userIds: readonly string[]): Promise<void> {
-    const missing = await this.#vault.run((shelf) => shelf.people.nameless(userIds));
+    const missing = await this.#vault.run((store) => store.people.nameless(userIds));
     for (let start = 0; start < missing.length; start += LOOKUP) {
       const asked = missing.slice(start, start + LOOKUP);
       const found = (await this.#api.lookup(asked)).filter((one) => asked.includes(one.user_id));
-      await this.#vault.run(async (shelf) => {
-        for (const one of found) await nameUser(shelf, one.user_id, one.username);
+      await this.#vault.run(async (store) => {
+        for (const one of found) await nameUser(store, one.user_id, one.username);
       });
     }
   }
@@ -83,7 +83,7 @@ export class Asking {
   /** Take in a user's keys. */
   async taught(userId: string, said: Identities): Promise<void> {
     const now = this.#clock.now() / 1_000;
-    await this.#vault.run((shelf) => learn(shelf, userId, said, this.#policy, now));
+    await this.#vault.run((store) => learn(store, userId, said, this.#policy, now));
   }
 
   /**
@@ -101,25 +101,25 @@ export class Asking {
 
   /** Before approval: have the own devices as the server names them, to read a grant by. */
   async learnOwn(): Promise<void> {
-    const me = await this.#vault.run((shelf) => shelf.userId());
+    const me = await this.#vault.run((store) => store.userId());
     const said = await this.#api.identities(me);
     const known = KnownUser.unknown(me);
     known.learn(said, "warn");
-    await this.#vault.run((shelf) => {
-      shelf.account.set("provisional", known.toBytes());
+    await this.#vault.run((store) => {
+      store.account.set("provisional", known.toBytes());
     });
   }
 
   /** Have the keys of these senders where a device is not known. */
   async learnSenders(senders: readonly Sender[]): Promise<void> {
     const now = this.#clock.now();
-    const { missing, own } = await this.#vault.run(async (shelf) => {
-      const waiting = !(await judgesOwn(shelf));
-      const me = await shelf.userId();
+    const { missing, own } = await this.#vault.run(async (store) => {
+      const waiting = !(await judgesOwn(store));
+      const me = await store.userId();
       const unknown: Sender[] = [];
       for (const sender of senders) {
         const isOwn = sender[0] === me && waiting;
-        const known = isOwn || (await shelf.known(sender[0])).deviceIds.includes(sender[1]);
+        const known = isOwn || (await store.known(sender[0])).deviceIds.includes(sender[1]);
         if (!known) unknown.push(sender);
       }
       return { missing: unknown, own: waiting && senders.some(([userId]) => userId === me) };
@@ -149,7 +149,7 @@ export class Asking {
   async take(said: Said, meant: Meant = {}): Promise<void> {
     const members = await this.#api.members(said.conversation_id);
     await this.names(members.map((one) => one.user_id));
-    await this.#vault.run((shelf) => takeConversation(shelf, said, members, meant));
+    await this.#vault.run((store) => takeConversation(store, said, members, meant));
   }
 
   /** All conversations, as the server says. */
@@ -161,10 +161,10 @@ export class Asking {
 
   /** Have those of these conversations that are new or were changed. */
   async takeStale(said: readonly Said[]): Promise<void> {
-    const stale = await this.#vault.run(async (shelf) => {
+    const stale = await this.#vault.run(async (store) => {
       const found: Said[] = [];
       for (const one of said) {
-        const row = await shelf.conversations.get(one.conversation_id);
+        const row = await store.conversations.get(one.conversation_id);
         if (row?.updated_at !== one.updated_at || row.ended) found.push(one);
       }
       return found;
@@ -176,7 +176,7 @@ export class Asking {
   async members(conversationId: string): Promise<void> {
     const members = await this.#api.members(conversationId);
     await this.names(members.map((one) => one.user_id));
-    await this.#vault.run((shelf) => takeMembers(shelf, conversationId, members));
+    await this.#vault.run((store) => takeMembers(store, conversationId, members));
   }
 
   // devices

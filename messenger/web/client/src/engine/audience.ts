@@ -15,7 +15,7 @@ import type { Conversation } from "../store/conversations.ts";
 import { devicesOf } from "./queueing.ts";
 import { changeAwaited, readers, rostersOf } from "./rosters.ts";
 import { warnOf } from "./telling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /**
  * The users of a conversation, and of their devices those that the server lists, too, by device_id.
@@ -31,24 +31,24 @@ export interface Audience {
 }
 
 /** The users who may read in a conversation, oneself included. */
-export async function usersOf(shelf: Shelf, row: Conversation): Promise<Set<string>> {
-  const own = await shelf.userId();
+export async function usersOf(store: Store, row: Conversation): Promise<Set<string>> {
+  const own = await store.userId();
   if (row.type === "self") return new Set([own]);
   if (row.type === "direct") return new Set(row.peer_id === null ? [own] : [own, row.peer_id]);
-  return new Set([...(await readers(shelf, row.conversation_id)), own]);
+  return new Set([...(await readers(store, row.conversation_id)), own]);
 }
 
 /** The audience among the devices that the server lists (with their users, as it says). */
 export async function audienceOf(
-  shelf: Shelf,
+  store: Store,
   row: Conversation,
   listed: ReadonlyMap<string, string>,
 ): Promise<Audience> {
-  const users = await usersOf(shelf, row);
+  const users = await usersOf(store, row);
   const behind = new Set<string>();
   const known = new Map<string, PeerDevice>();
   for (const userId of users) {
-    const user = await shelf.known(userId);
+    const user = await store.known(userId);
     if (user.behind) behind.add(userId);
     for (const device of devicesOf(user)) known.set(device.deviceId, device);
   }
@@ -64,8 +64,8 @@ export async function audienceOf(
 }
 
 /** NotInAudience where somebody writes in a conversation who is not in it. */
-export async function checkWriter(shelf: Shelf, row: Conversation, userId: string): Promise<void> {
-  if (row.type === "group" || (await usersOf(shelf, row)).has(userId)) return;
+export async function checkWriter(store: Store, row: Conversation, userId: string): Promise<void> {
+  if (row.type === "group" || (await usersOf(store, row)).has(userId)) return;
   throw new NotInAudience("Somebody who is not in this conversation writes in it.");
 }
 
@@ -73,20 +73,20 @@ export async function checkWriter(shelf: Shelf, row: Conversation, userId: strin
  * Tell of the devices that only the server lists, each once; not of who was in the group before (the roster changes
  * first, and the server when it is asked), nor while the change that adds them may be asked for again.
  */
-export async function tellStrangers(shelf: Shelf, row: Conversation, found: Audience): Promise<void> {
+export async function tellStrangers(store: Store, row: Conversation, found: Audience): Promise<void> {
   if (found.strangers.size === 0) return;
   const { conversation_id } = row;
-  const known = await rostersOf(shelf, conversation_id);
-  const awaited = row.type === "group" && (await changeAwaited(shelf, conversation_id));
+  const known = await rostersOf(store, conversation_id);
+  const awaited = row.type === "group" && (await changeAwaited(store, conversation_id));
   for (const [device_id, user_id] of found.strangers) {
     const isMember = found.users.has(user_id);
     if (known.had(user_id) || (awaited && !isMember)) continue;
     const told = `stranger/${conversation_id}/${device_id}`;
-    if ((await shelf.account.get(told)) !== undefined) continue;
-    shelf.account.set(told, user_id);
+    if ((await store.account.get(told)) !== undefined) continue;
+    store.account.set(told, user_id);
     const what = isMember ? "a device of theirs" : "somebody who is not in this conversation";
     const reason = isMember ? "unlisted_device" : "not_in_audience";
     const detail = `The server lists ${what} that nobody vouches for; nothing is sent there.`;
-    await warnOf(shelf, "audience_refused", reason, detail, { conversation_id, user_id, device_id });
+    await warnOf(store, "audience_refused", reason, detail, { conversation_id, user_id, device_id });
   }
 }

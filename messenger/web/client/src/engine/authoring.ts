@@ -22,7 +22,7 @@ import { sidesOf } from "./pictures.ts";
 import { queue } from "./queueing.ts";
 import { leads } from "./rosters.ts";
 import { messageOf } from "./settling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 const ROOM = 1_024; // bytes of a payload besides its text
 const LONGEST_TIMER = 31_536_000; // seconds
@@ -57,7 +57,7 @@ export class Authoring {
   /** The message once the server has answered for it. SendingFailed. */
   async settled(message: Message): Promise<Message> {
     await this.#engine.settled(message);
-    return this.#engine.vault.run((shelf) => messageOf(shelf, message.id));
+    return this.#engine.vault.run((store) => messageOf(store, message.id));
   }
 
   /** Write down what is to be sent; as `enqueue`. */
@@ -65,8 +65,8 @@ export class Authoring {
     await this.checkOpen();
     const { vault, queue: most, clock, sending } = this.#engine;
     const now = clock.now();
-    const message = await vault.run((shelf) =>
-      written(shelf, this.conversationId, body, most, now, clientId),
+    const message = await vault.run((store) =>
+      written(store, this.conversationId, body, most, now, clientId),
     );
     sending.wake(this.conversationId);
     return message;
@@ -80,18 +80,18 @@ export class Authoring {
     await this.checkOpen();
     const { vault, queue: most, clock, sending } = this.#engine;
     const now = clock.now();
-    const message = await vault.run(async (shelf) => {
-      const there = await shelf.messages.find({
-        ...{ conversation_id: this.conversationId, sender_device_id: await shelf.deviceId() },
+    const message = await vault.run(async (store) => {
+      const there = await store.messages.find({
+        ...{ conversation_id: this.conversationId, sender_device_id: await store.deviceId() },
         client_id: clientId,
       });
       if (there !== undefined) return there;
-      const found = await shelf.messages.get(id);
+      const found = await store.messages.get(id);
       if (found?.state !== "failed" || found.conversation_id !== this.conversationId) {
         throw new NotYours("Only a message that could not be sent is sent again.");
       }
-      shelf.messages.drop(found.id);
-      return written(shelf, this.conversationId, await bodyOf(shelf, found), most, now, clientId);
+      store.messages.drop(found.id);
+      return written(store, this.conversationId, await bodyOf(store, found), most, now, clientId);
     });
     sending.wake(this.conversationId);
     return message;
@@ -100,7 +100,7 @@ export class Authoring {
   /** ConversationHasEnded, NotApproved. */
   async checkOpen(): Promise<void> {
     if (!this.#engine.approved) throw new NotApproved();
-    const row = await this.#engine.vault.run((shelf) => shelf.conversations.get(this.conversationId));
+    const row = await this.#engine.vault.run((store) => store.conversations.get(this.conversationId));
     if (row === undefined || row.ended) throw new ConversationHasEnded();
   }
 
@@ -112,13 +112,13 @@ export class Authoring {
     if (!message.outgoing || message.state === "deleted") {
       throw new NotYours("Only a message of your own can be edited.");
     }
-    await this.#say(async (shelf) => {
+    await this.#say(async (store) => {
       // Above every edit that others have placed so far, and below those to come.
-      const place = (await shelf.conversations.get(this.conversationId))?.place ?? 0;
-      await shelf.messages.edit(message.id, text, place + 1);
+      const place = (await store.conversations.get(this.conversationId))?.place ?? 0;
+      await store.messages.edit(message.id, text, place + 1);
       return { type: "edit", message: referenceTo(message), text };
     });
-    return this.#engine.vault.run((shelf) => messageOf(shelf, message.id));
+    return this.#engine.vault.run((store) => messageOf(store, message.id));
   }
 
   /**
@@ -130,20 +130,20 @@ export class Authoring {
   async remove(message: Message): Promise<void> {
     const { seq } = message;
     if (message.state === "failed") {
-      await this.#engine.vault.run((shelf) => {
-        shelf.messages.drop(message.id);
+      await this.#engine.vault.run((store) => {
+        store.messages.drop(message.id);
       });
       return;
     }
     if (seq === null) throw new NotYours("The message has not been sent yet.");
     const { api, facts } = this.#engine;
-    await this.#say(async (shelf) => {
-      if (!message.outgoing && !(await this.#leads(shelf))) {
+    await this.#say(async (store) => {
+      if (!message.outgoing && !(await this.#leads(store))) {
         throw new NotYours("Only its author, or who leads the group, can delete a message.");
       }
-      await shelf.messages.erase(message.id);
+      await store.messages.erase(message.id);
       if (message.sender_device_id === facts.deviceId)
-        await shelf.forgetSent(message.client_id, message.edited > 0);
+        await store.forgetSent(message.client_id, message.edited > 0);
       return { type: "delete", message: referenceTo(message) };
     });
     try {
@@ -165,31 +165,31 @@ export class Authoring {
     ) {
       throw new ClientError("A timer has 1 to 31,536,000 seconds.", "bad_timer");
     }
-    await this.#say(async (shelf) => {
-      const row = await shelf.conversations.get(this.conversationId);
+    await this.#say(async (store) => {
+      const row = await store.conversations.get(this.conversationId);
       if (row === undefined) throw new UnknownConversation();
-      if (row.type === "group" && !(await this.#leads(shelf))) {
+      if (row.type === "group" && !(await this.#leads(store))) {
         throw new MembershipRefused("Only who leads the group sets how long messages are kept.");
       }
-      await shelf.conversations.set(this.conversationId, { expires_in: expiresIn });
+      await store.conversations.set(this.conversationId, { expires_in: expiresIn });
       return { type: "timer", expires_in: expiresIn };
     });
   }
 
   /** Whether this user is owner or admin of the group. */
-  async #leads(shelf: Shelf): Promise<boolean> {
-    const row = await shelf.conversations.get(this.conversationId);
+  async #leads(store: Store): Promise<boolean> {
+    const row = await store.conversations.get(this.conversationId);
     if (row?.type !== "group") return false;
-    return leads(shelf, this.conversationId, await shelf.userId(), row.place ?? 0);
+    return leads(store, this.conversationId, await store.userId(), row.place ?? 0);
   }
 
   /** Write down a control message for everybody; returns once the server has it. */
-  async #say(made: (shelf: Shelf) => Promise<Known>): Promise<void> {
+  async #say(made: (store: Store) => Promise<Known>): Promise<void> {
     await this.checkOpen();
     const { vault, clock, sending } = this.#engine;
     const batch = beginBatch(clock.now());
-    const clientId = await vault.run(async (shelf) =>
-      queue(shelf, batch, this.conversationId, await made(shelf)),
+    const clientId = await vault.run(async (store) =>
+      queue(store, batch, this.conversationId, await made(store)),
     );
     sending.wake(this.conversationId);
     await this.#engine.taken(clientId);
@@ -200,22 +200,22 @@ export class Authoring {
  * An own message, in the store and in the outbox, unless it is there. `now` in milliseconds since 1970. QueueFull.
  */
 export async function written(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   body: Text | FileBody,
   most: number,
   now: number,
   clientId: string = crypto.randomUUID(),
 ): Promise<Message> {
-  const sender_device_id = await shelf.deviceId();
-  const there = await shelf.messages.find({
+  const sender_device_id = await store.deviceId();
+  const there = await store.messages.find({
     conversation_id: conversationId,
     sender_device_id,
     client_id: clientId,
   });
   if (there !== undefined) return there;
-  if ((await shelf.outbox.count()) >= most) throw new QueueFull();
-  const row = await shelf.conversations.get(conversationId);
+  if ((await store.outbox.count()) >= most) throw new QueueFull();
+  const row = await store.conversations.get(conversationId);
   if (row === undefined) throw new UnknownConversation();
   const moment = new Date(now).toISOString();
   const what = {
@@ -224,12 +224,12 @@ export async function written(
     kind: body.type,
     sent_at: moment,
   };
-  await shelf.outbox.add({ ...what, body: encodeBody(body) });
+  await store.outbox.add({ ...what, body: encodeBody(body) });
   const { expires_in } = row;
   const { reply_to } = body;
-  const id = await shelf.messages.add({
+  const id = await store.messages.add({
     ...what,
-    sender_id: await shelf.userId(),
+    sender_id: await store.userId(),
     sender_device_id,
     seq: null,
     text: body.text,
@@ -243,19 +243,19 @@ export async function written(
     expires_in,
     expires_at: expires_in === null ? null : new Date(now + expires_in * 1_000).toISOString(),
   });
-  await shelf.conversations.touch(conversationId, Math.floor(now));
-  if (body.type === "text") shelf.drafts.keep(conversationId, "", shelf.now);
-  const message = await shelf.messages.get(id);
+  await store.conversations.touch(conversationId, Math.floor(now));
+  if (body.type === "text") store.drafts.keep(conversationId, "", store.now);
+  const message = await store.messages.get(id);
   if (message === undefined) throw new StoreCorrupt("A message is gone.");
   return message;
 }
 
 /** What a message says, to be said once more. */
 async function bodyOf(
-  shelf: Shelf,
+  store: Store,
   { conversation_id, text, file, width, height, reply_to }: Message,
 ): Promise<Text | FileBody> {
-  const replied = reply_to === null ? undefined : await shelf.messages.replied(conversation_id, reply_to);
+  const replied = reply_to === null ? undefined : await store.messages.replied(conversation_id, reply_to);
   const reply = replied === undefined ? {} : { reply_to: referenceTo(replied) };
   if (file === null) return { type: "text", text, ...reply };
   return { type: "file", file, text, ...(width > 0 ? { width, height } : {}), ...reply };

@@ -29,13 +29,13 @@ export interface Acquaintance extends Contact {
 /** A user by name; nobody new is pinned by that. UnknownUser, NetError. */
 export async function acquaintance({ vault, api }: Engine, name: string): Promise<Acquaintance> {
   const username = name.trim().toLowerCase();
-  const met = await vault.run((shelf) => shelf.people.userNamed(username));
+  const met = await vault.run((store) => store.people.userNamed(username));
   const found = met === undefined ? await api.userNamed(username) : { user_id: met, username };
   if (found?.username !== username) throw new UnknownUser(username);
   const { user_id } = found;
-  return vault.run(async (shelf) => {
-    const { accountKey, verified, refused } = await shelf.known(user_id);
-    const rows = await shelf.conversations.all();
+  return vault.run(async (store) => {
+    const { accountKey, verified, refused } = await store.known(user_id);
+    const rows = await store.conversations.all();
     const talk = rows.find((one) => one.type === "direct" && !one.ended && one.peer_id === user_id);
     return {
       ...{ user_id, username, verified: verified && !refused, changed: refused },
@@ -47,11 +47,11 @@ export async function acquaintance({ vault, api }: Engine, name: string): Promis
 
 /** The users that were met and have an identity, by name. */
 export function contacts({ vault, facts }: Engine): Promise<Contact[]> {
-  return vault.run(async (shelf) => {
+  return vault.run(async (store) => {
     const found: Contact[] = [];
-    for (const { user_id, username } of await shelf.people.all()) {
+    for (const { user_id, username } of await store.people.all()) {
       if (user_id === facts.userId) continue;
-      const { accountKey, verified, refused } = await shelf.known(user_id);
+      const { accountKey, verified, refused } = await store.known(user_id);
       if (accountKey !== null) {
         found.push({ user_id, username, verified: verified && !refused, changed: refused });
       }
@@ -74,7 +74,7 @@ export async function unblock(engine: Engine, username: string): Promise<void> {
 export async function blocks({ api, asking, vault }: Engine): Promise<Person[]> {
   const blocked = await api.blocks();
   await asking.names(blocked);
-  return vault.run(async (shelf) =>
-    Promise.all(blocked.map(async (user_id) => ({ user_id, username: await shelf.people.name(user_id) }))),
+  return vault.run(async (store) =>
+    Promise.all(blocked.map(async (user_id) => ({ user_id, username: await store.people.name(user_id) }))),
   );
 }

@@ -130,19 +130,19 @@ export class Engine {
 
   /** The engine of an open profile. */
   static async make(vault: Vault, http: Http, settings: EngineSettings = {}): Promise<Engine> {
-    const { facts, tokens, isApproved } = await vault.run(async (shelf) => ({
+    const { facts, tokens, isApproved } = await vault.run(async (store) => ({
       facts: {
-        server: (await shelf.account.get("server")) ?? "",
-        userId: await shelf.userId(),
-        username: (await shelf.account.get("username")) ?? "",
-        deviceId: await shelf.deviceId(),
+        server: (await store.account.get("server")) ?? "",
+        userId: await store.userId(),
+        username: (await store.account.get("username")) ?? "",
+        deviceId: await store.deviceId(),
       },
-      tokens: await keptTokens(shelf),
-      isApproved: await approved(shelf),
+      tokens: await keptTokens(store),
+      isApproved: await approved(store),
     }));
     const remembered = new SessionTokens(http, tokens, (now) =>
-      vault.run((shelf) => {
-        keepTokens(shelf, now);
+      vault.run((store) => {
+        keepTokens(store, now);
       }),
     );
     return new Engine(vault, http, remembered, facts, isApproved, settings);
@@ -215,7 +215,7 @@ export class Engine {
   async settled(message: { readonly id: number; readonly client_id: string }): Promise<void> {
     if (await this.taken(message.client_id)) return;
     // It was answered before anybody waited.
-    const found = await this.vault.run((shelf) => shelf.messages.get(message.id));
+    const found = await this.vault.run((store) => store.messages.get(message.id));
     if (found?.state === "failed") throw new SendingFailed("The message was refused.", "refused");
   }
 
@@ -273,6 +273,6 @@ export class Engine {
 
   /** The account's private key, where this device has it. */
   accountKey(): Promise<AccountKey | undefined> {
-    return this.vault.run((shelf) => shelf.states.get(AccountKey, "own"));
+    return this.vault.run((store) => store.states.get(AccountKey, "own"));
   }
 }

@@ -24,7 +24,7 @@ import {
 } from "./errors.ts";
 import { handGroups } from "./handing.ts";
 import { queue } from "./queueing.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /** Sixty digits that both sides see alike when nobody stands between them. */
 export interface SafetyNumber {
@@ -40,8 +40,8 @@ export interface SafetyNumber {
 /** The link by which others have this account as a verified contact at once. NotApproved. */
 export function ownLink(engine: Engine): Promise<string> {
   const { server, username, userId } = engine.facts;
-  return engine.vault.run(async (shelf) => {
-    const { accountKey } = await shelf.known(userId);
+  return engine.vault.run(async (store) => {
+    const { accountKey } = await store.known(userId);
     if (accountKey === null) throw new NotApproved();
     return contactLink(server, username, userId, accountKey);
   });
@@ -66,7 +66,7 @@ export async function addContact(engine: Engine, link: string): Promise<string> 
   if (found.user_id !== code.userId) {
     throw new ContactConflict(`The server names another user ${code.username} than the link does.`);
   }
-  const { accountKey } = await engine.vault.run((shelf) => shelf.known(code.userId));
+  const { accountKey } = await engine.vault.run((store) => store.known(code.userId));
   if (accountKey === null) {
     const given = (await engine.api.identities(code.userId)).device_list;
     if (given !== null && !fitsContact(code, code.userId, given.account_key)) {
@@ -90,14 +90,14 @@ function readLink(link: string): ReturnType<typeof readContactLink> {
 export async function safetyNumberOf(engine: Engine, username: string): Promise<SafetyNumber> {
   const userId = await engine.asking.user(username);
   await engine.asking.learn(userId);
-  return engine.vault.run((shelf) => numberOf(shelf, userId));
+  return engine.vault.run((store) => numberOf(store, userId));
 }
 
-async function numberOf(shelf: Shelf, userId: string): Promise<SafetyNumber> {
-  const me = await shelf.userId();
-  const own = await shelf.known(me);
-  const other = await shelf.known(userId);
-  const username = await shelf.people.name(userId);
+async function numberOf(store: Store, userId: string): Promise<SafetyNumber> {
+  const me = await store.userId();
+  const own = await store.known(me);
+  const other = await store.known(userId);
+  const username = await store.people.name(userId);
   const shown = other.refused ? other.refusedKey : other.accountKey;
   if (own.accountKey === null) throw new NotApproved();
   if (shown === null) throw new NoIdentity(`${username} has not published an account key yet.`);
@@ -121,36 +121,36 @@ export async function setVerified(engine: Engine, username: string, proof: strin
   await engine.asking.learn(userId);
   const own = proof === null ? undefined : await engine.ownConversation();
   const batch = beginBatch(engine.clock.now());
-  await engine.vault.run(async (shelf) => {
-    const known = await shelf.known(userId);
+  await engine.vault.run(async (store) => {
+    const known = await store.known(userId);
     const shown = known.refused ? known.refusedKey : known.accountKey;
     if (shown === null) throw new NoIdentity(`${username} has not published an account key yet.`);
     if (proof === null) {
       known.setVerified(false);
     } else {
-      if (!(await fits(shelf, userId, shown, proof))) {
+      if (!(await fits(store, userId, shown, proof))) {
         throw new WrongSafetyNumber(`That is not what this device sees of ${username}.`);
       }
       if (known.refused) known.acceptAccountKey(shown);
       known.setVerified(true);
-      await shelf.warnings.settleAll("identity_changed", (one) => one.user_id === userId);
+      await store.warnings.settleAll("identity_changed", (one) => one.user_id === userId);
     }
-    shelf.states.save(userId, known);
+    store.states.save(userId, known);
     if (own === undefined) return;
-    await queue(shelf, batch, own, { type: "verified", user_id: userId, account_key: shown }, []);
+    await queue(store, batch, own, { type: "verified", user_id: userId, account_key: shown }, []);
   });
   await engine.asking.learn(userId);
   if (own !== undefined) engine.sending.wake(own);
 }
 
 /** Whether what was compared is of this account key: a contact link, or the digits as typed. */
-async function fits(shelf: Shelf, userId: string, accountKey: Uint8Array, proof: string): Promise<boolean> {
+async function fits(store: Store, userId: string, accountKey: Uint8Array, proof: string): Promise<boolean> {
   try {
     return fitsContact(readContactLink(proof), userId, accountKey);
   } catch (error) {
     if (!(error instanceof BadContactCode)) throw error;
   }
-  const { digits } = await numberOf(shelf, userId);
+  const { digits } = await numberOf(store, userId);
   return same(utf8(proof.replaceAll(/\s/g, "")), utf8(digits.replaceAll(/\s/g, "")));
 }
 
@@ -160,16 +160,16 @@ async function fits(shelf: Shelf, userId: string, accountKey: Uint8Array, proof:
  */
 export async function acceptIdentity(engine: Engine, username: string, digits?: string): Promise<void> {
   const userId = await engine.asking.user(username);
-  await engine.vault.run(async (shelf) => {
-    const known = await shelf.known(userId);
+  await engine.vault.run(async (store) => {
+    const known = await store.known(userId);
     if (!known.refused) return;
     if (known.refusedKey === null) throw new NoIdentity(`${username} has no account key any more.`);
-    if (digits !== undefined && digits !== (await numberOf(shelf, userId)).digits) {
+    if (digits !== undefined && digits !== (await numberOf(store, userId)).digits) {
       throw new WrongSafetyNumber(`The identity of ${username} has changed once more: look at it again.`);
     }
     known.acceptAccountKey(known.refusedKey);
-    await shelf.warnings.settleAll("identity_changed", (one) => one.user_id === userId);
-    shelf.states.save(userId, known);
+    await store.warnings.settleAll("identity_changed", (one) => one.user_id === userId);
+    store.states.save(userId, known);
   });
   await engine.asking.learn(userId);
 }
@@ -184,7 +184,7 @@ export async function devices(engine: Engine): Promise<ShownDevice[]> {
   const { userId } = engine.facts;
   const found = await engine.api.devices();
   if (engine.approved) await engine.asking.learn(userId);
-  const known = await engine.vault.run((shelf) => shelf.known(userId));
+  const known = await engine.vault.run((store) => store.known(userId));
   return found.map((one) => ({ ...one, approved: known.listed(one.device_id) !== undefined }));
 }
 
@@ -208,14 +208,14 @@ export async function removeDevice(engine: Engine, deviceId: string): Promise<vo
  */
 export async function deviceCode(engine: Engine): Promise<string> {
   const now = engine.clock.now() / 1_000;
-  const code = await engine.vault.run(async (shelf) => {
-    const known = await shelf.states.get(DeviceCode, "own");
-    if (known === undefined && (await judgesOwn(shelf))) {
+  const code = await engine.vault.run(async (store) => {
+    const known = await store.states.get(DeviceCode, "own");
+    if (known === undefined && (await judgesOwn(store))) {
       throw new WrongCode("This device needs no code: it is approved.");
     }
     if (known !== undefined && !known.expired(now)) return known.toString();
-    const made = DeviceCode.create(await shelf.keys(), now);
-    shelf.states.save("own", made);
+    const made = DeviceCode.create(await store.keys(), now);
+    store.states.save("own", made);
     return made.toString();
   });
   await engine.publishing.refresh();
@@ -253,11 +253,11 @@ export async function approveDevice(
   const body = grant(account, code, userId, found);
   const target: Target = { user_id: userId, device_id: found.device_id, identity_key: found.identity_key };
   const batch = beginBatch(engine.clock.now());
-  const granted = await engine.vault.run((shelf) => queue(shelf, batch, own, body, [target]));
+  const granted = await engine.vault.run((store) => queue(store, batch, own, body, [target]));
   engine.sending.wake(own);
   await engine.taken(granted);
   const more = beginBatch(engine.clock.now());
-  await engine.vault.run((shelf) => handGroups(shelf, more, target));
+  await engine.vault.run((store) => handGroups(store, more, target));
   for (const one of more.wake) engine.sending.wake(one);
   return found;
 }

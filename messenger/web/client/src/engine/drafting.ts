@@ -11,7 +11,7 @@ import { Refusal, beginSessions, tellRefusal } from "./directory.ts";
 import { IdentityRefused } from "./errors.ts";
 import { askForRoster, currentRoster, leadersDevices } from "./rosters.ts";
 import { Needs, seal } from "./sealing.ts";
-import type { Shelf, Vault } from "./vault.ts";
+import type { Store, Vault } from "./vault.ts";
 
 const CLAIMED = 200; // devices of one claim
 
@@ -39,14 +39,14 @@ export class Drafting {
     const asked = new Set<string>();
     const claimed = new Set<string>();
     for (;;) {
-      const queued = await this.#vault.run((shelf) => shelf.outbox.get(clientId));
+      const queued = await this.#vault.run((store) => store.outbox.get(clientId));
       const draft = queued?.draft;
       if (draft !== null) return draft;
       const view = await asking.view(conversationId);
-      await asking.ensureFresh(await this.#vault.run((shelf) => wantedOf(shelf, conversationId)));
+      await asking.ensureFresh(await this.#vault.run((store) => wantedOf(store, conversationId)));
       const batch = beginBatch(clock.now(), new Set(asked));
       try {
-        return await this.#vault.run((shelf) => seal(shelf, batch, clientId, view));
+        return await this.#vault.run((store) => seal(store, batch, clientId, view));
       } catch (error) {
         if (!(error instanceof Needs)) throw error;
         if (error.users.length > 0) await this.#catchUp(conversationId, error.users);
@@ -70,11 +70,11 @@ export class Drafting {
   /** Ask who leads the group for its roster; false where that was done before. */
   async askForRoster(conversationId: string): Promise<boolean> {
     const { asking, clock } = this.#given;
-    await asking.ensureFresh(await this.#vault.run((shelf) => shelf.conversations.leaders(conversationId)));
+    await asking.ensureFresh(await this.#vault.run((store) => store.conversations.leaders(conversationId)));
     const batch = beginBatch(clock.now());
-    await this.#vault.run(async (shelf) => {
-      if ((await shelf.conversations.get(conversationId)) === undefined) return;
-      await askForRoster(shelf, batch, conversationId, await leadersDevices(shelf, conversationId));
+    await this.#vault.run(async (store) => {
+      if ((await store.conversations.get(conversationId)) === undefined) return;
+      await askForRoster(store, batch, conversationId, await leadersDevices(store, conversationId));
     });
     return batch.wake.size > 0;
   }
@@ -97,13 +97,13 @@ export class Drafting {
       const bundles = (await api.claim(some)).filter((one) => some.includes(one.device_id));
       await this.#lookAgain(bundles);
       try {
-        await this.#vault.run(async (shelf) => {
-          await beginSessions(shelf, bundles, clock.now() / 1_000);
-          await shelf.outbox.begun(clientId);
+        await this.#vault.run(async (store) => {
+          await beginSessions(store, bundles, clock.now() / 1_000);
+          await store.outbox.begun(clientId);
         });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        await this.#vault.run((shelf) => tellRefusal(shelf, error));
+        await this.#vault.run((store) => tellRefusal(store, error));
         throw new IdentityRefused(error.message, error.code);
       }
     }
@@ -112,10 +112,10 @@ export class Drafting {
 
   /** A bundle that speaks of a newer device list than is known has its user's keys asked for again. */
   async #lookAgain(bundles: readonly Bundle[]): Promise<void> {
-    const behind = await this.#vault.run(async (shelf) => {
+    const behind = await this.#vault.run(async (store) => {
       const found = new Set<string>();
       for (const { user_id, list_version } of bundles) {
-        if ((list_version ?? 0) > (await shelf.known(user_id)).listVersion) found.add(user_id);
+        if ((list_version ?? 0) > (await store.known(user_id)).listVersion) found.add(user_id);
       }
       return found;
     });
@@ -124,12 +124,12 @@ export class Drafting {
 }
 
 /** The users whose keys are to be known before a message is made; in a group all whom its roster names. */
-async function wantedOf(shelf: Shelf, conversationId: string): Promise<string[]> {
-  const row = await shelf.conversations.get(conversationId);
+async function wantedOf(store: Store, conversationId: string): Promise<string[]> {
+  const row = await store.conversations.get(conversationId);
   if (row === undefined) return [];
-  const found = await usersOf(shelf, row);
+  const found = await usersOf(store, row);
   if (row.type === "group") {
-    for (const one of (await currentRoster(shelf, conversationId))?.members ?? []) found.add(one.user_id);
+    for (const one of (await currentRoster(store, conversationId))?.members ?? []) found.add(one.user_id);
   }
   return [...found].sort();
 }

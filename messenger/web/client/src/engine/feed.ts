@@ -54,11 +54,11 @@ export class Feed {
     if (this.#isTaken) throw new TypeError("Somebody iterates over these events already.");
     this.#isTaken = true;
     try {
-      let position = after ?? (await this.#vault.run((shelf) => shelf.journal.handled()));
+      let position = after ?? (await this.#vault.run((store) => store.journal.handled()));
       while (!this.#hasEnded()) {
         this.#something.shut();
         const from = position;
-        const page = await this.#vault.run((shelf) => shelf.journal.after(from, PAGE));
+        const page = await this.#vault.run((store) => store.journal.after(from, PAGE));
         for (const event of page) {
           yield event as unknown as Event;
           if (this.#hasEnded()) return;

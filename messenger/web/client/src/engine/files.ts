@@ -147,11 +147,11 @@ export async function* fetchFile(
     if (!(error instanceof FileError || error instanceof Malformed)) throw error;
     const { conversation_id, sender_id, seq } = message;
     const [reason, detail] = [reasonOf(error), error.message];
-    await engine.vault.run(async (shelf) =>
-      tell(shelf, {
+    await engine.vault.run(async (store) =>
+      tell(store, {
         event: "file_rejected",
         ...{ conversation_id, user_id: sender_id, device_id: null, seq, reason, detail },
-        username: await shelf.people.name(sender_id),
+        username: await store.people.name(sender_id),
         file_id: reference.file_id,
       }),
     );

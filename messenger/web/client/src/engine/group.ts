@@ -19,13 +19,13 @@ import { entryOf, propose } from "./membership.ts";
 import { queue } from "./queueing.ts";
 import { currentRoster, handOver, readersDevices, rostersOf, vouched } from "./rosters.ts";
 import { retitle } from "./titles.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 const MOST_ROUNDS = 10; // of a change that others come before
 
 /** What a change is to do, by what is known when it is made: members to put, user_ids to remove. */
 type Wanted = (
-  shelf: Shelf,
+  store: Store,
 ) => Promise<{ readonly put?: readonly RosterMember[]; readonly remove?: readonly string[] }>;
 
 /** A member: by the roster, and by the server. */
@@ -55,10 +55,10 @@ export class Group {
   async members(): Promise<GroupMember[]> {
     const { vault, tokens } = this.#engine;
     if (tokens.alive) await tolerant(this.#look());
-    return vault.run(async (shelf) => {
-      const standing = await currentRoster(shelf, this.conversationId);
+    return vault.run(async (store) => {
+      const standing = await currentRoster(store, this.conversationId);
       const listed = new Map(
-        (await shelf.conversations.members(this.conversationId)).map((one) => [one.user_id, one.role]),
+        (await store.conversations.members(this.conversationId)).map((one) => [one.user_id, one.role]),
       );
       const users = new Set([...listed.keys(), ...(standing?.members.map((one) => one.user_id) ?? [])]);
       const found: GroupMember[] = [];
@@ -66,12 +66,12 @@ export class Group {
         const entry = standing?.member(user_id);
         found.push({
           user_id,
-          username: await shelf.people.name(user_id),
+          username: await store.people.name(user_id),
           role: entry?.role ?? listed.get(user_id) ?? "",
           inRoster: entry !== undefined,
-          vouched: entry !== undefined && (await vouched(shelf, entry)),
+          vouched: entry !== undefined && (await vouched(store, entry)),
           listed: listed.has(user_id),
-          verified: (await shelf.known(user_id)).verified,
+          verified: (await store.known(user_id)).verified,
         });
       }
       return found;
@@ -82,7 +82,7 @@ export class Group {
   async #look(): Promise<void> {
     const { vault, asking } = this.#engine;
     await asking.members(this.conversationId);
-    const standing = await vault.run((shelf) => currentRoster(shelf, this.conversationId));
+    const standing = await vault.run((store) => currentRoster(store, this.conversationId));
     await asking.ensureFresh(standing?.members.map((one) => one.user_id) ?? []);
   }
 
@@ -90,11 +90,11 @@ export class Group {
   async add(username: string, role: "admin" | "member" = "member"): Promise<void> {
     const { api, asking } = this.#engine;
     const userId = await this.#person(username);
-    const added = await this.#change(async (shelf) => {
-      const known = (await currentRoster(shelf, this.conversationId))?.member(userId);
+    const added = await this.#change(async (store) => {
+      const known = (await currentRoster(store, this.conversationId))?.member(userId);
       // In it already, and perhaps not at the server yet.
-      const isIn = known !== undefined && (await vouched(shelf, known));
-      return { put: [isIn ? known : await entryOf(shelf, userId, role)] };
+      const isIn = known !== undefined && (await vouched(store, known));
+      return { put: [isIn ? known : await entryOf(store, userId, role)] };
     });
     try {
       await api.addMember(this.conversationId, userId, role);
@@ -125,9 +125,9 @@ export class Group {
   /** Leave the group; what was said stays here. MembershipRefused for the owner of others. */
   async leave(): Promise<void> {
     const { vault, facts } = this.#engine;
-    const { row, standing } = await vault.run(async (shelf) => ({
-      row: await shelf.conversations.get(this.conversationId),
-      standing: await currentRoster(shelf, this.conversationId),
+    const { row, standing } = await vault.run(async (store) => ({
+      row: await store.conversations.get(this.conversationId),
+      standing: await currentRoster(store, this.conversationId),
     }));
     if (
       row?.ended === false &&
@@ -138,7 +138,7 @@ export class Group {
       await this.#change(() => Promise.resolve({ remove: [facts.userId] }));
     }
     await this.#removeAtServer(facts.userId);
-    await vault.run((shelf) => shelf.conversations.set(this.conversationId, { ended: true, left: true }));
+    await vault.run((store) => store.conversations.set(this.conversationId, { ended: true, left: true }));
   }
 
   async #removeAtServer(userId: string): Promise<void> {
@@ -150,8 +150,8 @@ export class Group {
   async setRole(username: string, role: Role): Promise<void> {
     const { api, asking, facts } = this.#engine;
     const userId = await this.#person(username);
-    await this.#change(async (shelf) => {
-      const standing = await currentRoster(shelf, this.conversationId);
+    await this.#change(async (store) => {
+      const standing = await currentRoster(store, this.conversationId);
       const put = [{ ...inRoster(standing?.member(userId), username), role }];
       const mine = standing?.member(facts.userId);
       if (role === "owner" && mine?.role === "owner" && userId !== facts.userId) {
@@ -166,10 +166,10 @@ export class Group {
   /** Take a member's new account key into the roster: from then on the member reads again. MembershipRefused. */
   async confirm(username: string): Promise<void> {
     const userId = await this.#person(username);
-    await this.#change(async (shelf) => {
-      const standing = await currentRoster(shelf, this.conversationId);
+    await this.#change(async (store) => {
+      const standing = await currentRoster(store, this.conversationId);
       const entry = inRoster(standing?.member(userId), username);
-      return { put: [await entryOf(shelf, userId, entry.role)] };
+      return { put: [await entryOf(store, userId, entry.role)] };
     });
   }
 
@@ -185,12 +185,12 @@ export class Group {
     let changed = false;
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const batch = beginBatch(clock.now());
-      const clientId = await vault.run(async (shelf) => {
+      const clientId = await vault.run(async (store) => {
         try {
-          const [pending] = (await rostersOf(shelf, this.conversationId)).underWay;
+          const [pending] = (await rostersOf(store, this.conversationId)).underWay;
           if (pending !== undefined) return pending;
-          const { put = [], remove = [] } = await wanted(shelf);
-          return await propose(shelf, batch, this.conversationId, put, remove);
+          const { put = [], remove = [] } = await wanted(store);
+          return await propose(store, batch, this.conversationId, put, remove);
         } catch (error) {
           if (error instanceof RosterRefused || error instanceof NotInAudience) {
             throw new MembershipRefused(error.message);
@@ -215,13 +215,13 @@ export class Group {
   async shareTitle(): Promise<void> {
     const { vault, clock, sending } = this.#engine;
     const batch = beginBatch(clock.now());
-    const waiting = await vault.run(async (shelf) => {
-      const row = await shelf.conversations.get(this.conversationId);
+    const waiting = await vault.run(async (store) => {
+      const row = await store.conversations.get(this.conversationId);
       if (row === undefined) return [];
-      await handOver(shelf, batch, this.conversationId, await readersDevices(shelf, this.conversationId));
+      await handOver(store, batch, this.conversationId, await readersDevices(store, this.conversationId));
       const key = row.metadata_key;
-      if (key !== null) await queue(shelf, batch, this.conversationId, { type: "metadata_key", key }, []);
-      return shelf.outbox.waiting(this.conversationId);
+      if (key !== null) await queue(store, batch, this.conversationId, { type: "metadata_key", key }, []);
+      return store.outbox.waiting(this.conversationId);
     });
     sending.wake(this.conversationId);
     for (const clientId of waiting) await this.#engine.taken(clientId);
@@ -232,7 +232,7 @@ export class Group {
     const key = systemRandom(32);
     const metadata = sealConversationMetadata(key, { name: title, description: "" });
     await this.#engine.api.updateConversation(this.conversationId, { metadata });
-    await this.#engine.vault.run((shelf) => retitle(shelf, this.conversationId, metadata, key));
+    await this.#engine.vault.run((store) => retitle(store, this.conversationId, metadata, key));
     await this.shareTitle();
   }
 }

@@ -20,7 +20,7 @@ import type { Queued } from "../store/outbox.ts";
 import type { Message } from "../wire/conversations.ts";
 import { gone } from "./order.ts";
 import { tell } from "./telling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 const LOST_SECONDS = 600; // what is older is not lost by a failover
 const DOUBT_SECONDS = 600;
@@ -34,92 +34,92 @@ export interface End {
 }
 
 /** Whether the server's history is the one that was seen last, or the first that is seen. */
-export async function isKnown(shelf: Shelf, epoch: string, now: number): Promise<boolean> {
-  const known = await shelf.account.get(EPOCH);
+export async function isKnown(store: Store, epoch: string, now: number): Promise<boolean> {
+  const known = await store.account.get(EPOCH);
   if (known !== undefined && epoch !== "" && epoch !== known) return false;
   if (epoch !== "") {
-    shelf.account.set(EPOCH, epoch);
-    await stillSeen(shelf, now);
+    store.account.set(EPOCH, epoch);
+    await stillSeen(store, now);
   }
   return true;
 }
 
 /** The connection stands: the history is what it was until now. */
-export async function stillSeen(shelf: Shelf, now: number): Promise<void> {
-  shelf.account.set(SEEN, String(Math.floor(now)));
-  await shelf.history.prune(now - LOST_SECONDS);
-  await shelf.history.endDoubts(now);
+export async function stillSeen(store: Store, now: number): Promise<void> {
+  store.account.set(SEEN, String(Math.floor(now)));
+  await store.history.prune(now - LOST_SECONDS);
+  await store.history.endDoubts(now);
 }
 
 /** Another history begins, in which conversations end where `ends` says. */
 export async function begin(
-  shelf: Shelf,
+  store: Store,
   epoch: string,
   ends: ReadonlyMap<string, End>,
   now: number,
 ): Promise<void> {
-  const since = Number((await shelf.account.get(SEEN)) ?? now) - LOST_SECONDS;
-  shelf.account.set(EPOCH, epoch);
-  shelf.account.set(SEEN, String(Math.floor(now)));
+  const since = Number((await store.account.get(SEEN)) ?? now) - LOST_SECONDS;
+  store.account.set(EPOCH, epoch);
+  store.account.set(SEEN, String(Math.floor(now)));
   let doubted = 0;
-  for (const row of await shelf.conversations.all()) {
+  for (const row of await store.conversations.all()) {
     const end = ends.get(row.conversation_id);
-    if (end !== undefined) doubted += await doubt(shelf, row, end, since, now);
+    if (end !== undefined) doubted += await doubt(store, row, end, since, now);
   }
-  const sent_again = await sendAgain(shelf);
+  const sent_again = await sendAgain(store);
   const detail = "The server says that its database was replaced by a copy, which may lack the last minutes.";
-  await tell(shelf, { event: "history_restarted", doubted, sent_again, detail });
+  await tell(store, { event: "history_restarted", doubted, sent_again, detail });
 }
 
 /** Forget what may be gone of a conversation; how many places these are. */
-async function doubt(shelf: Shelf, row: Conversation, end: End, since: number, now: number): Promise<number> {
+async function doubt(store: Store, row: Conversation, end: End, since: number, now: number): Promise<number> {
   const { conversation_id: name, place, change_place } = row;
-  const first = await shelf.history.doubt(name, since, now + DOUBT_SECONDS);
+  const first = await store.history.doubt(name, since, now + DOUBT_SECONDS);
   if (change_place !== null) {
-    await shelf.conversations.set(name, { change_place: Math.min(change_place, end.change) });
+    await store.conversations.set(name, { change_place: Math.min(change_place, end.change) });
   }
   if (first === undefined || place === null) return 0;
-  await shelf.conversations.set(name, {
+  await store.conversations.set(name, {
     doubt_from: first,
     doubt_until: Math.floor(now + DOUBT_SECONDS),
     // Places above the end that a failover does not explain stand, and what comes there is told.
     place: Math.min(place, Math.max(end.seq, first - 1)),
   });
-  return (await shelf.history.doubted(name, place)).length;
+  return (await store.history.doubted(name, place)).length;
 }
 
-async function sendAgain(shelf: Shelf): Promise<number> {
+async function sendAgain(store: Store): Promise<number> {
   let count = 0;
-  for (const { client_id, kind } of await shelf.history.answered()) {
-    const sent = await shelf.states.get(SentMessage, client_id);
+  for (const { client_id, kind } of await store.history.answered()) {
+    const sent = await store.states.get(SentMessage, client_id);
     if (sent === undefined && kind !== "control") {
-      await shelf.history.drop(client_id); // it was taken away meanwhile
+      await store.history.drop(client_id); // it was taken away meanwhile
       continue;
     }
     // What a device has said to one that asked has nothing here that says it again: the bytes do.
     const body = sent?.body();
     const said =
       body === undefined || body.type === null ? ({ type: "resend_request", client_id } as const) : body;
-    await shelf.history.sendAgain(client_id, encodeBody(said));
+    await store.history.sendAgain(client_id, encodeBody(said));
     count += 1;
   }
   return count;
 }
 
 /** Whether a message that shows at a place is one that was taken in before the history changed. */
-export async function cameBefore(shelf: Shelf, message: Message): Promise<boolean> {
-  if (!(await shelf.history.cameBefore(message))) return false;
-  const known = await shelf.messages.find(message);
-  if (known !== undefined) await shelf.messages.moved(known.id, message.seq);
-  if (message.deleted) await gone(shelf, message.conversation_id, message.seq);
+export async function cameBefore(store: Store, message: Message): Promise<boolean> {
+  if (!(await store.history.cameBefore(message))) return false;
+  const known = await store.messages.find(message);
+  if (known !== undefined) await store.messages.moved(known.id, message.seq);
+  if (message.deleted) await gone(store, message.conversation_id, message.seq);
   return true;
 }
 
 /** An own message that went out again has its place, perhaps the one that it had. */
-export async function settledAgain(shelf: Shelf, queued: Queued, seq: number): Promise<void> {
+export async function settledAgain(store: Store, queued: Queued, seq: number): Promise<void> {
   const { conversation_id, client_id } = queued;
-  const named = { conversation_id, client_id, sender_device_id: await shelf.deviceId() };
-  await shelf.history.cameBefore(named);
-  const message = await shelf.messages.find(named);
-  if (message !== undefined) await shelf.messages.moved(message.id, seq);
+  const named = { conversation_id, client_id, sender_device_id: await store.deviceId() };
+  await store.history.cameBefore(named);
+  const message = await store.messages.find(named);
+  if (message !== undefined) await store.messages.moved(message.id, seq);
 }

@@ -19,7 +19,7 @@ import { Passing, type PassingSettings } from "./passing.ts";
 import { giveUp } from "./receiving.ts";
 import { Asked, type Durable, type Lacks, type Taken, attempt, senderName } from "./run.ts";
 import type { Sending } from "./sending.ts";
-import type { Shelf, Vault } from "./vault.ts";
+import type { Store, Vault } from "./vault.ts";
 
 const CATCH_UP = 10_000; // milliseconds
 const LOOKED_AT = 200; // messages at the end of a conversation that is new here
@@ -86,7 +86,7 @@ export class Inbox {
       this.#committed(batch, found);
       run = found.rest;
       if (run.length > 0) {
-        await this.#asking.learn(await this.#vault.run((shelf) => shelf.userId()));
+        await this.#asking.learn(await this.#vault.run((store) => store.userId()));
         asked = new Asked(asked.filled);
       }
     }
@@ -95,7 +95,7 @@ export class Inbox {
   /** What became of it; `undefined` where a user's keys were asked for first. */
   async #attempt(batch: Batch, run: readonly Durable[], asked: Asked): Promise<Lacks | Taken | undefined> {
     try {
-      return await this.#vault.run((shelf) => attempt(shelf, batch, run, asked));
+      return await this.#vault.run((store) => attempt(store, batch, run, asked));
     } catch (error) {
       if (!(error instanceof Behind)) throw error;
       asked.users.add(error.userId);
@@ -163,7 +163,7 @@ export class Inbox {
 
   /** Fetch what is missing up to a place, the last one of the conversation as the server says. */
   async fetch(conversationId: string, lastSeq: number): Promise<void> {
-    let holes = await this.#vault.run((shelf) => missing(shelf, conversationId, lastSeq));
+    let holes = await this.#vault.run((store) => missing(store, conversationId, lastSeq));
     if (holes.length === 0 && lastSeq > 0 && !this.#looked.has(conversationId)) {
       this.#looked.add(conversationId);
       holes = await this.#unknown(conversationId, lastSeq);
@@ -177,7 +177,7 @@ export class Inbox {
     for (;;) {
       const batch = beginBatch(this.#given.clock.now(), new Set(asked));
       try {
-        await this.#vault.run((shelf) => giveUp(shelf, batch));
+        await this.#vault.run((store) => giveUp(store, batch));
       } catch (error) {
         if (!(error instanceof Behind)) throw error;
         asked.add(error.userId);
@@ -199,9 +199,9 @@ export class Inbox {
    * then it was restored from a copy that is older than the conversation.
    */
   async #unknown(conversationId: string, lastSeq: number): Promise<number[]> {
-    const { own, row } = await this.#vault.run(async (shelf) => ({
-      own: await shelf.deviceId(),
-      row: await shelf.conversations.get(conversationId),
+    const { own, row } = await this.#vault.run(async (store) => ({
+      own: await store.deviceId(),
+      row: await store.conversations.get(conversationId),
     }));
     if (row?.place !== null || row.ended) return [];
     const after = Math.max(0, lastSeq - LOOKED_AT);
@@ -226,7 +226,7 @@ export class Inbox {
     try {
       for (;;) {
         const progressed = this.#progressed.wait(over.signal).catch(() => undefined);
-        const row = await this.#vault.run((shelf) => shelf.conversations.get(conversationId));
+        const row = await this.#vault.run((store) => store.conversations.get(conversationId));
         const place = row?.place ?? null;
         if (place === null || place >= seq || over.signal.aborted) return;
         await progressed;
@@ -241,10 +241,10 @@ export class Inbox {
 /**
  * The places of a conversation that are not known, or are in doubt, up to the one that the server says is its last.
  */
-async function missing(shelf: Shelf, conversationId: string, lastSeq: number): Promise<number[]> {
-  const row = await shelf.conversations.get(conversationId);
+async function missing(store: Store, conversationId: string, lastSeq: number): Promise<number[]> {
+  const row = await store.conversations.get(conversationId);
   if (row === undefined || row.place === null || row.ended) return [];
-  const doubted = await shelf.history.doubted(conversationId, Math.min(row.place, lastSeq));
+  const doubted = await store.history.doubted(conversationId, Math.min(row.place, lastSeq));
   if (row.place >= lastSeq) return doubted;
-  return [...doubted, ...(await shelf.places.holes(conversationId, row.place, lastSeq + 1))];
+  return [...doubted, ...(await store.places.holes(conversationId, row.place, lastSeq + 1))];
 }

@@ -2,7 +2,7 @@
  * What runs between the network and the store: receiving, sending, trust, keys. Modules have the names of the Python
  * client's.
  *
- * Modules that take a `Shelf` (receiving.ts, sealing.ts, changes.ts ...) are the rules: they run in one piece of work
+ * Modules that take a `Store` (receiving.ts, sealing.ts, changes.ts ...) are the rules: they run in one piece of work
  * of the vault, wait for the store alone and know no network. The others fetch what the rules will need and carry out
  * what they say.
  */

@@ -44,7 +44,7 @@ export class Keeping {
       await this.#wanted.wait(signal);
       this.#wanted.shut();
       await tolerant(publishing.refresh());
-      await vault.run((shelf) => forgetOldSent(shelf, clock.now() / 1_000));
+      await vault.run((store) => forgetOldSent(store, clock.now() / 1_000));
     }
   }
 
@@ -54,12 +54,12 @@ export class Keeping {
     let looked = clock.now();
     for (;;) {
       await inbox.giveUp();
-      for (const conversationId of await vault.run((shelf) => parkedIn(shelf))) {
-        const standing = await vault.run((shelf) => currentRoster(shelf, conversationId));
+      for (const conversationId of await vault.run((store) => parkedIn(store))) {
+        const standing = await vault.run((store) => currentRoster(store, conversationId));
         if (standing === undefined) await tolerant(this.#askForRoster(conversationId));
       }
       const now = clock.now();
-      if (isUp()) await vault.run((shelf) => stillSeen(shelf, now / 1_000));
+      if (isUp()) await vault.run((store) => stillSeen(store, now / 1_000));
       if (now - looked >= KEYS_EVERY) {
         looked = now;
         this.wantKeys();

@@ -211,11 +211,11 @@ export class Line implements Listener {
   async #ended(over: Exclude<Over, "stopped">, why: string): Promise<void> {
     const { vault, tokens, parts } = this.#given;
     if (over === "taken_over") {
-      await vault.run((shelf) => tell(shelf, { event: "taken_over" }));
+      await vault.run((store) => tell(store, { event: "taken_over" }));
       this.#tell("taken_over", why);
     } else {
       await tokens.replace(null);
-      await vault.run((shelf) => tell(shelf, { event: "session_ended", reason: why }));
+      await vault.run((store) => tell(store, { event: "session_ended", reason: why }));
       this.#tell(why === "removed" ? "removed" : "session_ended", why);
     }
     parts().answers.giveUp(sessionOver("the message waits for the next one"));

@@ -4,7 +4,7 @@ import type { Member, SaidConversation } from "../store/conversations.ts";
 import type { Conversation as Said, Member as SaidMember } from "../wire/conversations.ts";
 import { tell, warnOf } from "./telling.ts";
 import { retitle } from "./titles.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /** How a conversation is meant by who asks for it. */
 export interface Meant {
@@ -18,7 +18,7 @@ export interface Meant {
 
 /** Write down a conversation, and tell of a new one. */
 export async function takeConversation(
-  shelf: Shelf,
+  store: Store,
   said: Said,
   members: readonly SaidMember[],
   meant: Meant = {},
@@ -26,25 +26,25 @@ export async function takeConversation(
   const { conversation_id } = said;
   let peer: string | undefined;
   if (said.type === "direct") {
-    peer = await peerOf(shelf, said, members, meant.peer);
+    peer = await peerOf(store, said, members, meant.peer);
     if (peer === undefined) return;
   }
-  const isNew = await shelf.conversations.take(stored(said));
-  const row = await shelf.conversations.get(conversation_id);
+  const isNew = await store.conversations.take(stored(said));
+  const row = await store.conversations.get(conversation_id);
   if (row === undefined) return;
   if (row.type === "direct" && row.peer_id === null && peer !== undefined) {
-    const title = await shelf.people.name(peer);
-    await shelf.conversations.set(conversation_id, { peer_id: peer, title });
+    const title = await store.people.name(peer);
+    await store.conversations.set(conversation_id, { peer_id: peer, title });
   } else if (meant.own === true || row.type === "self") {
-    await shelf.conversations.set(conversation_id, { type: "self" });
+    await store.conversations.set(conversation_id, { type: "self" });
     return;
   } else if (row.type === "group") {
-    await retitle(shelf, conversation_id, said.metadata, meant.key ?? row.metadata_key);
+    await retitle(store, conversation_id, said.metadata, meant.key ?? row.metadata_key);
   }
-  await takeMembers(shelf, conversation_id, members, isNew);
+  await takeMembers(store, conversation_id, members, isNew);
   if (!isNew) return;
-  const { title = "" } = (await shelf.conversations.get(conversation_id)) ?? {};
-  await tell(shelf, { event: "conversation_added", conversation_id, title });
+  const { title = "" } = (await store.conversations.get(conversation_id)) ?? {};
+  await tell(store, { event: "conversation_added", conversation_id, title });
 }
 
 function stored(said: Said): SaidConversation {
@@ -58,68 +58,68 @@ function stored(said: Said): SaidConversation {
  * `undefined`, and told, where the server says another thing than before.
  */
 async function peerOf(
-  shelf: Shelf,
+  store: Store,
   said: Said,
   members: readonly SaidMember[],
   asked: string | undefined,
 ): Promise<string | undefined> {
-  const me = await shelf.userId();
-  const row = await shelf.conversations.get(said.conversation_id);
+  const me = await store.userId();
+  const row = await store.conversations.get(said.conversation_id);
   const others = members.map((one) => one.user_id).filter((one) => one !== me);
   const pinned = row?.peer_id ?? asked;
   const peer = pinned ?? (others.length === 1 ? others[0] : undefined);
   if (peer === undefined) {
     if (others.length > 0) {
       const detail = "The server gives a direct conversation more than two members.";
-      await refuse(shelf, said.conversation_id, "members", detail);
+      await refuse(store, said.conversation_id, "members", detail);
     }
     return undefined;
   }
-  if (row === undefined && (await hasDirect(shelf, peer, said.conversation_id))) {
-    const name = await shelf.people.name(peer);
+  if (row === undefined && (await hasDirect(store, peer, said.conversation_id))) {
+    const name = await store.people.name(peer);
     const detail = `The server gives out a second direct conversation with ${name}.`;
-    await refuse(shelf, said.conversation_id, "second_direct", detail);
+    await refuse(store, said.conversation_id, "second_direct", detail);
     return undefined;
   }
   if (others.some((one) => one !== peer)) {
     const detail = "The server lists somebody in a direct conversation who is not in it.";
-    await refuse(shelf, said.conversation_id, "members", detail);
+    await refuse(store, said.conversation_id, "members", detail);
   }
   return peer;
 }
 
-async function hasDirect(shelf: Shelf, peer: string, but: string): Promise<boolean> {
-  return (await shelf.conversations.all()).some(
+async function hasDirect(store: Store, peer: string, but: string): Promise<boolean> {
+  return (await store.conversations.all()).some(
     (one) => one.type === "direct" && one.peer_id === peer && one.conversation_id !== but && !one.ended,
   );
 }
 
-async function refuse(shelf: Shelf, conversation_id: string, reason: string, detail: string): Promise<void> {
+async function refuse(store: Store, conversation_id: string, reason: string, detail: string): Promise<void> {
   const told = `audience/${conversation_id}`;
-  if ((await shelf.account.get(told)) === reason) return;
-  shelf.account.set(told, reason);
-  await warnOf(shelf, "audience_refused", reason, detail, { conversation_id });
+  if ((await store.account.get(told)) === reason) return;
+  store.account.set(told, reason);
+  await warnOf(store, "audience_refused", reason, detail, { conversation_id });
 }
 
 /** Write down who is in a conversation; who came or went without a change that says so is told, unless `quiet`. */
 export async function takeMembers(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   said: readonly SaidMember[],
   quiet = false,
 ): Promise<void> {
-  const before = new Set((await shelf.conversations.members(conversationId)).map(userOf));
-  await shelf.conversations.takeMembers(conversationId, said);
+  const before = new Set((await store.conversations.members(conversationId)).map(userOf));
+  await store.conversations.takeMembers(conversationId, said);
   const after = new Map(said.map((one) => [one.user_id, one.role]));
   if (quiet) return;
   const gone = [...before].filter((one) => !after.has(one));
   const come = [...after.keys()].filter((one) => !before.has(one));
   for (const user_id of [...gone, ...come].sort()) {
-    await tell(shelf, {
+    await tell(store, {
       event: "membership_changed",
       conversation_id: conversationId,
       user_id,
-      username: await shelf.people.name(user_id),
+      username: await store.people.name(user_id),
       change: after.has(user_id) ? "added" : "removed",
       role: after.get(user_id) ?? null,
       actor_id: null,

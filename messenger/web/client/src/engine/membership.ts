@@ -16,17 +16,17 @@ import { goAway } from "./order.ts";
 import { queue } from "./queueing.ts";
 import { rostersOf } from "./rosters.ts";
 import { tellDifferences, warn, warnOf } from "./telling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 // beginnings
 
 /** MembershipRefused for a user without an account key, whom nobody could vouch for, or too many. */
-export async function checkKnown(shelf: Shelf, userIds: readonly string[]): Promise<void> {
-  if (new Set([await shelf.userId(), ...userIds]).size > MAX_MEMBERS) {
+export async function checkKnown(store: Store, userIds: readonly string[]): Promise<void> {
+  if (new Set([await store.userId(), ...userIds]).size > MAX_MEMBERS) {
     throw new MembershipRefused(`A group has at most ${String(MAX_MEMBERS)} members.`);
   }
   try {
-    for (const userId of userIds) await entryOf(shelf, userId, "member");
+    for (const userId of userIds) await entryOf(store, userId, "member");
   } catch (error) {
     throw error instanceof NotInAudience ? new MembershipRefused(error.message) : error;
   }
@@ -37,30 +37,30 @@ export async function checkKnown(shelf: Shelf, userIds: readonly string[]): Prom
  * server answers with a group that has a roster, or with what is known as no group.
  */
 export async function makeFirst(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   userIds: readonly string[],
 ): Promise<void> {
-  const row = await shelf.conversations.get(conversationId);
-  const known = (await rostersOf(shelf, conversationId)).current;
+  const row = await store.conversations.get(conversationId);
+  const known = (await rostersOf(store, conversationId)).current;
   if (known !== undefined || (row !== undefined && row.type !== "group")) {
     throw new ContactConflict("The server answers with another conversation than a new group.");
   }
-  const me = await shelf.userId();
-  const entries = [await entryOf(shelf, me, "owner")];
-  for (const userId of userIds) if (userId !== me) entries.push(await entryOf(shelf, userId, "member"));
+  const me = await store.userId();
+  const entries = [await entryOf(store, me, "owner")];
+  for (const userId of userIds) if (userId !== me) entries.push(await entryOf(store, userId, "member"));
   const rosters = Rosters.none(conversationId);
   rosters.begin(Roster.of(conversationId, 1, entries), 0);
-  shelf.states.save(conversationId, rosters);
+  store.states.save(conversationId, rosters);
 }
 
 /** A user under the account key that is known. NotInAudience where none is. */
-export async function entryOf(shelf: Shelf, userId: string, role: Role): Promise<RosterMember> {
-  const known = await shelf.known(userId);
-  const own = userId === (await shelf.userId());
-  const key = own ? (await shelf.states.get(AccountKey, "own"))?.public : known.accountKey;
+export async function entryOf(store: Store, userId: string, role: Role): Promise<RosterMember> {
+  const known = await store.known(userId);
+  const own = userId === (await store.userId());
+  const key = own ? (await store.states.get(AccountKey, "own"))?.public : known.accountKey;
   if (key === undefined || key === null || known.refused) {
-    const name = await shelf.people.name(userId);
+    const name = await store.people.name(userId);
     throw new NotInAudience(`${name} has no account key that could be vouched for.`);
   }
   return { user_id: userId, account_key: key, role };
@@ -81,7 +81,7 @@ function unlessRefused<T>(done: () => T, refused: (error: EncryptionError) => vo
 
 /** Take a change at its place. What does not count is told. */
 export async function takeRosterChange(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   conversationId: string,
   change: RosterChange,
@@ -89,7 +89,7 @@ export async function takeRosterChange(
   message: Message,
   seq: number,
 ): Promise<void> {
-  const rosters = await rostersOf(shelf, conversationId);
+  const rosters = await rostersOf(store, conversationId);
   let why: string | undefined;
   const found = unlessRefused(
     () => rosters.takeChange(change, author, seq),
@@ -101,18 +101,18 @@ export async function takeRosterChange(
     const standing = rosters.current;
     // Changes in between are missing here; the mark of the next message has them asked for.
     if (standing !== undefined && change.version > standing.version + 1) return;
-    await warn(shelf, message, "roster_differs", "change_refused", why);
+    await warn(store, message, "roster_differs", "change_refused", why);
     return;
   }
-  shelf.states.save(conversationId, rosters);
+  store.states.save(conversationId, rosters);
   if (found === undefined) return;
-  await tellChanged(shelf, found, author);
-  if (found.replaced) await tryAgain(shelf, batch, conversationId, rosters, rosters.undone(change.version));
+  await tellChanged(store, found, author);
+  if (found.replaced) await tryAgain(store, batch, conversationId, rosters, rosters.undone(change.version));
 }
 
-async function tellChanged(shelf: Shelf, { before, after }: Changed, author: string): Promise<void> {
-  await tellDifferences(shelf, before, after, author);
-  if (after.member(await shelf.userId()) === undefined) await goAway(shelf, after.conversationId);
+async function tellChanged(store: Store, { before, after }: Changed, author: string): Promise<void> {
+  await tellDifferences(store, before, after, author);
+  if (after.member(await store.userId()) === undefined) await goAway(store, after.conversationId);
 }
 
 /**
@@ -121,13 +121,13 @@ async function tellChanged(shelf: Shelf, { before, after }: Changed, author: str
  * RosterRefused where this user may not do it, or this device has no roster.
  */
 export async function propose(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   conversationId: string,
   put: readonly RosterMember[],
   remove: readonly string[],
 ): Promise<string | undefined> {
-  const rosters = await rostersOf(shelf, conversationId);
+  const rosters = await rostersOf(store, conversationId);
   const standing = rosters.current;
   if (standing === undefined || standing.version === 0) {
     throw new RosterRefused("This device has no roster of the group yet.");
@@ -135,46 +135,46 @@ export async function propose(
   const intent: Intent = { put: [...put], remove: [...remove], tries: 0 };
   const change = rosters.again(intent);
   if (change === undefined) return undefined;
-  standing.changed(change, await shelf.userId());
-  const clientId = await queue(shelf, batch, conversationId, change);
+  standing.changed(change, await store.userId());
+  const clientId = await queue(store, batch, conversationId, change);
   rosters.intend(clientId, intent);
-  shelf.states.save(conversationId, rosters);
+  store.states.save(conversationId, rosters);
   return clientId;
 }
 
 /** An own change has its place. If another one came before it, it is done again. */
 export async function settleChange(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   queued: Queued,
   change: RosterChange,
   seq: number,
 ): Promise<void> {
   const { conversation_id } = queued;
-  const me = await shelf.userId();
-  const rosters = await rostersOf(shelf, conversation_id);
+  const me = await store.userId();
+  const rosters = await rostersOf(store, conversation_id);
   const intent = rosters.intended(queued.client_id);
-  shelf.states.save(conversation_id, rosters);
+  store.states.save(conversation_id, rosters);
   const found = unlessRefused(
     () => rosters.takeChange(change, me, seq),
     () => undefined, // others have changed it meanwhile, by more than one version
   );
   if (found === undefined) {
-    await tryAgain(shelf, batch, conversation_id, rosters, intent);
+    await tryAgain(store, batch, conversation_id, rosters, intent);
     return;
   }
   rosters.done(change.version, intent);
-  await tellChanged(shelf, found, me);
+  await tellChanged(store, found, me);
 }
 
 /** The server will not take what may have been an own change. */
-export async function forgetChange(shelf: Shelf, queued: Queued): Promise<void> {
-  const rosters = await rostersOf(shelf, queued.conversation_id);
-  if (rosters.intended(queued.client_id) !== undefined) shelf.states.save(queued.conversation_id, rosters);
+export async function forgetChange(store: Store, queued: Queued): Promise<void> {
+  const rosters = await rostersOf(store, queued.conversation_id);
+  if (rosters.intended(queued.client_id) !== undefined) store.states.save(queued.conversation_id, rosters);
 }
 
 async function tryAgain(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   conversationId: string,
   rosters: Rosters,
@@ -182,18 +182,18 @@ async function tryAgain(
 ): Promise<void> {
   const standing = rosters.current;
   if (intent === undefined || standing === undefined) return;
-  const me = await shelf.userId();
+  const me = await store.userId();
   try {
     const change = rosters.again(intent);
     if (change === undefined) return;
     standing.changed(change, me);
-    const clientId = await queue(shelf, batch, conversationId, change);
+    const clientId = await queue(store, batch, conversationId, change);
     rosters.intend(clientId, { ...intent, tries: intent.tries + 1 });
-    shelf.states.save(conversationId, rosters);
+    store.states.save(conversationId, rosters);
   } catch (error) {
     if (!(error instanceof RosterRefused)) throw error;
     const detail = `A change of the group's members was given up: ${error.message}`;
-    const about = { conversation_id: conversationId, user_id: me, device_id: await shelf.deviceId() };
-    await warnOf(shelf, "roster_differs", "change_given_up", detail, about);
+    const about = { conversation_id: conversationId, user_id: me, device_id: await store.deviceId() };
+    await warnOf(store, "roster_differs", "change_given_up", detail, about);
   }
 }

@@ -20,7 +20,7 @@ import { answerRequest, leads, rostersOf, takeWhole } from "./rosters.ts";
 import { messageOf } from "./settling.ts";
 import { tell, warn } from "./telling.ts";
 import { retitle } from "./titles.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /**
  * Do what a payload says that came at this place; whether a roster came by which others are judged.
@@ -28,7 +28,7 @@ import type { Shelf } from "./vault.ts";
  * EncryptionError for what its sender may not ask.
  */
 export async function obey(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   row: Conversation,
   payload: Payload,
@@ -39,39 +39,39 @@ export async function obey(
   const { conversation_id } = row;
   switch (body.type) {
     case "sender_key":
-      await takeChain(shelf, row, payload, body, seq);
+      await takeChain(store, row, payload, body, seq);
       break;
     case "start":
-      (await progressOf(shelf, conversation_id, payload.sender_device_id)).expect(body.number);
+      (await progressOf(store, conversation_id, payload.sender_device_id)).expect(body.number);
       break;
     case "resend_request":
-      await sendAgain(shelf, batch, row, payload, body.client_id);
+      await sendAgain(store, batch, row, payload, body.client_id);
       break;
     case "roster":
-      return takeRoster(shelf, batch, row, payload, body, message);
+      return takeRoster(store, batch, row, payload, body, message);
     case "roster_change":
-      await takeRosterChange(shelf, batch, conversation_id, body, payload.sender_id, message, seq);
+      await takeRosterChange(store, batch, conversation_id, body, payload.sender_id, message, seq);
       break;
     case "roster_request":
-      await answerRequest(shelf, batch, conversation_id, payload, body.version);
+      await answerRequest(store, batch, conversation_id, payload, body.version);
       break;
     case "metadata_key":
-      await takeMetadataKey(shelf, row, body.key);
+      await takeMetadataKey(store, row, body.key);
       break;
     case "account_grant":
-      await takeGrant(shelf, batch, payload, body);
+      await takeGrant(store, batch, payload, body);
       break;
     case "verified":
-      await takeMark(shelf, payload, body.user_id, body.account_key);
+      await takeMark(store, payload, body.user_id, body.account_key);
       break;
     case "delete":
-      await takeDeletion(shelf, row, payload, body.message, seq);
+      await takeDeletion(store, row, payload, body.message, seq);
       break;
     case "edit":
-      await takeEditing(shelf, payload, body.message, body.text, seq);
+      await takeEditing(store, payload, body.message, body.text, seq);
       break;
     case "timer":
-      await takeTimer(shelf, row, payload, body.expires_in, seq);
+      await takeTimer(store, row, payload, body.expires_in, seq);
       break;
     default: // nothing that this client does by itself
   }
@@ -79,7 +79,7 @@ export async function obey(
 }
 
 async function takeChain(
-  shelf: Shelf,
+  store: Store,
   row: Conversation,
   payload: Payload,
   body: SenderKey,
@@ -88,18 +88,18 @@ async function takeChain(
   const { conversation_id } = row;
   const { sender_id, sender_device_id } = payload;
   const name = `${conversation_id}/${sender_device_id}`;
-  const known = await shelf.states.get(ReceivedChains, name);
+  const known = await store.states.get(ReceivedChains, name);
   const chains = known ?? ReceivedChains.none(conversation_id, sender_id, sender_device_id);
   // Without a roster nobody can be judged yet; what comes under the chain will be.
-  const standing = (await rostersOf(shelf, conversation_id)).at(seq);
+  const standing = (await rostersOf(store, conversation_id)).at(seq);
   const isMember = row.type === "self" || standing === undefined || standing.member(sender_id) !== undefined;
   chains.accept(body, payload, isMember);
-  shelf.states.save(name, chains);
-  (await progressOf(shelf, conversation_id, sender_device_id)).expect(body.number);
+  store.states.save(name, chains);
+  (await progressOf(store, conversation_id, sender_device_id)).expect(body.number);
 }
 
 async function takeRoster(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   row: Conversation,
   payload: Payload,
@@ -107,32 +107,32 @@ async function takeRoster(
   message: Message,
 ): Promise<boolean> {
   try {
-    return await takeWhole(shelf, batch, row, payload, body, message.seq);
+    return await takeWhole(store, batch, row, payload, body, message.seq);
   } catch (error) {
     if (!(error instanceof RosterRefused)) throw error;
-    await warn(shelf, message, "roster_differs", "roster_refused", error.message);
+    await warn(store, message, "roster_differs", "roster_refused", error.message);
     return false;
   }
 }
 
 /** A key that opens what the server has; anybody in the group may have passed it on. */
-async function takeMetadataKey(shelf: Shelf, row: Conversation, key: Uint8Array): Promise<void> {
+async function takeMetadataKey(store: Store, row: Conversation, key: Uint8Array): Promise<void> {
   const { conversation_id, metadata } = row;
-  if (metadata === null) await shelf.conversations.set(conversation_id, { metadata_key: key });
-  else await retitle(shelf, conversation_id, metadata, key);
+  if (metadata === null) await store.conversations.set(conversation_id, { metadata_key: key });
+  else await retitle(store, conversation_id, metadata, key);
 }
 
 async function takeMark(
-  shelf: Shelf,
+  store: Store,
   payload: Payload,
   userId: string,
   accountKey: Uint8Array,
 ): Promise<void> {
-  if (payload.sender_id !== (await shelf.userId())) return;
-  const known = await shelf.known(userId);
+  if (payload.sender_id !== (await store.userId())) return;
+  const known = await store.known(userId);
   if (known.accountKey === null || known.refused || !same(known.accountKey, accountKey)) return;
   known.setVerified(true);
-  shelf.states.save(userId, known);
+  store.states.save(userId, known);
 }
 
 // the author's word
@@ -143,7 +143,7 @@ function namedBy(conversation_id: string, { device_id, client_id }: MessageRefer
 
 /** Take a message away; one that is not here yet is not shown when it comes. */
 async function takeDeletion(
-  shelf: Shelf,
+  store: Store,
   row: Conversation,
   payload: Payload,
   reference: MessageReference,
@@ -152,27 +152,27 @@ async function takeDeletion(
   const { conversation_id } = row;
   const { device_id, client_id } = reference;
   const named = namedBy(conversation_id, reference);
-  const found = await shelf.messages.find(named);
-  let author = found === undefined ? await userOf(shelf, payload, device_id) : found.sender_id;
-  const isLead = row.type === "group" && (await leads(shelf, conversation_id, payload.sender_id, seq));
+  const found = await store.messages.find(named);
+  let author = found === undefined ? await userOf(store, payload, device_id) : found.sender_id;
+  const isLead = row.type === "group" && (await leads(store, conversation_id, payload.sender_id, seq));
   if (author !== payload.sender_id && !isLead) {
     throw new NotTheAuthor("Somebody deletes a message who is neither its author nor leads the group.");
   }
-  const place = await shelf.places.of(named);
+  const place = await store.places.of(named);
   if (found === undefined && author === undefined && place !== undefined) {
     // Whose it is, as far as known.
-    author = (await shelf.sessions("", device_id)).userId || payload.sender_id;
+    author = (await store.sessions("", device_id)).userId || payload.sender_id;
   }
-  await forget(shelf, named);
+  await forget(store, named);
   if (found === undefined && author !== undefined) {
-    await shelf.messages.addDeleted(named, author, place ?? null, payload.sent_at);
+    await store.messages.addDeleted(named, author, place ?? null, payload.sent_at);
   } else if (found !== undefined && found.state !== "deleted") {
-    await shelf.messages.erase(found.id);
+    await store.messages.erase(found.id);
   } else {
     return;
   }
-  if (device_id === (await shelf.deviceId())) await shelf.forgetSent(client_id, (found?.edited ?? 0) > 0);
-  await tell(shelf, {
+  if (device_id === (await store.deviceId())) await store.forgetSent(client_id, (found?.edited ?? 0) > 0);
+  await tell(store, {
     event: "message_deleted",
     conversation_id,
     message_id: found?.id ?? null,
@@ -182,46 +182,46 @@ async function takeDeletion(
 }
 
 /** Whose device it is, if it is the sender's own. */
-async function userOf(shelf: Shelf, payload: Payload, deviceId: string): Promise<string | undefined> {
+async function userOf(store: Store, payload: Payload, deviceId: string): Promise<string | undefined> {
   const { sender_id, sender_device_id } = payload;
-  const own = deviceId === sender_device_id || (await shelf.known(sender_id)).deviceIds.includes(deviceId);
+  const own = deviceId === sender_device_id || (await store.known(sender_id)).deviceIds.includes(deviceId);
   return own ? sender_id : undefined;
 }
 
 async function takeEditing(
-  shelf: Shelf,
+  store: Store,
   payload: Payload,
   reference: MessageReference,
   text: string,
   seq: number,
 ): Promise<void> {
   const named = namedBy(payload.conversation_id, reference);
-  const found = await shelf.messages.find(named);
+  const found = await store.messages.find(named);
   if (found === undefined) {
-    await editEarly(shelf, named, payload.sender_id, text, seq);
+    await editEarly(store, named, payload.sender_id, text, seq);
     return;
   }
   if (found.state === "deleted") return;
   if (found.sender_id !== payload.sender_id) {
     throw new NotTheAuthor("Somebody edits a message who is not its author.");
   }
-  if (await shelf.messages.edit(found.id, text, seq)) {
-    await tell(shelf, { event: "message_edited", message: await messageOf(shelf, found.id) });
+  if (await store.messages.edit(found.id, text, seq)) {
+    await tell(store, { event: "message_edited", message: await messageOf(store, found.id) });
   }
 }
 
 async function takeTimer(
-  shelf: Shelf,
+  store: Store,
   row: Conversation,
   payload: Payload,
   expiresIn: number | null,
   seq: number,
 ): Promise<void> {
   const { conversation_id, title } = row;
-  if (row.type === "group" && !(await leads(shelf, conversation_id, payload.sender_id, seq))) {
+  if (row.type === "group" && !(await leads(store, conversation_id, payload.sender_id, seq))) {
     throw new NotTheAuthor("Somebody sets how long messages are kept who does not lead the group.");
   }
   if (row.expires_in === expiresIn) return;
-  await shelf.conversations.set(conversation_id, { expires_in: expiresIn });
-  await tell(shelf, { event: "conversation_updated", conversation_id, title });
+  await store.conversations.set(conversation_id, { expires_in: expiresIn });
+  await tell(store, { event: "conversation_updated", conversation_id, title });
 }

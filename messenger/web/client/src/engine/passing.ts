@@ -64,20 +64,20 @@ export class Passing {
   }
 
   async #takeReceipt({ conversation_id, user_id, kind, seq }: ServerFrames["receipt"]): Promise<void> {
-    const { isNews, username } = await this.#vault.run(async (shelf) => {
-      const news = await shelf.conversations.receipt(conversation_id, user_id, kind, seq);
-      const row = await shelf.conversations.get(conversation_id);
-      if (row !== undefined && kind === "read" && user_id === (await shelf.userId())) {
-        await shelf.conversations.set(conversation_id, { read_seq: Math.max(row.read_seq, seq) });
+    const { isNews, username } = await this.#vault.run(async (store) => {
+      const news = await store.conversations.receipt(conversation_id, user_id, kind, seq);
+      const row = await store.conversations.get(conversation_id);
+      if (row !== undefined && kind === "read" && user_id === (await store.userId())) {
+        await store.conversations.set(conversation_id, { read_seq: Math.max(row.read_seq, seq) });
       }
-      return { isNews: news, username: await shelf.people.name(user_id) };
+      return { isNews: news, username: await store.people.name(user_id) };
     });
     if (isNews)
       this.#given.tell({ event: "receipt_received", conversation_id, user_id, username, kind, seq });
   }
 
   async #takeDevice(userId: string): Promise<void> {
-    for (const one of await this.#vault.run((shelf) => shelf.conversations.withMember(userId))) {
+    for (const one of await this.#vault.run((store) => store.conversations.withMember(userId))) {
       this.#asking.forgetView(one);
     }
     this.#asking.stale(userId);
@@ -86,6 +86,6 @@ export class Passing {
 
   async #name(userId: string): Promise<string> {
     await this.#asking.names([userId]);
-    return this.#vault.run((shelf) => shelf.people.name(userId));
+    return this.#vault.run((store) => store.people.name(userId));
   }
 }

@@ -101,7 +101,7 @@ export async function open(place: Omit<Place, "server">, password?: string): Pro
   const unlock = password === undefined ? null : (lock: Kdf) => deriveOf(place)(password, lock).wrap;
   const vault = await Vault.open(place.profile, unlock);
   try {
-    const server = (await vault.run((shelf) => shelf.account.get("server"))) ?? "";
+    const server = (await vault.run((store) => store.account.get("server"))) ?? "";
     return await Engine.make(vault, httpOf({ ...place, server }), place);
   } catch (error) {
     await vault.close();
@@ -159,11 +159,11 @@ async function inNewDevice(place: Place, said: Login, derived: Derive): Promise<
 /** Another session for the profile's own device. */
 async function goOn(place: Place, said: Login, vault: Vault, derived: Derive): Promise<Engine> {
   const http = httpOf(place);
-  const { server, username, device, known } = await vault.run(async (shelf) => ({
-    server: await shelf.account.get("server"),
-    username: await shelf.account.get("username"),
-    device: await shelf.deviceId(),
-    known: await keptKdf(shelf),
+  const { server, username, device, known } = await vault.run(async (store) => ({
+    server: await store.account.get("server"),
+    username: await store.account.get("username"),
+    device: await store.deviceId(),
+    known: await keptKdf(store),
   }));
   if (server !== http.origin || username !== said.username.trim().toLowerCase()) {
     throw new ProfileMismatch(`The profile is ${username ?? ""}'s at ${server ?? ""}.`);
@@ -198,16 +198,16 @@ async function adopt(
 ): Promise<void> {
   const now = http.clock.now();
   const tokens = tokensOf(session, now);
-  await vault.run(async (shelf) => {
+  await vault.run(async (store) => {
     const { user, device_id } = session;
-    keepKdf(shelf, kdf);
-    keepTokens(shelf, tokens);
-    shelf.account.set("server", http.origin);
-    shelf.account.set("user_id", user.user_id);
-    shelf.account.set("username", user.username);
-    shelf.account.set("device_id", device_id);
-    shelf.people.put(user.user_id, user.username);
-    if (first !== undefined) await makeKeys(shelf, first, now / 1_000);
+    keepKdf(store, kdf);
+    keepTokens(store, tokens);
+    store.account.set("server", http.origin);
+    store.account.set("user_id", user.user_id);
+    store.account.set("username", user.username);
+    store.account.set("device_id", device_id);
+    store.people.put(user.user_id, user.username);
+    if (first !== undefined) await makeKeys(store, first, now / 1_000);
   });
 }
 

@@ -16,7 +16,7 @@ import type { KeyStatus } from "../wire/keys.ts";
 import { nextList } from "./approval.ts";
 import { learn } from "./directory.ts";
 import { warnOf } from "./telling.ts";
-import type { Shelf, Vault } from "./vault.ts";
+import type { Store, Vault } from "./vault.ts";
 
 const ENOUGH = 100; // of each kind; topped up to so many
 const FEW = 10; // of each kind that are made at once where a connection waits for it
@@ -56,7 +56,7 @@ export class Publishing {
 
   async #refresh(most: number): Promise<void> {
     const status = await this.#api.keyStatus();
-    const own = await this.#vault.run(async (shelf) => (await shelf.keys()).identityKey);
+    const own = await this.#vault.run(async (store) => (await store.keys()).identityKey);
     if (status.identity_key === null) {
       await this.#api.putIdentity(own);
     } else if (!same(status.identity_key, own)) {
@@ -65,7 +65,7 @@ export class Publishing {
     }
     await this.#oneTime(status, most);
     const now = this.#now();
-    const due = await this.#vault.run(async (shelf) => (await shelf.keys()).signedPrekeyDue(now));
+    const due = await this.#vault.run(async (store) => (await store.keys()).signedPrekeyDue(now));
     await this.#kem(status, due, most);
     await this.#account();
     await this.#signed(status, due);
@@ -78,7 +78,7 @@ export class Publishing {
   }
 
   async #kem(status: KeyStatus, due: boolean, most: number): Promise<void> {
-    const hasKem = await this.#vault.run(async (shelf) => (await shelf.keys()).hasKem);
+    const hasKem = await this.#vault.run(async (store) => (await store.keys()).hasKem);
     const lastResort = due || !hasKem || status.signed_prekey_id === null;
     const isLow = status.kem_prekeys < LOW;
     if (!isLow && !lastResort) return;
@@ -92,20 +92,20 @@ export class Publishing {
    * older one than this device: it was restored from a backup.
    */
   async #account(): Promise<void> {
-    const { account, me } = await this.#vault.run(async (shelf) => ({
-      account: await shelf.states.get(AccountKey, "own"),
-      me: await shelf.userId(),
+    const { account, me } = await this.#vault.run(async (store) => ({
+      account: await store.states.get(AccountKey, "own"),
+      me: await store.userId(),
     }));
     if (account === undefined) return;
     const said = await this.#api.identities(me);
     const now = this.#now();
     const given = said.device_list;
-    const { isMissing, version, own } = await this.#vault.run(async (shelf) => {
-      await learn(shelf, me, said, "refuse", now);
-      const known = await shelf.known(me);
-      const deviceId = await shelf.deviceId();
+    const { isMissing, version, own } = await this.#vault.run(async (store) => {
+      await learn(store, me, said, "refuse", now);
+      const known = await store.known(me);
+      const deviceId = await store.deviceId();
       const missing = known.listVersion === 0 || known.listed(deviceId) === undefined;
-      const device = new Map([[deviceId, (await shelf.keys()).identityKey]]);
+      const device = new Map([[deviceId, (await store.keys()).identityKey]]);
       return { isMissing: missing, version: known.listVersion, own: device };
     });
     const isOlder = given !== null && same(given.account_key, account.public) && given.version < version;
@@ -120,11 +120,11 @@ export class Publishing {
    */
   async publishList(account: AccountKey, change: ListChange): Promise<void> {
     const { add = new Map<string, Uint8Array>(), remove = new Set<string>() } = change;
-    const me = await this.#vault.run((shelf) => shelf.userId());
+    const me = await this.#vault.run((store) => store.userId());
     let above = 0;
     for (let tries = 1; ; tries += 1) {
       const least = above;
-      const given = await this.#vault.run((shelf) => nextList(shelf, account, least, add, remove));
+      const given = await this.#vault.run((store) => nextList(store, account, least, add, remove));
       try {
         await this.#api.putDeviceList(given);
       } catch (error) {
@@ -133,12 +133,12 @@ export class Publishing {
         const said = await this.#api.identities(me);
         if (said.device_list !== null && same(said.device_list.account_key, account.public)) {
           const then = this.#now();
-          await this.#vault.run((shelf) => learn(shelf, me, said, "refuse", then));
+          await this.#vault.run((store) => learn(store, me, said, "refuse", then));
         }
         continue;
       }
       const now = this.#now();
-      await this.#vault.run((shelf) => learn(shelf, me, { device_list: given, items: [] }, "refuse", now));
+      await this.#vault.run((store) => learn(store, me, { device_list: given, items: [] }, "refuse", now));
       return;
     }
   }
@@ -147,7 +147,7 @@ export class Publishing {
     const now = this.#now();
     const prekey = due
       ? await this.#changed((keys) => keys.rotateSignedPrekey(now))
-      : await this.#vault.run(async (shelf) => (await shelf.keys()).signedPrekey());
+      : await this.#vault.run(async (store) => (await store.keys()).signedPrekey());
     if (!due && prekey.key_id === status.signed_prekey_id) return;
     try {
       await this.#api.putSignedPrekey(prekey);
@@ -160,17 +160,17 @@ export class Publishing {
 
   /** Something is made of the own keys, and written down. */
   #changed<T>(made: (keys: DeviceKeys) => T): Promise<T> {
-    return this.#vault.run(async (shelf) => {
-      const keys = await shelf.keys();
+    return this.#vault.run(async (store) => {
+      const keys = await store.keys();
       const found = made(keys);
-      shelf.states.save("own", keys);
+      store.states.save("own", keys);
       return found;
     });
   }
 }
 
-async function tellForeign(shelf: Shelf): Promise<void> {
+async function tellForeign(store: Store): Promise<void> {
   const detail = "The server says that this device has another identity key than it has.";
-  const about = { user_id: await shelf.userId(), device_id: await shelf.deviceId() };
-  await warnOf(shelf, "keys_refused", "identity_key_changed", detail, about);
+  const about = { user_id: await store.userId(), device_id: await store.deviceId() };
+  await warnOf(store, "keys_refused", "identity_key_changed", detail, about);
 }

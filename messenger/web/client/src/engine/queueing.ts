@@ -10,7 +10,7 @@ import type { PeerDevice } from "../e2e/sessions.ts";
 import type { KnownUser } from "../e2e/trust.ts";
 import type { Target } from "../store/outbox.ts";
 import type { Batch } from "./batch.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /** A known device as a target. */
 export function targetOf({ userId, deviceId, identityKey }: PeerDevice): Target {
@@ -37,7 +37,7 @@ export function listedDevice(known: KnownUser, deviceId: string): PeerDevice | u
  * no number; without `targets` it is a message to everybody like any other. `fresh` asks for a new session first.
  */
 export async function queue(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   conversationId: string,
   body: Known,
@@ -45,7 +45,7 @@ export async function queue(
   fresh = false,
 ): Promise<string> {
   const client_id = crypto.randomUUID();
-  await shelf.outbox.add({
+  await store.outbox.add({
     client_id,
     conversation_id: conversationId,
     kind: "control",

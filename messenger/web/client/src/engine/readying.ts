@@ -47,12 +47,12 @@ export class Readying {
     const said = await asking.conversations();
     const standing = said.filter((one) => one.ended_at === null);
     const now = clock.now() / 1_000;
-    await vault.run(async (shelf) => {
-      if (await isKnown(shelf, epoch, now)) return;
+    await vault.run(async (store) => {
+      if (await isKnown(store, epoch, now)) return;
       const ends = standing.map(
         (one) => [one.conversation_id, { seq: one.last_seq, change: one.last_change }] as const,
       );
-      await begin(shelf, epoch, new Map(ends), now);
+      await begin(store, epoch, new Map(ends), now);
     });
     await asking.takeStale(said);
     return new Map(standing.map((one) => [one.conversation_id, one.last_seq]));
@@ -65,13 +65,13 @@ export class Readying {
    */
   async ownConversation(): Promise<string> {
     const { vault, api, asking, facts } = this.#given;
-    const known = await vault.run((shelf) => shelf.account.get("own_conversation"));
+    const known = await vault.run((store) => store.account.get("own_conversation"));
     if (known !== undefined) return known;
     const client_id = ownConversationId(facts.userId);
     const said = await api.createConversation({ type: "group", members: [], client_id });
     await asking.take(said, { own: true });
-    await vault.run((shelf) => {
-      shelf.account.set("own_conversation", said.conversation_id);
+    await vault.run((store) => {
+      store.account.set("own_conversation", said.conversation_id);
     });
     return said.conversation_id;
   }

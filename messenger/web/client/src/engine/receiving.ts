@@ -41,7 +41,7 @@ import {
 import { messageOf } from "./settling.ts";
 import { tell, warn } from "./telling.ts";
 import { sidesOf } from "./pictures.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 export const CONTROL = "control";
 /** What devices say to each other pairwise in a group; all the rest goes to everybody, by sender key. */
@@ -55,30 +55,30 @@ const PAIRWISE: ReadonlySet<string | null> = new Set([
 ]);
 
 /** Take one message in. Its conversation is known, and its sender's keys were asked for. Behind. */
-export async function takeMessage(shelf: Shelf, batch: Batch, message: Message): Promise<void> {
+export async function takeMessage(store: Store, batch: Batch, message: Message): Promise<void> {
   const { conversation_id, seq } = message;
-  const row = await shelf.conversations.get(conversation_id);
+  const row = await store.conversations.get(conversation_id);
   if (row === undefined) return;
   batch.acks.set(conversation_id, Math.max(seq, batch.acks.get(conversation_id) ?? 0));
-  if (!(await takePlace(shelf, row, message, batch.now)) || (await cameBefore(shelf, message))) return;
-  if (message.sender_device_id === (await shelf.deviceId())) await takeOwn(shelf, batch, row, message);
-  else if (message.content === null && message.envelope === null) await takeEmpty(shelf, message);
-  else await takeSealed(shelf, batch, row, message);
+  if (!(await takePlace(store, row, message, batch.now)) || (await cameBefore(store, message))) return;
+  if (message.sender_device_id === (await store.deviceId())) await takeOwn(store, batch, row, message);
+  else if (message.content === null && message.envelope === null) await takeEmpty(store, message);
+  else await takeSealed(store, batch, row, message);
 }
 
 /** A place without anything to read: for other devices, or deleted or expired, as the server says. */
-async function takeEmpty(shelf: Shelf, message: Message): Promise<void> {
+async function takeEmpty(store: Store, message: Message): Promise<void> {
   if (message.kind === CONTROL || !(message.deleted || message.expires_at !== null)) return;
-  (await progressOf(shelf, message.conversation_id, message.sender_device_id)).passOver();
-  await gone(shelf, message.conversation_id, message.seq);
+  (await progressOf(store, message.conversation_id, message.sender_device_id)).passOver();
+  await gone(store, message.conversation_id, message.seq);
 }
 
-async function takeSealed(shelf: Shelf, batch: Batch, row: Conversation, message: Message): Promise<void> {
-  const known = await rostersOf(shelf, row.conversation_id);
+async function takeSealed(store: Store, batch: Batch, row: Conversation, message: Message): Promise<void> {
+  const known = await rostersOf(store, row.conversation_id);
   if (row.type === "group" && message.envelope === null && known.current === undefined) {
-    if (await park(shelf, message)) return;
+    if (await park(store, message)) return;
     await warn(
-      shelf,
+      store,
       message,
       "messages_lost",
       "no_roster",
@@ -86,76 +86,76 @@ async function takeSealed(shelf: Shelf, batch: Batch, row: Conversation, message
     );
     return;
   }
-  if (row.type === "group" && (await writerAwaited(shelf, message)) && (await park(shelf, message))) return;
+  if (row.type === "group" && (await writerAwaited(store, message)) && (await park(store, message))) return;
   try {
-    const payload = await open(shelf, batch, row, message);
-    await takePayload(shelf, batch, row, message, payload);
+    const payload = await open(store, batch, row, message);
+    await takePayload(store, batch, row, message, payload);
   } catch (error) {
     if (!(error instanceof EncryptionError)) throw error;
     // From before this device was in the group.
     if (error instanceof UnknownSenderKey && message.seq < known.firstSeq) return;
     const isNamed =
       !error.asksResend || error instanceof AuthenticationFailed || error instanceof BadSenderSignature;
-    if (isNamed) await warn(shelf, message, "message_rejected", reasonOf(error), error.message);
-    if (error.asksResend) await askAgain(shelf, batch, row, message, error.message);
+    if (isNamed) await warn(store, message, "message_rejected", reasonOf(error), error.message);
+    if (error.asksResend) await askAgain(store, batch, row, message, error.message);
   }
 }
 
 async function takePayload(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   row: Conversation,
   message: Message,
   payload: Payload,
 ): Promise<void> {
   const body = bodyOf(payload);
-  const own = payload.sender_id === (await shelf.userId());
-  if (own && body.type !== "account_grant" && !(await judgesOwn(shelf))) {
+  const own = payload.sender_id === (await store.userId());
+  if (own && body.type !== "account_grant" && !(await judgesOwn(store))) {
     // Asked for again once the grant is here, which comes behind the list that others go by.
     throw new NotApprovedYet("Nothing vouches for this device's siblings before it is approved.");
   }
-  await checkBody(shelf, row, message, payload, body);
-  if (payload.number > 0) await seeNumber(shelf, message, payload.number);
-  await compareSeen(shelf, message, payload);
+  await checkBody(store, row, message, payload, body);
+  if (payload.number > 0) await seeNumber(store, message, payload.number);
+  await compareSeen(store, message, payload);
   // A roster brings what its mark names.
-  if (row.type === "group" && body.type !== "roster") await checkMark(shelf, batch, row, payload, message);
+  if (row.type === "group" && body.type !== "roster") await checkMark(store, batch, row, payload, message);
   if (body.type !== "resent") {
-    await takeBody(shelf, batch, row, payload, body, message, message.seq, false);
+    await takeBody(store, batch, row, payload, body, message, message.seq, false);
     return;
   }
-  const again = await takeAgain(shelf, payload);
+  const again = await takeAgain(store, payload);
   if (again === undefined) return;
   const { payload: original, seq } = again;
   const found = bodyOf(original);
   checkKind(original, found);
-  if (row.type === "group" && !(await needsNoRoster(shelf, row, found))) {
-    await checkSpeaker(shelf, row.conversation_id, original.sender_id, seq);
+  if (row.type === "group" && !(await needsNoRoster(store, row, found))) {
+    await checkSpeaker(store, row.conversation_id, original.sender_id, seq);
   }
-  if (original.number > 0) await seeNumber(shelf, message, original.number, true);
-  await questionEnded(shelf, row.conversation_id, message.sender_device_id, message.sender_id);
-  await takeBody(shelf, batch, row, original, found, message, seq, true);
-  await release(shelf, batch, row);
+  if (original.number > 0) await seeNumber(store, message, original.number, true);
+  await questionEnded(store, row.conversation_id, message.sender_device_id, message.sender_id);
+  await takeBody(store, batch, row, original, found, message, seq, true);
+  await release(store, batch, row);
 }
 
 /** Tell what nobody has sent again for a day, and judge what has waited for it. Behind. */
-export async function giveUp(shelf: Shelf, batch: Batch): Promise<void> {
-  await tellUnanswered(shelf, batch.now);
-  for (const conversationId of await parkedIn(shelf)) {
-    const row = await shelf.conversations.get(conversationId);
-    if (row === undefined || (await currentRoster(shelf, conversationId)) === undefined) continue;
-    await release(shelf, batch, row);
+export async function giveUp(store: Store, batch: Batch): Promise<void> {
+  await tellUnanswered(store, batch.now);
+  for (const conversationId of await parkedIn(store)) {
+    const row = await store.conversations.get(conversationId);
+    if (row === undefined || (await currentRoster(store, conversationId)) === undefined) continue;
+    await release(store, batch, row);
   }
 }
 
 /** Take in what has waited for a roster or a change of it; what still has to wait is put aside again. */
-async function release(shelf: Shelf, batch: Batch, row: Conversation): Promise<void> {
-  for (const waiting of await unpark(shelf, row.conversation_id))
-    await takeSealed(shelf, batch, row, waiting);
+async function release(store: Store, batch: Batch, row: Conversation): Promise<void> {
+  for (const waiting of await unpark(store, row.conversation_id))
+    await takeSealed(store, batch, row, waiting);
 }
 
 /** Whether this may be said in this way. Malformed, NotInAudience. */
 async function checkBody(
-  shelf: Shelf,
+  store: Store,
   row: Conversation,
   message: Message,
   payload: Payload,
@@ -166,8 +166,8 @@ async function checkBody(
   if (PAIRWISE.has(body.type) !== (message.envelope !== null)) {
     throw new Malformed("A message came pairwise that goes to the whole group, or the other way.");
   }
-  if (await needsNoRoster(shelf, row, body)) return;
-  await checkSpeaker(shelf, row.conversation_id, payload.sender_id, message.seq);
+  if (await needsNoRoster(store, row, body)) return;
+  await checkSpeaker(store, row.conversation_id, payload.sender_id, message.seq);
 }
 
 function checkKind(payload: Payload, body: Body): void {
@@ -177,13 +177,13 @@ function checkKind(payload: Payload, body: Body): void {
 }
 
 /** A roster is judged by what it names; and without one nothing else that comes pairwise does harm. */
-async function needsNoRoster(shelf: Shelf, row: Conversation, body: Body): Promise<boolean> {
+async function needsNoRoster(store: Store, row: Conversation, body: Body): Promise<boolean> {
   if (body.type === "roster") return true;
-  return PAIRWISE.has(body.type) && (await currentRoster(shelf, row.conversation_id)) === undefined;
+  return PAIRWISE.has(body.type) && (await currentRoster(store, row.conversation_id)) === undefined;
 }
 
 async function takeBody(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   row: Conversation,
   payload: Payload,
@@ -192,13 +192,13 @@ async function takeBody(
   seq: number,
   late: boolean,
 ): Promise<void> {
-  if (isContent(body)) await store(shelf, batch, payload, body, seq, message, late);
-  else if (await obey(shelf, batch, row, payload, body, message, seq)) await release(shelf, batch, row);
+  if (isContent(body)) await write(store, batch, payload, body, seq, message, late);
+  else if (await obey(store, batch, row, payload, body, message, seq)) await release(store, batch, row);
 }
 
 /** Write a message down, and tell of it. `message` is what brought it, itself or again. */
-async function store(
-  shelf: Shelf,
+async function write(
+  store: Store,
   batch: Batch,
   payload: Payload,
   body: Text | FileBody,
@@ -207,14 +207,14 @@ async function store(
   late: boolean,
 ): Promise<void> {
   const { conversation_id, client_id, sender_id, sender_device_id, kind, sent_at } = payload;
-  const known = await shelf.messages.find(payload);
+  const known = await store.messages.find(payload);
   if (known?.state === "deleted") return; // its author has taken it away meanwhile
   if (known !== undefined) throw new ReplayedMessage("A message comes for the second time.");
-  const outgoing = sender_id === (await shelf.userId());
+  const outgoing = sender_id === (await store.userId());
   const expiresIn = payload.expires_in ?? null;
   const now = batch.now * 1_000;
   const { reply_to } = body;
-  const id = await shelf.messages.add({
+  const id = await store.messages.add({
     ...{ conversation_id, client_id, sender_id, sender_device_id, seq, kind, outgoing, sent_at, late },
     text: body.text,
     file: body.type === "file" ? body.file : null,
@@ -226,8 +226,8 @@ async function store(
     expires_at: expiresIn === null ? null : new Date(now + expiresIn * 1_000).toISOString(),
     expires_in: expiresIn,
   });
-  if (late) await takeEdit(shelf, payload, id);
-  await shelf.conversations.touch(conversation_id, Math.floor(now));
-  await tell(shelf, { event: "message_received", message: await messageOf(shelf, id) });
-  if (message.deleted) await gone(shelf, conversation_id, seq);
+  if (late) await takeEdit(store, payload, id);
+  await store.conversations.touch(conversation_id, Math.floor(now));
+  await tell(store, { event: "message_received", message: await messageOf(store, id) });
+  if (message.deleted) await gone(store, conversation_id, seq);
 }

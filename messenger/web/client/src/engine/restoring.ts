@@ -13,7 +13,7 @@ import type { Message } from "../wire/conversations.ts";
 import type { Batch } from "./batch.ts";
 import { settle } from "./settling.ts";
 import { warn } from "./telling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 const RENEW_EVERY = 3_600; // seconds; the server could have sessions begun anew without end
 // Seconds in which what comes further on may have begun sessions in which this device has written, too.
@@ -22,30 +22,30 @@ const RENEWED = "sessions_renewed";
 
 /** A message of this very device: the answer to one that waits for its place, or one that is not known. */
 export async function takeOwn(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   row: Conversation,
   message: Message,
 ): Promise<void> {
   const { conversation_id, next_number } = row;
-  const queued = await shelf.outbox.get(message.client_id);
+  const queued = await store.outbox.get(message.client_id);
   if (queued?.conversation_id === conversation_id && queued.attempts > 0) {
-    await settle(shelf, batch, queued, message.seq, message.created_at);
+    await settle(store, batch, queued, message.seq, message.created_at);
     return;
   }
-  await shelf.conversations.set(conversation_id, { next_number: next_number + 1 });
-  const renewed = await shelf.account.get(RENEWED);
+  await store.conversations.set(conversation_id, { next_number: next_number + 1 });
+  const renewed = await store.account.get(RENEWED);
   const since = renewed === undefined ? RENEW_EVERY : Math.abs(batch.now - Number(renewed));
   if (CATCHING_UP <= since && since < RENEW_EVERY) return;
-  if (since >= RENEW_EVERY) shelf.account.set(RENEWED, String(batch.now));
-  for (const deviceId of await shelf.states.keys(PeerSessions)) {
-    const sessions = await shelf.states.get(PeerSessions, deviceId);
+  if (since >= RENEW_EVERY) store.account.set(RENEWED, String(batch.now));
+  for (const deviceId of await store.states.keys(PeerSessions)) {
+    const sessions = await store.states.get(PeerSessions, deviceId);
     if (sessions === undefined) continue;
     sessions.renew();
-    shelf.states.save(deviceId, sessions);
+    store.states.save(deviceId, sessions);
   }
-  for (const one of await shelf.states.keys(SendingChain)) shelf.states.drop(SendingChain, one);
+  for (const one of await store.states.keys(SendingChain)) store.states.drop(SendingChain, one);
   if (since < CATCHING_UP) return;
   const detail = "The server has messages of this device that it does not know: was the profile restored?";
-  await warn(shelf, message, "profile_restored", "own_message_unknown", detail);
+  await warn(store, message, "profile_restored", "own_message_unknown", detail);
 }

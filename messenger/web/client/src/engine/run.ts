@@ -10,7 +10,7 @@ import { takeChange } from "./changes.ts";
 import { takeMessage } from "./receiving.ts";
 import { rostersOf } from "./rosters.ts";
 import { settle } from "./settling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 export type Durable = ServerFrames["sent" | "message" | "change"];
 type Sent = ServerFrames["sent"];
@@ -61,7 +61,7 @@ export function senderName([userId, deviceId]: Sender): string {
  * are passed over. Behind.
  */
 export async function attempt(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   given: readonly Durable[],
   asked: Asked,
@@ -70,38 +70,38 @@ export async function attempt(
   const rows = new Map<string, Conversation>();
   const unknown: string[] = [];
   for (const one of new Set(given.map((frame) => frame.conversation_id))) {
-    const row = await shelf.conversations.get(one);
+    const row = await store.conversations.get(one);
     if (row !== undefined) rows.set(one, row);
     else if (!asked.conversations.has(one)) unknown.push(one);
   }
   if (unknown.length > 0) return { ...none, conversations: unknown };
   const run = given.filter((one) => rows.has(one.conversation_id));
-  const senders = await sendersOf(shelf, run);
+  const senders = await sendersOf(store, run);
   const users = [...senders.map(([userId]) => userId), ...usersOf(run)];
-  const nameless = (await shelf.people.nameless(users)).filter((one) => !asked.names.has(one));
-  const waiting = !(await judgesOwn(shelf));
-  const me = await shelf.userId();
+  const nameless = (await store.people.nameless(users)).filter((one) => !asked.names.has(one));
+  const waiting = !(await judgesOwn(store));
+  const me = await store.userId();
   const strange: Sender[] = [];
   for (const sender of senders) {
     const [userId, deviceId] = sender;
     if (asked.senders.has(senderName(sender))) continue;
-    const isKnown = (await shelf.known(userId)).deviceIds.includes(deviceId);
+    const isKnown = (await store.known(userId)).deviceIds.includes(deviceId);
     if (!isKnown || (waiting && userId === me)) strange.push(sender);
   }
   const holes = new Map<string, readonly number[]>();
-  for (const [conversationId, seqs] of await seqsOf(shelf, run)) {
+  for (const [conversationId, seqs] of await seqsOf(store, run)) {
     const row = rows.get(conversationId);
     if (asked.filled.has(conversationId) || row === undefined) continue;
-    const found = await holesOf(shelf, row, seqs);
+    const found = await holesOf(store, row, seqs);
     if (found.length > 0) holes.set(conversationId, found);
   }
   if (nameless.length > 0 || strange.length > 0 || holes.size > 0) {
     return { ...none, users: nameless, senders: strange, holes };
   }
-  return store(shelf, batch, run);
+  return take(store, batch, run);
 }
 
-async function store(shelf: Shelf, batch: Batch, run: readonly Durable[]): Promise<Taken> {
+async function take(store: Store, batch: Batch, run: readonly Durable[]): Promise<Taken> {
   const changes = new Map<string, number>();
   // Answers first: an own message's place is no hole for what comes after it.
   const isAnswer = (one: Durable): boolean => one.type === "sent";
@@ -109,14 +109,14 @@ async function store(shelf: Shelf, batch: Batch, run: readonly Durable[]): Promi
   for (const [at, one] of frames.entries()) {
     if (batch.approved) return { done: true, frames: frames.slice(0, at), changes, rest: frames.slice(at) };
     if (one.type === "message") {
-      await takeMessage(shelf, batch, one);
+      await takeMessage(store, batch, one);
     } else if (one.type === "change") {
-      await takeChange(shelf, one.conversation_id, one);
+      await takeChange(store, one.conversation_id, one);
       changes.set(one.conversation_id, Math.max(one.change, changes.get(one.conversation_id) ?? 0));
     } else {
-      const queued = await shelf.outbox.get(one.ref);
+      const queued = await store.outbox.get(one.ref);
       if (queued?.conversation_id === one.conversation_id && queued.attempts > 0) {
-        await settle(shelf, batch, queued, one.seq, one.created_at);
+        await settle(store, batch, queued, one.seq, one.created_at);
       }
     }
   }
@@ -124,8 +124,8 @@ async function store(shelf: Shelf, batch: Batch, run: readonly Durable[]): Promi
 }
 
 /** Whose messages come, each device once; not this one's. */
-async function sendersOf(shelf: Shelf, run: readonly Durable[]): Promise<Sender[]> {
-  const own = await shelf.deviceId();
+async function sendersOf(store: Store, run: readonly Durable[]): Promise<Sender[]> {
+  const own = await store.deviceId();
   const found = new Map<string, Sender>();
   for (const one of run) {
     if (one.type !== "message" || one.sender_id === null || one.sender_device_id === own) continue;
@@ -145,10 +145,10 @@ function usersOf(run: readonly Durable[]): string[] {
  * The places that come, by conversation; below them nothing may be missing. An own change of a roster has to know
  * what came before it, too.
  */
-async function seqsOf(shelf: Shelf, run: readonly Durable[]): Promise<Map<string, number[]>> {
+async function seqsOf(store: Store, run: readonly Durable[]): Promise<Map<string, number[]>> {
   const found = new Map<string, number[]>();
   for (const one of run) {
-    if (one.type === "change" || (one.type === "sent" && !(await changesRoster(shelf, one)))) continue;
+    if (one.type === "change" || (one.type === "sent" && !(await changesRoster(store, one)))) continue;
     found.set(one.conversation_id, [...(found.get(one.conversation_id) ?? []), one.seq]);
   }
   for (const one of run) {
@@ -159,15 +159,15 @@ async function seqsOf(shelf: Shelf, run: readonly Durable[]): Promise<Map<string
   return found;
 }
 
-async function changesRoster(shelf: Shelf, answer: Sent): Promise<boolean> {
-  return (await rostersOf(shelf, answer.conversation_id)).underWay.includes(answer.ref);
+async function changesRoster(store: Store, answer: Sent): Promise<boolean> {
+  return (await rostersOf(store, answer.conversation_id)).underWay.includes(answer.ref);
 }
 
-async function holesOf(shelf: Shelf, row: Conversation, seqs: readonly number[]): Promise<number[]> {
+async function holesOf(store: Store, row: Conversation, seqs: readonly number[]): Promise<number[]> {
   const { place, conversation_id } = row;
   if (place === null) return [];
   const here = new Set(seqs.filter((seq) => seq > place));
   const top = Math.max(place, ...here);
   if (here.size === 0 || here.size === top - place) return [];
-  return (await shelf.places.holes(conversation_id, place, top)).filter((seq) => !here.has(seq));
+  return (await store.places.holes(conversation_id, place, top)).filter((seq) => !here.has(seq));
 }

@@ -25,7 +25,7 @@ import { seen } from "./order.ts";
 import { listedDevice, queue } from "./queueing.ts";
 import { currentRoster, handOver, markOf } from "./rosters.ts";
 import { notStarted } from "./starting.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 const MAX_TARGETS = 100; // devices of one message for some: with room below the server's 1 MiB a frame
 
@@ -57,7 +57,7 @@ export class Waits extends Error {
 
 /** What a message is made of. */
 interface Work {
-  readonly shelf: Shelf;
+  readonly store: Store;
   readonly batch: Batch;
   readonly queued: Queued;
   readonly row: Conversation;
@@ -70,30 +70,30 @@ interface Work {
  * Needs, Waits, IdentityRefused, NoDevices, NotInAudience, PayloadTooLarge.
  */
 export async function seal(
-  shelf: Shelf,
+  store: Store,
   batch: Batch,
   clientId: string,
   view: DeviceView,
 ): Promise<Uint8Array | undefined> {
-  const queued = await shelf.outbox.get(clientId);
+  const queued = await store.outbox.get(clientId);
   if (queued === undefined) return undefined; // an answer that was thought lost has come
   if (queued.draft !== null) return queued.draft;
-  const row = await shelf.conversations.get(queued.conversation_id);
+  const row = await store.conversations.get(queued.conversation_id);
   if (row === undefined) throw new StoreCorrupt("A message waits for a conversation that is not known.");
-  if (row.type === "group" && queued.targets === null) await checkRoster(shelf, row);
-  const found = await readersOf(shelf, batch, row, view);
+  if (row.type === "group" && queued.targets === null) await checkRoster(store, row);
+  const found = await readersOf(store, batch, row, view);
   const others = new Map(found.devices);
-  others.delete(await shelf.deviceId());
-  const work = { shelf, batch, queued, row };
+  others.delete(await store.deviceId());
+  const work = { store, batch, queued, row };
   if (queued.targets !== null) return sealSome(work, queued.targets, view, others);
   if (row.type !== "direct") return sealGroup(work, view, others);
   if (![...others.values()].some((one) => one.userId === row.peer_id)) {
-    throw new NoDevices(await shelf.people.name(row.peer_id));
+    throw new NoDevices(await store.people.name(row.peer_id));
   }
-  const fresh = await notStarted(shelf, row.conversation_id, others.keys());
+  const fresh = await notStarted(store, row.conversation_id, others.keys());
   if (fresh.length > 0 && row.next_number > 1) {
     const body = { type: "start", number: row.next_number } as const;
-    await queue(shelf, batch, row.conversation_id, body, picked(others, fresh));
+    await queue(store, batch, row.conversation_id, body, picked(others, fresh));
     return undefined;
   }
   return sealPairwise(work, others, found.strangers.size > 0, false);
@@ -104,10 +104,10 @@ function picked(devices: ReadonlyMap<string, PeerDevice>, ids: readonly string[]
 }
 
 /** Waits where this device has no roster; NotInAudience where this user is not in it. */
-async function checkRoster(shelf: Shelf, row: Conversation): Promise<void> {
-  const standing = await currentRoster(shelf, row.conversation_id);
+async function checkRoster(store: Store, row: Conversation): Promise<void> {
+  const standing = await currentRoster(store, row.conversation_id);
   if (standing === undefined) throw new Waits("The group's roster has not come yet.");
-  if (standing.member(await shelf.userId()) === undefined) {
+  if (standing.member(await store.userId()) === undefined) {
     throw new NotInAudience("You are not in the group's roster any more.");
   }
 }
@@ -116,19 +116,19 @@ async function checkRoster(shelf: Shelf, row: Conversation): Promise<void> {
  * Who may read. Needs, where keys or a change of the roster may be news; IdentityRefused, where an identity has
  * changed.
  */
-async function readersOf(shelf: Shelf, batch: Batch, row: Conversation, view: DeviceView): Promise<Audience> {
-  const found = await audienceOf(shelf, row, view);
+async function readersOf(store: Store, batch: Batch, row: Conversation, view: DeviceView): Promise<Audience> {
+  const found = await audienceOf(store, row, view);
   const isGroup = row.type === "group";
   // Nobody can be told from a stranger yet.
-  if (isGroup && (await currentRoster(shelf, row.conversation_id)) === undefined) return found;
+  if (isGroup && (await currentRoster(store, row.conversation_id)) === undefined) return found;
   const strange = [...found.strangers.values()].filter((one) => found.users.has(one) || isGroup);
   const asked = [...strange, ...[...found.behind].sort()].filter((one) => !batch.asked.has(one));
   if (asked.length > 0) throw new Needs([...new Set(asked)], []);
-  await tellStrangers(shelf, row, found);
+  await tellStrangers(store, row, found);
   if (row.type !== "direct") return found;
   for (const userId of [...found.users].sort()) {
-    const name = await shelf.people.name(userId);
-    if ((await shelf.known(userId)).refused) {
+    const name = await store.people.name(userId);
+    if ((await store.known(userId)).refused) {
       const text = `The identity of ${name} has changed; nothing is sent until you accept it.`;
       throw new IdentityRefused(text, "account_key_changed");
     }
@@ -146,12 +146,12 @@ async function sealSome(
   view: DeviceView,
   audience: ReadonlyMap<string, PeerDevice>,
 ): Promise<Uint8Array | undefined> {
-  const { shelf, queued } = work;
+  const { store, queued } = work;
   let targets = audience;
   if (wanted.length > 0) {
     const { type } = decodeBody(queued.body);
     const isQuestion = type === "roster_request" || type === "resend_request";
-    const others = isQuestion ? await mayBeAsked(shelf, view) : audience;
+    const others = isQuestion ? await mayBeAsked(store, view) : audience;
     targets = new Map(
       wanted.flatMap((one) => {
         const device = others.get(one.device_id);
@@ -160,19 +160,19 @@ async function sealSome(
     );
   }
   if (targets.size === 0) {
-    await shelf.outbox.remove(queued.client_id); // they are gone; what they missed they will ask for
-    shelf.settled.push({ clientId: queued.client_id });
+    await store.outbox.remove(queued.client_id); // they are gone; what they missed they will ask for
+    store.settled.push({ clientId: queued.client_id });
     return undefined;
   }
   return sealPairwise(work, targets, true, true);
 }
 
 /** The devices that may be asked a question, which says nothing: all that their users' lists name. */
-async function mayBeAsked(shelf: Shelf, view: DeviceView): Promise<Map<string, PeerDevice>> {
-  const own = await shelf.deviceId();
+async function mayBeAsked(store: Store, view: DeviceView): Promise<Map<string, PeerDevice>> {
+  const own = await store.deviceId();
   const found = new Map<string, PeerDevice>();
   for (const [deviceId, userId] of view) {
-    const device = listedDevice(await shelf.known(userId), deviceId);
+    const device = listedDevice(await store.known(userId), deviceId);
     if (device !== undefined && deviceId !== own) found.set(deviceId, device);
   }
   return found;
@@ -193,11 +193,11 @@ async function sealPairwise(
   partial: boolean,
   some: boolean,
 ): Promise<Uint8Array> {
-  const { shelf, batch, queued, row } = work;
-  const keys = await shelf.keys();
+  const { store, batch, queued, row } = work;
+  const keys = await store.keys();
   const sessions = new Map<string, PeerSessions>();
   for (const [deviceId, { userId }] of targets)
-    sessions.set(deviceId, await shelf.sessions(userId, deviceId));
+    sessions.set(deviceId, await store.sessions(userId, deviceId));
   const unready = [...sessions].filter(([, one]) => queued.fresh || one.needsBundle(batch.now));
   if (unready.length > 0)
     throw new Needs(
@@ -207,11 +207,11 @@ async function sealPairwise(
   const payload = await payloadOf(work, some ? 0 : numberOf(queued, row));
   const envelopes = [...sessions].map(([device_id, one]) => {
     const content = one.seal(keys, payload);
-    shelf.states.save(device_id, one);
+    store.states.save(device_id, one);
     return { device_id, content };
   });
   const draft = { client_id: queued.client_id, kind: queued.kind, envelopes, partial };
-  return keep(shelf, queued, payload, draft, [...targets.keys()]);
+  return keep(store, queued, payload, draft, [...targets.keys()]);
 }
 
 async function sealGroup(
@@ -219,21 +219,21 @@ async function sealGroup(
   view: DeviceView,
   others: ReadonlyMap<string, PeerDevice>,
 ): Promise<Uint8Array | undefined> {
-  const { shelf, batch, queued, row } = work;
+  const { store, batch, queued, row } = work;
   const { conversation_id } = row;
   const trusted = [...others.keys()];
   const without =
-    row.type === "group" && (await handOver(shelf, batch, conversation_id, [...others.values()]));
-  const keys = await shelf.keys();
-  let chain = await shelf.states.get(SendingChain, conversation_id);
+    row.type === "group" && (await handOver(store, batch, conversation_id, [...others.values()]));
+  const keys = await store.keys();
+  let chain = await store.states.get(SendingChain, conversation_id);
   if (chain === undefined || chain.mustRotate(trusted, batch.now)) {
     chain = SendingChain.create(keys, conversation_id, batch.now);
   }
-  shelf.states.save(conversation_id, chain);
+  store.states.save(conversation_id, chain);
   const lacking = picked(others, chain.lacking(trusted));
   for (let start = 0; start < lacking.length; start += MAX_TARGETS) {
     const body = chain.distribution(row.next_number);
-    await queue(shelf, batch, conversation_id, body, lacking.slice(start, start + MAX_TARGETS));
+    await queue(store, batch, conversation_id, body, lacking.slice(start, start + MAX_TARGETS));
   }
   if (lacking.length > 0 || without) return undefined;
   const payload = await payloadOf(work, numberOf(queued, row));
@@ -244,7 +244,7 @@ async function sealGroup(
     devices_digest: digestOf(view),
     partial: false,
   };
-  return keep(shelf, queued, payload, draft, trusted);
+  return keep(store, queued, payload, draft, trusted);
 }
 
 /** The message's own number: of one that was answered for before, the one that others have seen. */
@@ -252,37 +252,37 @@ function numberOf(queued: Queued, row: Conversation): number {
   return queued.again > 0 && queued.number !== null && queued.number > 0 ? queued.number : row.next_number;
 }
 
-async function payloadOf({ shelf, queued, row }: Work, number: number): Promise<Payload> {
+async function payloadOf({ store, queued, row }: Work, number: number): Promise<Payload> {
   const { conversation_id, client_id, kind, sent_at } = queued;
   const body = decodeBody(queued.body);
   if (body.type === null) throw new Malformed("What was queued is of a newer client.");
-  const named = { conversation_id, client_id, sender_device_id: await shelf.deviceId() };
-  const message = kind === "control" ? undefined : await shelf.messages.find(named);
-  const roster = await markOf(shelf, row);
-  const held = await seen(shelf, row);
+  const named = { conversation_id, client_id, sender_device_id: await store.deviceId() };
+  const message = kind === "control" ? undefined : await store.messages.find(named);
+  const roster = await markOf(store, row);
+  const held = await seen(store, row);
   const expires_in = message?.expires_in ?? undefined;
   const about = {
     ...{ conversation_id, client_id, kind, number, sent_at },
-    list_version: (await shelf.known(await shelf.userId())).listVersion,
+    list_version: (await store.known(await store.userId())).listVersion,
     ...(roster === undefined ? {} : { roster }),
     ...(held === undefined ? {} : { seen: held }),
     ...(expires_in === undefined ? {} : { expires_in }),
   };
-  return newPayload(await shelf.keys(), about, body);
+  return newPayload(await store.keys(), about, body);
 }
 
 async function keep(
-  shelf: Shelf,
+  store: Store,
   queued: Queued,
   payload: Payload,
   draft: Draft,
   devices: readonly string[],
 ): Promise<Uint8Array> {
   const raw = encode(DRAFT, draft);
-  await shelf.outbox.sealed(queued.client_id, payload.number, raw, devices);
+  await store.outbox.sealed(queued.client_id, payload.number, raw, devices);
   const { type } = decodeBody(queued.body);
   if (type !== "resent" && type !== "resend_request") {
-    shelf.states.save(queued.client_id, SentMessage.of(payload, devices));
+    store.states.save(queued.client_id, SentMessage.of(payload, devices));
   }
   return raw;
 }

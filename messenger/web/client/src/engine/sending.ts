@@ -28,7 +28,7 @@ import { ClientError } from "./errors.ts";
 import { Gate } from "./gate.ts";
 import { Waits } from "./sealing.ts";
 import { fail } from "./settling.ts";
-import type { Shelf, Vault } from "./vault.ts";
+import type { Store, Vault } from "./vault.ts";
 
 const LANES = 16; // conversations that are served at a time
 const ROUNDS = 8; // of encrypting one message anew, before it is given up
@@ -86,7 +86,7 @@ export class Sending {
   /** A connection stands, and all that came before is here; everything that waits may go. */
   async connected(): Promise<void> {
     this.#online.open();
-    for (const one of await this.#vault.run((shelf) => shelf.outbox.conversations())) this.wake(one);
+    for (const one of await this.#vault.run((store) => store.outbox.conversations())) this.wake(one);
   }
 
   /** It is gone; what is unanswered goes out again on the next one. */
@@ -156,7 +156,7 @@ export class Sending {
   async #next(lane: Lane): Promise<boolean> {
     const { conversationId, backoff, signal } = lane;
     await this.#online.wait(signal);
-    const queued = await this.#vault.run((shelf) => shelf.outbox.first(conversationId));
+    const queued = await this.#vault.run((store) => store.outbox.first(conversationId));
     if (queued === undefined) return false;
     const clientId = queued.client_id;
     try {
@@ -218,7 +218,7 @@ export class Sending {
       }
       if (turn > 1) await pause(clock, backoff.next(), signal);
       asking.forgetView(conversationId);
-      await this.#vault.run((shelf) => unseal(shelf, clientId));
+      await this.#vault.run((store) => unseal(store, clientId));
     } else if (AGAIN.includes(problem.code)) {
       await pause(clock, backoff.next(1_000 * (problem.retryAfter ?? 0)), signal);
     } else {
@@ -227,9 +227,9 @@ export class Sending {
   }
 
   async #fail(clientId: string, code: string, detail: string): Promise<void> {
-    await this.#vault.run(async (shelf) => {
-      const queued = await shelf.outbox.get(clientId);
-      if (queued !== undefined) await fail(shelf, queued, code, detail, queued.attempts > 1);
+    await this.#vault.run(async (store) => {
+      const queued = await store.outbox.get(clientId);
+      if (queued !== undefined) await fail(store, queued, code, detail, queued.attempts > 1);
     });
   }
 
@@ -242,7 +242,7 @@ export class Sending {
     draft: Uint8Array,
     signal: AbortSignal,
   ): Promise<ErrorFrame | undefined> {
-    await this.#vault.run((shelf) => shelf.outbox.tried(clientId));
+    await this.#vault.run((store) => store.outbox.tried(clientId));
     if (!this.#online.isOpen) throw new Gone();
     const committed = new Promise<void>((resolve, reject) => {
       this.#committing.set(clientId, { resolve, reject });
@@ -260,13 +260,13 @@ export class Sending {
   }
 }
 
-async function unseal(shelf: Shelf, clientId: string): Promise<void> {
-  const queued = await shelf.outbox.get(clientId);
+async function unseal(store: Store, clientId: string): Promise<void> {
+  const queued = await store.outbox.get(clientId);
   if (queued === undefined) return;
-  if (queued.again > 0 && (await shelf.states.get(SentMessage, clientId)) === undefined) {
-    await shelf.outbox.remove(clientId); // nothing says any more what it said
-    shelf.settled.push({ clientId });
+  if (queued.again > 0 && (await store.states.get(SentMessage, clientId)) === undefined) {
+    await store.outbox.remove(clientId); // nothing says any more what it said
+    store.settled.push({ clientId });
   } else {
-    await shelf.outbox.unseal(clientId);
+    await store.outbox.unseal(clientId);
   }
 }

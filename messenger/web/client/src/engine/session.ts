@@ -6,7 +6,7 @@ import { dump, load } from "../e2e/state.ts";
 import type { Tokens } from "../net/tokens.ts";
 import { StoreCorrupt } from "../store/errors.ts";
 import { type Codec, REAL, binary, members, text, whole } from "../wire/codec.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 const TOKENS = members({ access: text(), refresh: text(), expiresAt: REAL });
 const COUNT = whole(0, Number.MAX_SAFE_INTEGER);
@@ -18,8 +18,8 @@ const KDF = members({
   salt: binary(0, 1_024),
 });
 
-async function kept<T>(shelf: Shelf, name: string, codec: Codec<T>): Promise<T | null> {
-  const raw = await shelf.account.raw(name);
+async function kept<T>(store: Store, name: string, codec: Codec<T>): Promise<T | null> {
+  const raw = await store.account.raw(name);
   if (raw === undefined) return null;
   try {
     return load(codec, raw);
@@ -29,20 +29,20 @@ async function kept<T>(shelf: Shelf, name: string, codec: Codec<T>): Promise<T |
 }
 
 /** The session's tokens; null where there is no session. */
-export function keptTokens(shelf: Shelf): Promise<Tokens | null> {
-  return kept(shelf, "tokens", TOKENS);
+export function keptTokens(store: Store): Promise<Tokens | null> {
+  return kept(store, "tokens", TOKENS);
 }
 
-export function keepTokens(shelf: Shelf, tokens: Tokens | null): void {
-  shelf.account.set("tokens", tokens === null ? null : dump(TOKENS, tokens));
+export function keepTokens(store: Store, tokens: Tokens | null): void {
+  store.account.set("tokens", tokens === null ? null : dump(TOKENS, tokens));
 }
 
 /** How this profile's password was derived last; null where it never was. */
-export function keptKdf(shelf: Shelf): Promise<Kdf | null> {
-  return kept(shelf, "kdf", KDF);
+export function keptKdf(store: Store): Promise<Kdf | null> {
+  return kept(store, "kdf", KDF);
 }
 
 /** Keep how the password is derived; that it once was is never forgotten. */
-export function keepKdf(shelf: Shelf, kdf: Kdf | null): void {
-  if (kdf !== null) shelf.account.set("kdf", dump(KDF, kdf));
+export function keepKdf(store: Store, kdf: Kdf | null): void {
+  if (kdf !== null) store.account.set("kdf", dump(KDF, kdf));
 }

@@ -15,22 +15,22 @@ export interface ShownWarning extends Standing {
 
 /** All that stand, the oldest first; with `conversationId` those that matter there, of its members too. */
 export function warnings({ vault }: Pick<Engine, "vault">, conversationId?: string): Promise<ShownWarning[]> {
-  return vault.run(async (shelf) => {
+  return vault.run(async (store) => {
     const here =
       conversationId === undefined
         ? undefined
-        : new Set((await shelf.conversations.members(conversationId)).map((one) => one.user_id));
-    const rows = await shelf.conversations.all();
+        : new Set((await store.conversations.members(conversationId)).map((one) => one.user_id));
+    const rows = await store.conversations.all();
     const found: ShownWarning[] = [];
-    for (const one of await shelf.warnings.all()) {
+    for (const one of await store.warnings.all()) {
       const { user_id, conversation_id } = one;
       const direct = rows.find((row) => row.type === "direct" && user_id !== null && row.peer_id === user_id);
       const talk = conversation_id ?? direct?.conversation_id ?? null;
       const isOfThem = conversation_id === null && user_id !== null && here?.has(user_id) === true;
       if (conversationId !== undefined && talk !== conversationId && !isOfThem) continue;
       const isChanged = one.event === "identity_changed" && user_id !== null;
-      const refuses = isChanged && (await shelf.known(user_id)).refused;
-      const username = user_id === null ? null : await shelf.people.name(user_id);
+      const refuses = isChanged && (await store.known(user_id)).refused;
+      const username = user_id === null ? null : await store.people.name(user_id);
       found.push({ ...one, username, talk, refuses });
     }
     return found;
@@ -39,13 +39,13 @@ export function warnings({ vault }: Pick<Engine, "vault">, conversationId?: stri
 
 /** The user has dealt with a warning; nothing where it stands no more. StillStands for an identity that is refused. */
 export async function settleWarning({ vault }: Pick<Engine, "vault">, id: number): Promise<void> {
-  await vault.run(async (shelf) => {
-    const found = await shelf.warnings.get(id);
+  await vault.run(async (store) => {
+    const found = await store.warnings.get(id);
     if (found === undefined) return;
     if (found.event === "identity_changed" && found.user_id !== null) {
-      const { refused } = await shelf.known(found.user_id);
+      const { refused } = await store.known(found.user_id);
       if (refused) throw new StillStands("Accept the new identity or leave it: until then nothing is sent.");
     }
-    shelf.warnings.settle(id);
+    store.warnings.settle(id);
   });
 }

@@ -7,37 +7,37 @@
 
 import { Started } from "../store/waiting.ts";
 import { hex } from "../wire/bytes.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /** Those of these devices that have not heard where this device's numbers stand. */
 export async function notStarted(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   devices: Iterable<string>,
 ): Promise<string[]> {
-  const known = await shelf.states.get(Started, conversationId);
+  const known = await store.states.get(Started, conversationId);
   const found: string[] = [];
-  for (const one of devices) if (known?.has(await entryOf(shelf, one)) !== true) found.push(one);
+  for (const one of devices) if (known?.has(await entryOf(store, one)) !== true) found.push(one);
   return found;
 }
 
 /** These devices know it. */
 export async function started(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   devices: Iterable<string>,
 ): Promise<void> {
-  const fresh = await notStarted(shelf, conversationId, devices);
+  const fresh = await notStarted(store, conversationId, devices);
   if (fresh.length === 0) return;
-  const known = (await shelf.states.get(Started, conversationId)) ?? new Started();
+  const known = (await store.states.get(Started, conversationId)) ?? new Started();
   const entries: string[] = [];
-  for (const one of fresh) entries.push(await entryOf(shelf, one));
+  for (const one of fresh) entries.push(await entryOf(store, one));
   known.add(entries);
-  shelf.states.save(conversationId, known);
+  store.states.save(conversationId, known);
 }
 
-async function entryOf(shelf: Shelf, deviceId: string): Promise<string> {
-  const { userId } = await shelf.sessions("", deviceId);
-  const key = (await shelf.known(userId)).accountKey;
+async function entryOf(store: Store, deviceId: string): Promise<string> {
+  const { userId } = await store.sessions("", deviceId);
+  const key = (await store.known(userId)).accountKey;
   return `${deviceId}/${key === null ? "" : hex(key.subarray(0, 4))}`;
 }

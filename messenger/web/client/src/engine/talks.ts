@@ -14,7 +14,7 @@ const MOST_LOOKED_AT = 10_000; // events
 
 /** A conversation that is known. UnknownConversation. */
 export async function conversation(engine: Engine, conversationId: string): Promise<Conversation> {
-  const row = await engine.vault.run((shelf) => shelf.conversations.get(conversationId));
+  const row = await engine.vault.run((store) => store.conversations.get(conversationId));
   if (row === undefined) throw new UnknownConversation();
   return row;
 }
@@ -26,9 +26,9 @@ export async function conversation(engine: Engine, conversationId: string): Prom
  */
 export async function direct(engine: Engine, name: string): Promise<string> {
   const username = name.trim().toLowerCase();
-  const known = await engine.vault.run(async (shelf) => {
-    const userId = await shelf.people.userNamed(username);
-    const rows = await shelf.conversations.all();
+  const known = await engine.vault.run(async (store) => {
+    const userId = await store.people.userNamed(username);
+    const rows = await store.conversations.all();
     return userId === undefined
       ? undefined
       : rows.find((one) => one.type === "direct" && !one.ended && one.peer_id === userId);
@@ -40,7 +40,7 @@ export async function direct(engine: Engine, name: string): Promise<string> {
     new ContactConflict(`The server answers with ${what} ${username}.`);
   if (said.type !== "direct") throw conflict("a group for the conversation with");
   await engine.asking.take(said, { peer });
-  const row = await engine.vault.run((shelf) => shelf.conversations.get(said.conversation_id));
+  const row = await engine.vault.run((store) => store.conversations.get(said.conversation_id));
   if (row?.peer_id !== peer) throw conflict("another conversation than that with");
   return said.conversation_id;
 }
@@ -58,12 +58,12 @@ export async function createGroup(
   clientId: string = crypto.randomUUID(),
 ): Promise<string> {
   if (!engine.approved) throw new NotApproved();
-  const made = await engine.vault.run((shelf) => shelf.account.get(`group/${clientId}`));
+  const made = await engine.vault.run((store) => store.account.get(`group/${clientId}`));
   if (made !== undefined) return made;
   const members: string[] = [];
   for (const one of usernames) members.push(await engine.asking.user(one));
   await engine.asking.ensureFresh(members);
-  await engine.vault.run((shelf) => checkKnown(shelf, members));
+  await engine.vault.run((store) => checkKnown(store, members));
   const key = systemRandom(32);
   const metadata = sealConversationMetadata(key, { name: title, description: "" });
   const said = await engine.api.createConversation({
@@ -72,9 +72,9 @@ export async function createGroup(
   if (said.type !== "group") {
     throw new ContactConflict("The server answers with another conversation than a new group.");
   }
-  await engine.vault.run(async (shelf) => {
-    await makeFirst(shelf, said.conversation_id, members);
-    shelf.account.set(`group/${clientId}`, said.conversation_id);
+  await engine.vault.run(async (store) => {
+    await makeFirst(store, said.conversation_id, members);
+    store.account.set(`group/${clientId}`, said.conversation_id);
   });
   const group = new Group(engine, said.conversation_id);
   if (said.metadata === null || !same(said.metadata, metadata)) {
@@ -95,18 +95,18 @@ export async function createGroup(
  */
 export async function look(engine: Engine, conversationId: string): Promise<Event[]> {
   const { vault, asking, facts } = engine;
-  const about = await vault.run(async (shelf) => {
-    const row = await shelf.conversations.get(conversationId);
-    return row === undefined ? new Set<string>() : usersOf(shelf, row);
+  const about = await vault.run(async (store) => {
+    const row = await store.conversations.get(conversationId);
+    return row === undefined ? new Set<string>() : usersOf(store, row);
   });
   about.delete(facts.userId);
   await asking.ensureFresh([...about].sort());
-  return vault.run(async (shelf) => {
+  return vault.run(async (store) => {
     const looked = `looked/${conversationId}`;
-    const position = Math.max(await shelf.journal.handled(), Number((await shelf.account.get(looked)) ?? 0));
-    const found = (await shelf.journal.after(position, MOST_LOOKED_AT)) as unknown as Event[];
+    const position = Math.max(await store.journal.handled(), Number((await store.account.get(looked)) ?? 0));
+    const found = (await store.journal.after(position, MOST_LOOKED_AT)) as unknown as Event[];
     const last = found.at(-1);
-    if (last !== undefined) shelf.account.set(looked, String(last.position));
+    if (last !== undefined) store.account.set(looked, String(last.position));
     return found.filter((one) => {
       const isOfThem = "user_id" in one && one.user_id !== null && about.has(one.user_id);
       if (one.event === "identity_changed") return isOfThem;
@@ -118,11 +118,11 @@ export async function look(engine: Engine, conversationId: string): Promise<Even
 
 /** The user has read a conversation up to a place, or everything. */
 export async function markRead(engine: Engine, conversationId: string, upTo?: number): Promise<void> {
-  const seq = await engine.vault.run(async (shelf) => {
-    const row = await shelf.conversations.get(conversationId);
+  const seq = await engine.vault.run(async (store) => {
+    const row = await store.conversations.get(conversationId);
     if (row === undefined) throw new UnknownConversation();
     const read_seq = Math.max(row.read_seq, upTo ?? row.place ?? 0);
-    await shelf.conversations.set(conversationId, { read_seq });
+    await store.conversations.set(conversationId, { read_seq });
     return read_seq;
   });
   engine.connection.say({ type: "read", conversation_id: conversationId, seq });

@@ -5,11 +5,11 @@ import { type Roster, sameMember } from "../e2e/roster.ts";
 import { same } from "../e2e/primitives.ts";
 import type { Message } from "../wire/conversations.ts";
 import type { Durable, RosterChangeKind, WarningKind } from "./events.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /** Write a durable event. */
-export function tell(shelf: Shelf, event: Durable): Promise<void> {
-  return shelf.tell(event);
+export function tell(store: Store, event: Durable): Promise<void> {
+  return store.tell(event);
 }
 
 /** Who and where a warning is about; what is left out does not apply. */
@@ -22,7 +22,7 @@ export interface About {
 
 /** Write a warning about a message as the server presents it; `count` for a kind that counts. */
 export function warn(
-  shelf: Shelf,
+  store: Store,
   message: Message,
   kind: WarningKind,
   reason: string,
@@ -31,12 +31,12 @@ export function warn(
 ): Promise<void> {
   const { conversation_id, sender_id, sender_device_id, seq } = message;
   const about = { conversation_id, user_id: sender_id, device_id: sender_device_id, seq };
-  return warnOf(shelf, kind, reason, detail, about, count);
+  return warnOf(store, kind, reason, detail, about, count);
 }
 
 /** Write a warning about somebody in a conversation. */
 export async function warnOf(
-  shelf: Shelf,
+  store: Store,
   kind: WarningKind,
   reason: string,
   detail: string,
@@ -44,11 +44,11 @@ export async function warnOf(
   count?: number,
 ): Promise<void> {
   const { conversation_id = null, user_id, device_id = null, seq = null } = about;
-  await tell(shelf, {
+  await tell(store, {
     event: kind,
     conversation_id,
     user_id: user_id ?? null,
-    username: user_id === undefined ? null : await shelf.people.name(user_id),
+    username: user_id === undefined ? null : await store.people.name(user_id),
     device_id,
     seq,
     reason,
@@ -58,13 +58,13 @@ export async function warnOf(
 }
 
 /** Tell of a roster that is new here, member by member. */
-export async function tellMade(shelf: Shelf, roster: Roster, by: string): Promise<void> {
-  for (const entry of roster.members) await tellMember(shelf, roster.conversationId, entry, "made", by);
+export async function tellMade(store: Store, roster: Roster, by: string): Promise<void> {
+  for (const entry of roster.members) await tellMember(store, roster.conversationId, entry, "made", by);
 }
 
 /** Tell what a change of a roster has changed. */
 export async function tellDifferences(
-  shelf: Shelf,
+  store: Store,
   before: Roster,
   after: Roster,
   by: string,
@@ -72,29 +72,29 @@ export async function tellDifferences(
   const of = after.conversationId;
   for (const entry of before.members) {
     if (after.member(entry.user_id) !== undefined) continue;
-    await tellMember(shelf, of, entry, entry.user_id === by ? "left" : "removed", by);
+    await tellMember(store, of, entry, entry.user_id === by ? "left" : "removed", by);
   }
   for (const entry of after.members) {
     const old = before.member(entry.user_id);
-    if (old === undefined) await tellMember(shelf, of, entry, "added", by);
-    else if (!same(old.account_key, entry.account_key)) await tellMember(shelf, of, entry, "confirmed", by);
-    else if (!sameMember(old, entry)) await tellMember(shelf, of, entry, "role_changed", by);
+    if (old === undefined) await tellMember(store, of, entry, "added", by);
+    else if (!same(old.account_key, entry.account_key)) await tellMember(store, of, entry, "confirmed", by);
+    else if (!sameMember(old, entry)) await tellMember(store, of, entry, "role_changed", by);
   }
 }
 
 /** Tell of one member. */
 export async function tellMember(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   entry: RosterMember,
   change: RosterChangeKind,
   by: string | null,
 ): Promise<void> {
-  await tell(shelf, {
+  await tell(store, {
     event: "roster_changed",
     conversation_id: conversationId,
     user_id: entry.user_id,
-    username: await shelf.people.name(entry.user_id),
+    username: await store.people.name(entry.user_id),
     change,
     role: change === "removed" || change === "left" ? null : entry.role,
     by,

@@ -3,11 +3,11 @@
 import { EncryptionError } from "../e2e/errors.ts";
 import { openConversationMetadata } from "../e2e/metadata.ts";
 import { tell } from "./telling.ts";
-import type { Shelf } from "./vault.ts";
+import type { Store } from "./vault.ts";
 
 /** Read a group's name with a key; whether that worked. Then the key is kept. */
 export async function retitle(
-  shelf: Shelf,
+  store: Store,
   conversationId: string,
   metadata: Uint8Array | null,
   key: Uint8Array | null,
@@ -20,10 +20,10 @@ export async function retitle(
     if (error instanceof EncryptionError) return false;
     throw error;
   }
-  const row = await shelf.conversations.get(conversationId);
-  await shelf.conversations.set(conversationId, { metadata, metadata_key: key, title });
+  const row = await store.conversations.get(conversationId);
+  await store.conversations.set(conversationId, { metadata, metadata_key: key, title });
   if (row !== undefined && row.title !== title) {
-    await tell(shelf, { event: "conversation_updated", conversation_id: conversationId, title });
+    await tell(store, { event: "conversation_updated", conversation_id: conversationId, title });
   }
   return true;
 }

@@ -56,7 +56,7 @@ export interface Settled {
 }
 
 /** What a piece of work may use: the tables, the states, and the events that it causes. */
-export class Shelf {
+export class Store {
   readonly account: Account;
   readonly states: States;
   readonly people: People;
@@ -186,7 +186,7 @@ export class Vault {
 
   readonly #database: Database;
   readonly #key: Uint8Array;
-  readonly #shelf: Shelf;
+  readonly #store: Store;
   readonly #clock: Clock;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -194,7 +194,7 @@ export class Vault {
     this.#database = database;
     this.#key = key;
     this.#clock = clock;
-    this.#shelf = new Shelf(database, sealer, (error) => {
+    this.#store = new Store(database, sealer, (error) => {
       this.onDamaged(error);
     });
   }
@@ -248,7 +248,7 @@ export class Vault {
    *
    * DamagedRecord, StoreFull, ProfileTaken, StoreClosed, StoreUnavailable.
    */
-  run<T>(work: (shelf: Shelf) => Promise<T> | T): Promise<T> {
+  run<T>(work: (store: Store) => Promise<T> | T): Promise<T> {
     const done = this.#last.then(() => this.#transact(work));
     this.#last = done.catch(() => undefined);
     return done;
@@ -281,29 +281,29 @@ export class Vault {
     this.#database.close();
   }
 
-  async #transact<T>(work: (shelf: Shelf) => Promise<T> | T): Promise<T> {
+  async #transact<T>(work: (store: Store) => Promise<T> | T): Promise<T> {
     if (this.closed) throw new StoreClosed();
-    const shelf = this.#shelf;
-    shelf.begin(this.#clock());
+    const store = this.#store;
+    store.begin(this.#clock());
     let result: T;
     try {
       // First of all, so that nothing ever reads what has expired.
-      for (const own of await shelf.messages.expire(new Date(shelf.now).toISOString())) {
-        await shelf.forgetSent(own.client_id, own.edited > 0);
+      for (const own of await store.messages.expire(new Date(store.now).toISOString())) {
+        await store.forgetSent(own.client_id, own.edited > 0);
       }
-      result = await work(shelf);
-      shelf.states.flush();
-      const changes = (await Promise.all(shelf.tables.map((table) => table.changes()))).flat();
+      result = await work(store);
+      store.states.flush();
+      const changes = (await Promise.all(store.tables.map((table) => table.changes()))).flat();
       if (changes.length > 0) await this.#database.commit(changes);
     } catch (error) {
-      shelf.forget();
+      store.forget();
       throw error instanceof BadState ? new StoreCorrupt(error.message) : error;
     }
-    for (const table of shelf.tables) table.stored();
-    const { news, settled } = shelf;
+    for (const table of store.tables) table.stored();
+    const { news, settled } = store;
     for (const one of settled) this.onSettled(one);
     if (news) this.onNews();
-    if (shelf.warnings.changed) this.onWarnings();
+    if (store.warnings.changed) this.onWarnings();
     return result;
   }
 }

@@ -19,7 +19,7 @@ import { EncryptionError } from "../e2e/errors.ts";
 import { type Derived, type Kdf, derive, judge, newKdf } from "../e2e/password.ts";
 import { hkdf, same } from "../e2e/primitives.ts";
 import { KnownUser } from "../e2e/trust.ts";
-import type { Shelf, Vault } from "../engine/vault.ts";
+import type { Store, Vault } from "../engine/vault.ts";
 import { concat, readUint32, uint32, uint64, utf8 } from "../wire/bytes.ts";
 import {
   Misfit,
@@ -78,13 +78,13 @@ export async function exportStore(
   };
   await write(header);
   await put(await vault.run(contacts));
-  for (const one of await vault.run((shelf) => shelf.conversations.all())) {
-    const inside = await vault.run((shelf) => shelf.conversations.members(one.conversation_id, true));
+  for (const one of await vault.run((store) => store.conversations.all())) {
+    const inside = await vault.run((store) => store.conversations.members(one.conversation_id, true));
     await put({ ...NOTHING, conversations: [one], members: inside });
   }
   let [last, count] = [0, 0];
   for (;;) {
-    const page = await vault.run((shelf) => shelf.messages.after(last, PAGE));
+    const page = await vault.run((store) => store.messages.after(last, PAGE));
     const end = page.at(-1);
     if (end === undefined) break;
     await put({ ...NOTHING, messages: page });
@@ -114,58 +114,58 @@ export async function importStore(
   const key = await gcmKey(hkdf(derivation(password, kdfOf(header)).wrap, KEY_INFO));
   let isFirst = true;
   for await (const { account, known } of chunks(file, header, key)) {
-    if (isFirst) await vault.run((shelf) => fits(shelf, account));
+    if (isFirst) await vault.run((store) => fits(store, account));
     isFirst = false;
     for (const one of known) knownOf(one);
   }
   let count = 0;
   for await (const chunk of chunks(file, header, key)) {
-    count += await vault.run((shelf) => take(shelf, chunk));
+    count += await vault.run((store) => take(store, chunk));
   }
   return count;
 }
 
-async function contacts(shelf: Shelf): Promise<Chunk> {
+async function contacts(store: Store): Promise<Chunk> {
   const known: Chunk["known"] = [];
-  for (const user_id of await shelf.states.keys(KnownUser)) {
-    const state = await shelf.states.get(KnownUser, user_id);
+  for (const user_id of await store.states.keys(KnownUser)) {
+    const state = await store.states.get(KnownUser, user_id);
     if (state !== undefined) known.push({ user_id, state: state.toBytes() });
   }
-  const account = { server: (await shelf.account.get("server")) ?? "", user_id: await shelf.userId() };
-  return { ...NOTHING, account, people: await shelf.people.all(), known };
+  const account = { server: (await store.account.get("server")) ?? "", user_id: await store.userId() };
+  return { ...NOTHING, account, people: await store.people.all(), known };
 }
 
-async function fits(shelf: Shelf, account: Chunk["account"]): Promise<void> {
-  const server = (await shelf.account.get("server")) ?? "";
-  if (account?.server !== server || account.user_id !== (await shelf.userId())) throw new ProfileMismatch();
+async function fits(store: Store, account: Chunk["account"]): Promise<void> {
+  const server = (await store.account.get("server")) ?? "";
+  if (account?.server !== server || account.user_id !== (await store.userId())) throw new ProfileMismatch();
 }
 
-async function take(shelf: Shelf, chunk: Chunk): Promise<number> {
+async function take(store: Store, chunk: Chunk): Promise<number> {
   for (const { user_id, username } of chunk.people) {
-    const isNew = (await shelf.people.named(user_id)) ?? (await shelf.people.userNamed(username));
-    if (isNew === undefined) shelf.people.put(user_id, username);
+    const isNew = (await store.people.named(user_id)) ?? (await store.people.userNamed(username));
+    if (isNew === undefined) store.people.put(user_id, username);
   }
   for (const one of chunk.known) {
-    const isNew = (await shelf.states.get(KnownUser, one.user_id)) === undefined;
-    if (isNew) shelf.states.save(one.user_id, knownOf(one));
+    const isNew = (await store.states.get(KnownUser, one.user_id)) === undefined;
+    if (isNew) store.states.save(one.user_id, knownOf(one));
   }
   const fresh = new Set<string>();
   for (const one of chunk.conversations) {
-    if (!(await shelf.conversations.take(one))) continue;
+    if (!(await store.conversations.take(one))) continue;
     const { conversation_id: name, title, peer_id, activity, expires_in } = one;
-    await shelf.conversations.set(name, { title, peer_id, activity, expires_in });
+    await store.conversations.set(name, { title, peer_id, activity, expires_in });
     fresh.add(name);
   }
   for (const { conversation_id: name, user_id, role, joined_at, gone } of chunk.members) {
     if (!fresh.has(name)) continue; // the server has said since who is in it
-    await shelf.conversations.putMember(name, user_id, role, joined_at);
-    if (gone) await shelf.conversations.dropMember(name, user_id);
+    await store.conversations.putMember(name, user_id, role, joined_at);
+    if (gone) await store.conversations.dropMember(name, user_id);
   }
   let count = 0;
   for (const { id: _, ...message } of chunk.messages) {
-    if ((await shelf.messages.find(message)) !== undefined) continue;
+    if ((await store.messages.find(message)) !== undefined) continue;
     // What waited to be sent there is not sent by another device.
-    await shelf.messages.add(message.state === "queued" ? { ...message, state: "failed" } : message);
+    await store.messages.add(message.state === "queued" ? { ...message, state: "failed" } : message);
     count += 1;
   }
   return count;

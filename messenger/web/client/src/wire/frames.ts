@@ -78,7 +78,8 @@ const FROM_SERVER = {
   typing: members({ conversation_id: ID, user_id: ID, is_typing: TRUTH }),
   /** A peer is `online`, `away` or `offline`. */
   presence: members({ user_id: ID, status: KIND, last_seen_at: TIME }),
-  /** A peer's device was published or removed: time to look at keys again. */
+  /** A device of a peer or one's own was published or removed, or an own one waits (`published`, too):
+   * time to look at keys again. */
   device: members({ event: KIND, user_id: ID, device_id: ID }),
   /** This device has few one-time prekeys left. */
   prekeys: members({ one_time_prekeys: COUNT }),

@@ -36,7 +36,7 @@ export function useAction(): Action {
 }
 
 /** Why it came to nothing; the place is always there, so that it is read out. */
-export function Problem({ of }: { readonly of: Action }): JSX.Element {
+export function Problem({ of }: { readonly of: Pick<Action, "problem"> }): JSX.Element {
   return (
     <div role="alert">
       {of.problem.value === null ? null : <p class="problem">{words.value.errors[of.problem.value]}</p>}

@@ -8,6 +8,7 @@ import type { Calls, WaitingDevice } from "../../worker/protocol.ts";
 import { Problem, useAction } from "../parts/action.tsx";
 import { Button } from "../parts/button.tsx";
 import { Field } from "../parts/field.tsx";
+import { useLooking } from "../parts/looking.ts";
 import { Said } from "../parts/name.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { isolated } from "../rules/texts.ts";
@@ -23,18 +24,20 @@ export function Devices(): JSX.Element {
   const said = words.value.devices;
   const all = useSignal<readonly Listed[]>([]);
   const action = useAction();
-  const look = async (): Promise<void> => {
+  const looking = useLooking(async () => {
     all.value = await call("devices", null);
-  };
-  useEffect(() => {
-    void action.run(look);
-    return listen(({ event }) => {
-      if (event === "device_waiting" || event === "device_list_changed") void action.run(look);
-    });
-  }, []);
+  });
+  useEffect(
+    () =>
+      listen(({ event }) => {
+        if (event === "device_waiting" || event === "device_list_changed") void looking.again();
+      }),
+    [],
+  );
   return (
     <div class="stack">
       <p>{said.what}</p>
+      <Problem of={looking} />
       <Problem of={action} />
       <ul class="cards">
         {all.value.map((one) => (
@@ -44,7 +47,7 @@ export function Devices(): JSX.Element {
               remove={() => {
                 void action.run(async () => {
                   await call("removeDevice", { deviceId: one.device_id });
-                  await look();
+                  await looking.again();
                 });
               }}
             />
@@ -53,7 +56,7 @@ export function Devices(): JSX.Element {
       </ul>
       <Approve
         approved={() => {
-          void action.run(look);
+          void looking.again();
         }}
       />
     </div>

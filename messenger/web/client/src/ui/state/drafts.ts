@@ -38,7 +38,7 @@ export function keepDraft(conversation: string, text: string): void {
   waiting.set(conversation, setTimeout(keep, PAUSE));
 }
 
-/** The page may be gone in a moment: keep what is begun, now. */
+/** The page or the conversation may be gone in a moment: keep what is begun, now. */
 export function keepDrafts(): void {
   for (const conversation of [...waiting.keys()]) keepNow(conversation);
 }

@@ -6,18 +6,18 @@ import type { DraftCalls } from "../calls/drafts.ts";
 import { type Does, IN, NOTHING, TEXT } from "./doing.ts";
 
 export const DRAFTS: Does<DraftCalls> = {
-  drafts: { form: NOTHING, work: (engine) => engine.vault.run((shelf) => shelf.drafts.all()) },
+  drafts: { form: NOTHING, work: (engine) => engine.vault.run((store) => store.drafts.all()) },
   draft: {
     form: IN,
     work: (engine, { conversationId }) =>
-      engine.vault.run(async (shelf) => (await shelf.drafts.get(conversationId))?.text ?? ""),
+      engine.vault.run(async (store) => (await store.drafts.get(conversationId))?.text ?? ""),
   },
   keepDraft: {
     form: members({ conversationId: ID, text: TEXT }),
     work: async (engine, { conversationId, text }) => {
       await conversation(engine, conversationId);
-      await engine.vault.run((shelf) => {
-        shelf.drafts.keep(conversationId, text, shelf.now);
+      await engine.vault.run((store) => {
+        store.drafts.keep(conversationId, text, store.now);
       });
       return null;
     },

@@ -64,8 +64,8 @@ function progress(engine: Engine, transfer: string): (done: number, all: number)
 
 /** The own message under this name, where it was written down before. */
 function written(engine: Engine, conversation_id: string, client_id: string): Promise<Message | undefined> {
-  return engine.vault.run(async (shelf) =>
-    shelf.messages.find({ conversation_id, client_id, sender_device_id: await shelf.deviceId() }),
+  return engine.vault.run(async (store) =>
+    store.messages.find({ conversation_id, client_id, sender_device_id: await store.deviceId() }),
   );
 }
 

@@ -10,7 +10,7 @@ import { type Does, NUMBER, TEXT } from "./doing.ts";
 
 /** A message that is in the store, and what its author can do in its conversation. UnknownMessage. */
 export async function found(engine: Engine, id: number): Promise<[message: Message, authoring: Authoring]> {
-  const message = await engine.vault.run((shelf) => shelf.messages.get(id));
+  const message = await engine.vault.run((store) => store.messages.get(id));
   if (message === undefined) throw new UnknownMessage();
   return [message, new Authoring(engine, message.conversation_id)];
 }

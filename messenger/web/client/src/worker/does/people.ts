@@ -52,7 +52,7 @@ export const PEOPLE: Does<PeopleCalls> = {
     form: members({ link: LINK }),
     work: async (engine, { link }) => {
       const user_id = await addContact(engine, link);
-      return { user_id, username: await engine.vault.run((shelf) => shelf.people.name(user_id)) };
+      return { user_id, username: await engine.vault.run((store) => store.people.name(user_id)) };
     },
   },
 };

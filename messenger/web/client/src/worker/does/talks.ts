@@ -19,9 +19,9 @@ export const TALKS: Does<TalkCalls> = {
   history: {
     form: members({ conversationId: ID, limit: whole(1, MOST_SHOWN), before: optional(NUMBER) }),
     work: (engine, { conversationId, limit, before }) =>
-      engine.vault.run(async (shelf) => {
-        const found = await shelf.messages.history(conversationId, limit, before);
-        return Promise.all(found.map((one) => named(shelf, one)));
+      engine.vault.run(async (store) => {
+        const found = await store.messages.history(conversationId, limit, before);
+        return Promise.all(found.map((one) => named(store, one)));
       }),
   },
   send: {

@@ -2,11 +2,12 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 
 import { Problem, useAction } from "../../parts/action.tsx";
 import { Button } from "../../parts/button.tsx";
 import { Check, Field } from "../../parts/field.tsx";
+import { useLooking } from "../../parts/looking.ts";
 import { nameOf } from "../../rules/entry.ts";
 import { isolated } from "../../rules/texts.ts";
 import { call } from "../../state/engine.ts";
@@ -20,23 +21,21 @@ export function NewGroup(): JSX.Element {
   const names = useSignal<readonly string[]>([]);
   const chosen = useSignal<readonly string[]>([]);
   const typed = useSignal("");
-  const looking = useAction();
+  const adding = useAction();
   const making = useAction();
   // Asked twice, it is made once.
   const clientId = useMemo(() => crypto.randomUUID(), []);
-  useEffect(() => {
-    void looking.run(async () => {
-      const met = (await call("contacts", null)).map((one) => one.username);
-      names.value = [...new Set([...met, ...names.value])];
-    });
-  }, []);
+  const looking = useLooking(async () => {
+    const met = (await call("contacts", null)).map((one) => one.username);
+    names.value = [...new Set([...met, ...names.value])];
+  });
   const choose = (name: string, isIn: boolean): void => {
     chosen.value = isIn ? [...chosen.value, name] : chosen.value.filter((one) => one !== name);
   };
   const add = (): void => {
     const name = nameOf(typed.value);
     if (name === "") return;
-    void looking.run(async () => {
+    void adding.run(async () => {
       const { username } = await call("person", { username: name });
       if (!names.value.includes(username)) names.value = [...names.value, username];
       if (!chosen.value.includes(username)) choose(username, true);
@@ -93,6 +92,7 @@ export function NewGroup(): JSX.Element {
           }}
         />
         <Problem of={looking} />
+        <Problem of={adding} />
         <button type="submit" class="button">
           {said.add}
         </button>

@@ -7,6 +7,7 @@ import { useEffect } from "preact/hooks";
 import type { Calls } from "../../../worker/protocol.ts";
 import { type Action, Problem, useAction } from "../../parts/action.tsx";
 import { Field } from "../../parts/field.tsx";
+import { useLooking } from "../../parts/looking.ts";
 import { Sure } from "../../parts/sure.tsx";
 import { nameOf } from "../../rules/entry.ts";
 import { rolesOf } from "../../rules/groups.ts";
@@ -24,22 +25,23 @@ export function Group({ conversation }: { readonly conversation: string }): JSX.
   const members = useSignal<readonly Listed[] | null>(null);
   const action = useAction();
   const row = talkOf(conversation);
-  const look = async (): Promise<void> => {
+  const looking = useLooking(async () => {
     members.value = await call("members", { conversationId: conversation });
-  };
-  useEffect(() => {
-    void action.run(look);
-    return listen(({ event }) => {
-      if (MOVED.includes(event)) void action.run(look);
-    });
   }, [conversation]);
+  useEffect(
+    () =>
+      listen(({ event }) => {
+        if (MOVED.includes(event)) void looking.again();
+      }),
+    [],
+  );
   if (row === undefined) return null;
   if (row.ended) return <p>{said.ended}</p>;
   /** Do something to it, and see what came of it. */
   const decide = (work: () => Promise<unknown>): void => {
     void action.run(async () => {
       await work();
-      await look();
+      await looking.again();
     });
   };
   const own = members.value?.find((one) => one.username === status.value.username);
@@ -47,6 +49,7 @@ export function Group({ conversation }: { readonly conversation: string }): JSX.
   return (
     <div class="stack">
       {may.leads ? <Rename conversation={conversation} title={row.title} /> : <h3>{row.title}</h3>}
+      <Problem of={looking} />
       <Problem of={action} />
       <h3>{said.members}</h3>
       {members.value?.some((one) => one.inRoster) === false ? <p>{said.waiting}</p> : null}

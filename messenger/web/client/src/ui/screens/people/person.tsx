@@ -2,13 +2,13 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
 
 import type { Calls } from "../../../worker/protocol.ts";
 import { type Action, Problem, useAction } from "../../parts/action.tsx";
 import { Button } from "../../parts/button.tsx";
 import { Field } from "../../parts/field.tsx";
 import { Icon } from "../../parts/icon.tsx";
+import { useLooking } from "../../parts/looking.ts";
 import { Said } from "../../parts/name.tsx";
 import { Qr } from "../../parts/qr.tsx";
 import { Sure } from "../../parts/sure.tsx";
@@ -24,17 +24,16 @@ export function Person({ username }: { readonly username: string }): JSX.Element
   const number = useSignal<Number | null>(null);
   const isBlocked = useSignal(false);
   const action = useAction();
-  const look = async (): Promise<void> => {
+  const looking = useLooking(async () => {
     number.value = await call("safetyNumber", { username });
     const blocked = await call("blocks", null);
     isBlocked.value = blocked.some((one) => one.username === username);
-  };
-  useEffect(() => void action.run(look), [username]);
+  }, [username]);
   /** Do something about them, and see what came of it. */
   const decide = (work: () => Promise<unknown>): void => {
     void action.run(async () => {
       await work();
-      await look();
+      await looking.again();
     });
   };
   const who = isolated(username);
@@ -44,6 +43,7 @@ export function Person({ username }: { readonly username: string }): JSX.Element
         <Said text={username} />
       </h3>
       {number.value === null ? null : <State number={number.value} />}
+      <Problem of={looking} />
       <Problem of={action} />
       {number.value === null ? null : <Compare username={username} number={number.value} decide={decide} />}
       {isBlocked.value ? <p>{said.blocked(who)}</p> : null}

@@ -8,7 +8,7 @@ import { Icon } from "../../parts/icon.tsx";
 import type { ListControl } from "../../parts/virtual-list.tsx";
 import { type Reason, reasonOf } from "../../rules/reasons.ts";
 import { isolated } from "../../rules/texts.ts";
-import { areLoaded, draftOf, keepDraft } from "../../state/drafts.ts";
+import { areLoaded, draftOf, keepDraft, keepDrafts } from "../../state/drafts.ts";
 import type { OpenTalk } from "../../state/talk.ts";
 import { words } from "../../words/index.ts";
 import { Attach } from "../files/attach.tsx";
@@ -33,6 +33,7 @@ export function Composer({
   useEffect(() => {
     // Where there is a keyboard on the screen, it would cover what was said.
     if (!matchMedia("(pointer: coarse)").matches) field.current?.focus();
+    return keepDrafts;
   }, []);
   useLayoutEffect(() => {
     const { current } = field;
