@@ -52,9 +52,11 @@ TYPES = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
+    "png": "image/png",
+    "webmanifest": "application/manifest+json",
 }
 PLAIN = "identity"
-_NAMED_BY_HASH = re.compile(r"/assets/[a-z]+\.[0-9a-f]{16}\.[a-z]+", re.ASCII)
+_NAMED_BY_HASH = re.compile(r"/assets/[a-z0-9-]+\.[0-9a-f]{16}\.[a-z]+", re.ASCII)
 _FOREVER = "public, max-age=31536000, immutable"
 _CODING = re.compile(r"([A-Za-z0-9*_-]+)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?))?", re.ASCII)
 

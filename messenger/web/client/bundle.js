@@ -42,16 +42,21 @@ async function filesOf(common, read, version) {
     return path;
   };
   const WORKER = named("worker.js", await built(common, "src/worker/worker.ts"));
+  const put = (text, links) =>
+    Object.entries(links).reduce((done, [name, path]) => done.replaceAll(name, path), text.toString());
+  const icons = Object.fromEntries(
+    ["icon.svg", "icon-192.png", "icon-512.png"].map((name) => [
+      `%${name}%`,
+      named(name, read(`src/ui/${name}`)),
+    ]),
+  );
   const links = {
-    "%ICON%": named("icon.svg", read("src/ui/icon.svg")),
+    ...icons,
+    "%MANIFEST%": named("app.webmanifest", Buffer.from(put(read("src/ui/app.webmanifest"), icons))),
     "%STYLE%": named("style.css", await built(common, "src/ui/style.css")),
     "%PAGE%": named("page.js", await built(common, "src/ui/main.tsx", { VERSION: version, WORKER })),
   };
-  const page = Object.entries(links).reduce(
-    (text, [name, path]) => text.replace(name, path),
-    read("src/ui/index.html").toString(),
-  );
-  files.set("/", Buffer.from(page));
+  files.set("/", Buffer.from(put(read("src/ui/index.html"), links)));
   const FILES = Object.fromEntries([...files].map(([path, raw]) => [path, sha256(raw)]));
   files.set("/sw.js", await built(common, "src/service/sw.ts", { VERSION: version, FILES }));
   return files;

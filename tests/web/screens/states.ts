@@ -15,6 +15,7 @@ const AWAY =
   /ERR_CONNECTION_|ERR_EMPTY_RESPONSE|status of (401|403|404|409|422|429|502)|WebSocket connection/;
 
 export async function states(): Promise<object> {
+  await installable();
   await wrongEntries();
   await lockedAndLoggedOut();
   await waitingAndRemoved();
@@ -25,6 +26,19 @@ export async function states(): Promise<object> {
 }
 
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+
+/** The browser offers to install it, and nothing about its manifest is wrong. */
+async function installable(): Promise<void> {
+  const ann = await person("installs");
+  const page = await ann.open();
+  const devtools = await page.context().newCDPSession(page);
+  const { errors, data } = await devtools.send("Page.getAppManifest");
+  assert.deepEqual(errors, []);
+  assert.equal((JSON.parse(data ?? "") as { readonly name: string }).name, "Secure Messenger");
+  const { installabilityErrors } = await devtools.send("Page.getInstallabilityErrors");
+  assert.deepEqual(installabilityErrors, []);
+  await ann.browser.close();
+}
 
 /** What is typed wrong is told beside it, and what the server refuses in words. */
 async function wrongEntries(): Promise<void> {

@@ -67,6 +67,8 @@ export async function first(whole = false): Promise<object> {
 export async function backlog(): Promise<object> {
   const [ann, ben] = await two();
   await greeted(ann, ben);
+  // What was said before is none of what waits.
+  await ann.tabs[0]?.waitForFunction(() => globalThis.come.count === 1);
   await ann.browser.close();
   ann.tabs.length = 0;
   const [there] = ben.tabs;
