@@ -6,6 +6,7 @@ import type { Event } from "../../engine/events.ts";
 import type { ShownMessage } from "../../worker/protocol.ts";
 import { merged, retold } from "../rules/timeline.ts";
 import { call, listen } from "./engine.ts";
+import { spaced } from "./spaced.ts";
 import { refresh } from "./talks.ts";
 
 const FIRST = 60; // messages
@@ -18,8 +19,9 @@ export class OpenTalk {
   /** Whether nothing lies before the first of them. */
   readonly isWhole = signal(false);
   #isAsking = false;
-  #isDue = false;
   #isEnded = false;
+  /** Have the last messages as they are now. */
+  readonly #tail = spaced(() => this.#askTail());
 
   constructor(conversation: string) {
     this.conversation = conversation;
@@ -28,7 +30,7 @@ export class OpenTalk {
   /** Hear what happens in it; until what this gives is called. */
   open(): () => void {
     this.#isEnded = false;
-    void this.#tail();
+    this.#tail();
     const deaf = listen((event) => {
       this.#hear(event);
     });
@@ -82,34 +84,24 @@ export class OpenTalk {
         one.id === message_id ? { ...one, state: "deleted", text: "", file: null } : one,
       );
     } else if (event.event === "history_changed") {
-      void this.#tail();
+      this.#tail();
     } else if (said !== undefined) {
       const there = known.find((one) => one.id === said.id);
       // One that stands before what is here comes when that is asked for.
       if (there !== undefined) this.messages.value = merged(known, [{ ...said, sender: there.sender }]);
-      else void this.#tail();
+      else this.#tail();
     }
   }
 
-  /** The last messages, as they are now. */
-  async #tail(): Promise<void> {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    // What comes at one time is asked for at once.
-    await Promise.resolve();
-    this.#isDue = false;
-    try {
-      const found = await call("history", { conversationId: this.conversation, limit: FIRST });
-      if (this.#isEnded) return;
-      const known = this.messages.value;
-      if (known === null || !overlaps(known, found)) {
-        this.messages.value = found;
-        this.isWhole.value = found.length < FIRST;
-      } else {
-        this.messages.value = retold(known, found);
-      }
-    } catch {
-      // The status says what is wrong; what happens next asks again.
+  async #askTail(): Promise<void> {
+    const found = await call("history", { conversationId: this.conversation, limit: FIRST });
+    if (this.#isEnded) return;
+    const known = this.messages.value;
+    if (known === null || !overlaps(known, found)) {
+      this.messages.value = found;
+      this.isWhole.value = found.length < FIRST;
+    } else {
+      this.messages.value = retold(known, found);
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Event } from "../../engine/events.ts";
 import type { ShownConversation } from "../../worker/protocol.ts";
 import { loadDrafts } from "./drafts.ts";
 import { call, listen } from "./engine.ts";
+import { spaced } from "./spaced.ts";
 
 const all = signal<readonly ShownConversation[] | null>(null);
 
@@ -32,31 +33,11 @@ const NOTHING_NEW: readonly Event["event"][] = [
   "transfer_progressed",
   "warnings_changed",
 ];
-const APART = 60; // milliseconds between two askings
-let isDue = false;
-let isAsking = false;
 
 /** Ask for the list anew, soon. */
-export function refresh(): void {
-  if (isDue) return;
-  isDue = true;
-  if (!isAsking) void ask();
-}
-
-async function ask(): Promise<void> {
-  isAsking = true;
-  try {
-    while (isDue) {
-      isDue = false;
-      all.value = await call("conversations", null);
-      await new Promise((resolve) => setTimeout(resolve, APART));
-    }
-  } catch {
-    // The status says what is wrong; what happens next asks again.
-  } finally {
-    isAsking = false;
-  }
-}
+export const refresh = spaced(async () => {
+  all.value = await call("conversations", null);
+});
 
 /** Keep the list as it is; until what this gives is called. */
 export function keepTalks(): () => void {
