@@ -34,7 +34,7 @@ def ask(bench, path, *headers, method="GET"):
 def test_the_page_names_files_that_are_there():
     page = BY_PATH["/"].raw.decode()
     named = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)
-    assert len(named) == 3
+    assert len(named) == 5  # two icons, the manifest, the style and the script
     assert set(named) < set(BY_PATH)
     # Nothing inline, which the policy forbids, and nothing from elsewhere.
     assert re.search(r"<style|<script>|style=| on[a-z]+=|https?://", page) is None

@@ -7,6 +7,7 @@ import { type Said, engineOf, text } from "./running.ts";
 interface Heard {
   readonly events: client.Event[];
   more: () => void;
+  failed?: Error;
 }
 const heard = new WeakMap<client.Engine, Heard>();
 
@@ -15,12 +16,16 @@ function hearing(engine: client.Engine): Heard {
   if (known !== undefined) return known;
   const made: Heard = { events: [], more: () => undefined };
   heard.set(engine, made);
-  void (async () => {
+  const hear = async (): Promise<void> => {
     for await (const event of engine.feed.events(0)) {
       made.events.push(event);
       made.more();
     }
-  })();
+  };
+  hear().catch((error: unknown) => {
+    made.failed = error instanceof Error ? error : new Error(String(error));
+    made.more();
+  });
   return made;
 }
 
@@ -42,6 +47,7 @@ export async function heardOf(said: Said, fits: (event: client.Event) => boolean
   for (;;) {
     const found = told.events.find(fits);
     if (found !== undefined) return found;
+    if (told.failed !== undefined) throw told.failed;
     await new Promise<void>((resolve) => {
       const before = told.more;
       told.more = () => {

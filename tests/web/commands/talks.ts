@@ -1,7 +1,7 @@
 /** Commands about conversations: who is in them, and what is said. */
 
 import { openAsBlob } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, rename } from "node:fs/promises";
 
 import { type Known, decodeBody } from "../../../messenger/web/client/src/e2e/bodies.ts";
 import { beginBatch } from "../../../messenger/web/client/src/engine/batch.ts";
@@ -111,11 +111,14 @@ export const TALKS: Commands = {
     const message = await messageOf(said);
     const { file } = message;
     if (file === null) throw new TypeError("The message holds no file.");
-    const into = await open(text(said, "path"), "w");
+    // All of it, or nothing: that it is whole is known once it has ended.
+    const path = text(said, "path");
+    const into = await open(`${path}.part`, "w");
     try {
       for await (const part of client.fetchFile(engineOf(said), { ...message, file })) await into.write(part);
     } finally {
       await into.close();
     }
+    await rename(`${path}.part`, path);
   },
 };

@@ -57,7 +57,7 @@ export async function groups(): Promise<object> {
   await dialog.getByRole("button", { name: "Add", exact: true }).click();
   await member(dialog, cleo).waitFor();
   await does(dialog, ben, "Make admin");
-  await member(dialog, ben).getByText("Admin").waitFor();
+  await member(dialog, ben).getByText("Admin", { exact: true }).waitFor();
   await dialog.getByLabel("Name of the group").fill("Long walks");
   await dialog.getByRole("button", { name: "Rename" }).click();
   await cue("sees_title", { title: "Long walks" });

@@ -44,7 +44,7 @@ export async function pair(): Promise<object> {
   await sees(here, "Saturday");
   await write(here, "Gladly. At three, at the table by the gate?");
   await sees(there, "by the gate");
-  await write(there, "Perfect. I bring the cake 🍰");
+  await write(there, "Perfect. I bring the cake");
   await sees(here, "the cake");
   await write(here, "Then I bring hunger.");
   await sees(there, "hunger");

@@ -83,13 +83,27 @@ async function lockedAndLoggedOut(): Promise<void> {
   await page.getByRole("heading", { name: "Conversations" }).waitFor();
   await ann.online(page);
   // Logged out: what is here stays, and a password goes on.
-  await page.evaluate(() => globalThis.messenger.call("logout", null));
+  await button(page, "Settings").click();
+  await button(page, "Log out").click();
+  await page.getByText("What it has kept stays in it.").waitFor();
+  await button(page, "Log out").click();
   await page.getByText("You are logged out.").waitFor();
   await button(page, "Log in again").click();
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await button(page, "Log in").click();
   await ann.online(page);
   await page.getByText("You are logged out.").waitFor({ state: "hidden" });
+  // On a machine of somebody else nothing stays.
+  const guest = await person("guest");
+  const there = await register(guest);
+  await button(there, "Settings").click();
+  await button(there, "Log out and delete all here").click();
+  await button(there, "Yes, delete all here").click();
+  await button(there, "Create account").waitFor();
+  await there.reload();
+  await button(there, "Create account").waitFor();
+  guest.browser.forgive(AWAY);
+  await guest.browser.close();
   // Whoever has forgotten the password begins anew.
   await page.reload();
   await button(page, "I can't remember it").click();

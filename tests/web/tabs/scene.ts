@@ -73,10 +73,13 @@ export async function judged(ann: Person, ben: Person): Promise<object> {
       texts.every((text) =>
         rows.some((row) => row.text === text && ["sent", "received"].includes(row.state)),
       );
-    const late = Date.now() + PATIENCE;
-    while (!isThrough() && Date.now() < late) {
-      await pause(200);
+    // However many are on their way: as long as some arrive.
+    const settled = (): number => rows.filter((row) => ["sent", "received"].includes(row.state)).length;
+    for (let late = Date.now() + PATIENCE; !isThrough() && Date.now() < late;) {
+      const before = settled();
+      await pause(500);
       rows = await one.history(page);
+      if (settled() > before) late = Date.now() + PATIENCE;
     }
     const shown = rows.map((row) => row.text);
     found[one === ann ? "ann" : "ben"] = {

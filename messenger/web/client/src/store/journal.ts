@@ -57,13 +57,13 @@ export class Journal {
     return position;
   }
 
-  /** The events behind a position. One of a message that is gone has none. */
+  /** The events behind a position. One of a message that is gone or damaged has none. */
   async after(position: number, limit: number): Promise<Positioned[]> {
     const found = await this.#table.list({ range: { lower: position, lowerOpen: true }, limit });
     return Promise.all(
       found.map(async (entry) => {
         const event = { ...(JSON.parse(entry.body) as Told), position: entry.position };
-        const message = entry.message_id === null ? undefined : await this.#messages.get(entry.message_id);
+        const message = entry.message_id === null ? undefined : await this.#messages.sound(entry.message_id);
         return message === undefined ? event : { ...event, message };
       }),
     );

@@ -118,6 +118,11 @@ export class Messages {
     return this.#table.get(id);
   }
 
+  /** The same; one that is damaged is told of and counts as none. */
+  sound(id: number): Promise<Message | undefined> {
+    return this.#table.sound(id);
+  }
+
   /** A message by what names it everywhere. */
   async find(named: Named): Promise<Message | undefined> {
     const name = nameOf(this.#blind, named);

@@ -84,6 +84,11 @@ export class Table<T extends object> {
     return undefined;
   }
 
+  /** The value of a key; one that doesn't open is told of and counts as none. */
+  sound(key: Key): Promise<T | undefined> {
+    return this.#orTold(this.get(key));
+  }
+
   /** The first value by an index; DamagedRecord. */
   async first(index: string, range: Range): Promise<T | undefined> {
     const [found] = await this.#find({ index, range, limit: 1 });
@@ -93,15 +98,7 @@ export class Table<T extends object> {
   /** Values in order; those that don't open are told of and left out. */
   async list(asked: Asked = {}): Promise<T[]> {
     const found = await this.#find(asked);
-    const values = await Promise.all(
-      found.map((one) =>
-        this.#value(one).catch((error: unknown) => {
-          if (!(error instanceof DamagedRecord)) throw error;
-          this.#damaged(error);
-          return undefined;
-        }),
-      ),
-    );
+    const values = await Promise.all(found.map((one) => this.#orTold(this.#value(one))));
     return values.filter((value) => value !== undefined);
   }
 
@@ -175,6 +172,16 @@ export class Table<T extends object> {
       const place = placeIn(one, index);
       return one.value !== null && place !== undefined && isWithin(place, range);
     });
+  }
+
+  async #orTold(value: Promise<T | undefined>): Promise<T | undefined> {
+    try {
+      return await value;
+    } catch (error) {
+      if (!(error instanceof DamagedRecord)) throw error;
+      this.#damaged(error);
+      return undefined;
+    }
   }
 
   async #value(found: Row | Pending<T>): Promise<T> {

@@ -4,6 +4,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { type Reason, reasonOf } from "../rules/reasons.ts";
+import type { Action } from "./action.tsx";
 
 export interface Looking {
   /** Why it could not be read the last time. */
@@ -34,4 +35,18 @@ export function useLooking(look: () => Promise<void>, of: readonly unknown[] = [
   };
   useEffect(() => void again(), of);
   return { problem, again };
+}
+
+/**
+ * What to call with work that changes what is shown: every press counts, they are done one after the other, and it is
+ * read again after each.
+ */
+export function useDecisions(action: Action, looking: Looking): (work: () => Promise<unknown>) => void {
+  const last = useRef(Promise.resolve());
+  return (work) => {
+    last.current = last.current.then(async () => {
+      await action.run(work);
+      await looking.again();
+    });
+  };
 }

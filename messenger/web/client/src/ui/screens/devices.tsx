@@ -8,7 +8,7 @@ import type { Calls, WaitingDevice } from "../../worker/protocol.ts";
 import { Problem, useAction } from "../parts/action.tsx";
 import { Button } from "../parts/button.tsx";
 import { Field } from "../parts/field.tsx";
-import { useLooking } from "../parts/looking.ts";
+import { useDecisions, useLooking } from "../parts/looking.ts";
 import { Said } from "../parts/name.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { isolated } from "../rules/texts.ts";
@@ -27,6 +27,7 @@ export function Devices(): JSX.Element {
   const looking = useLooking(async () => {
     all.value = await call("devices", null);
   });
+  const decide = useDecisions(action, looking);
   useEffect(
     () =>
       listen(({ event }) => {
@@ -45,10 +46,7 @@ export function Devices(): JSX.Element {
             <Device
               device={one}
               remove={() => {
-                void action.run(async () => {
-                  await call("removeDevice", { deviceId: one.device_id });
-                  await looking.again();
-                });
+                decide(() => call("removeDevice", { deviceId: one.device_id }));
               }}
             />
           </li>

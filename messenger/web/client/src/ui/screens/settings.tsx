@@ -1,13 +1,15 @@
-/** Settings: how the page looks, and the way to devices and the contact link. */
+/** Settings: how the page looks, the way to devices and the contact link, and logging out. */
 
 import type { JSX } from "preact";
 
+import { Problem, useAction } from "../parts/action.tsx";
 import { Button } from "../parts/button.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { Said } from "../parts/name.tsx";
-import { status } from "../state/engine.ts";
+import { Sure } from "../parts/sure.tsx";
+import { call, status } from "../state/engine.ts";
 import { choose, look } from "../state/look.ts";
-import { go, routeTo } from "../state/router.ts";
+import { back, go, routeTo } from "../state/router.ts";
 import { LANGUAGES, words } from "../words/index.ts";
 
 export function Settings(): JSX.Element {
@@ -70,6 +72,44 @@ export function Settings(): JSX.Element {
         ]}
         onChoose={(one) => {
           choose({ language: one });
+        }}
+      />
+      <Leave />
+      <p>
+        <a href="/about">{words.value.common.about}</a>
+      </p>
+    </div>
+  );
+}
+
+/** Logging out; on a machine that others use, too, with all that is kept here deleted. */
+function Leave(): JSX.Element {
+  const said = words.value.settings;
+  const action = useAction();
+  const leave = (isErased: boolean): void => {
+    void action.run(async () => {
+      if (status.value.connection !== "session_ended") await call("logout", null);
+      if (isErased) await call("forget", null);
+      else back();
+    });
+  };
+  return (
+    <div class="stack">
+      <Problem of={action} />
+      <Sure
+        label={said.logout}
+        what={said.logoutWhat}
+        sure={said.logout}
+        onSure={() => {
+          leave(false);
+        }}
+      />
+      <Sure
+        label={said.erase}
+        what={said.eraseWhat}
+        sure={said.eraseSure}
+        onSure={() => {
+          leave(true);
         }}
       />
     </div>

@@ -77,8 +77,10 @@ export class OpenTalk {
     const known = this.messages.value;
     const said = "message" in event ? event.message : undefined;
     const conversation = said?.conversation_id ?? ("conversation_id" in event ? event.conversation_id : null);
-    if (conversation !== this.conversation || known === null) return;
-    if (event.event === "message_deleted") {
+    if (conversation !== this.conversation) return;
+    if (known === null) {
+      this.#tail(); // what is being asked for may have been read before
+    } else if (event.event === "message_deleted") {
       const { message_id } = event;
       this.messages.value = known.map((one) =>
         one.id === message_id ? { ...one, state: "deleted", text: "", file: null } : one,

@@ -28,6 +28,13 @@ export const de: Words = {
   settings: {
     title: "Einstellungen",
     account: "Du bist",
+    logout: "Abmelden",
+    logoutWhat:
+      "Dieser Browser bekommt nichts mehr, bis du dich wieder anmeldest. Was er behalten hat, bleibt in ihm.",
+    erase: "Abmelden und hier alles löschen",
+    eraseWhat:
+      "Die Nachrichten und Schlüssel in diesem Browser werden gelöscht. Hast du kein anderes Gerät, kann niemand diese Nachrichten mehr lesen.",
+    eraseSure: "Ja, hier alles löschen",
   },
   update: {
     said: "Eine neue Version ist da.",

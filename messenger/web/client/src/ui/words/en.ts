@@ -27,6 +27,12 @@ export const en = {
   settings: {
     title: "Settings",
     account: "You are",
+    logout: "Log out",
+    logoutWhat: "This browser gets nothing more until you log in again. What it has kept stays in it.",
+    erase: "Log out and delete all here",
+    eraseWhat:
+      "The messages and keys in this browser are deleted. If you have no other device, nobody can read these messages again.",
+    eraseSure: "Yes, delete all here",
   },
   update: {
     said: "A new version is here.",

@@ -7,7 +7,7 @@ import { useEffect } from "preact/hooks";
 import type { Calls } from "../../../worker/protocol.ts";
 import { type Action, Problem, useAction } from "../../parts/action.tsx";
 import { Field } from "../../parts/field.tsx";
-import { useLooking } from "../../parts/looking.ts";
+import { useDecisions, useLooking } from "../../parts/looking.ts";
 import { Sure } from "../../parts/sure.tsx";
 import { nameOf } from "../../rules/entry.ts";
 import { rolesOf } from "../../rules/groups.ts";
@@ -28,6 +28,7 @@ export function Group({ conversation }: { readonly conversation: string }): JSX.
   const looking = useLooking(async () => {
     members.value = await call("members", { conversationId: conversation });
   }, [conversation]);
+  const decide = useDecisions(action, looking);
   useEffect(
     () =>
       listen(({ event }) => {
@@ -37,13 +38,6 @@ export function Group({ conversation }: { readonly conversation: string }): JSX.
   );
   if (row === undefined) return null;
   if (row.ended) return <p>{said.ended}</p>;
-  /** Do something to it, and see what came of it. */
-  const decide = (work: () => Promise<unknown>): void => {
-    void action.run(async () => {
-      await work();
-      await looking.again();
-    });
-  };
   const own = members.value?.find((one) => one.username === status.value.username);
   const may = rolesOf(own?.role ?? "member");
   return (
@@ -146,7 +140,7 @@ function Add({
       onSubmit={(event) => {
         event.preventDefault();
         const username = nameOf(typed.value);
-        if (username === "") return;
+        if (username === "" || action.isBusy.value) return;
         decide(async () => {
           await call("addMember", { conversationId: conversation, username });
           typed.value = "";

@@ -8,7 +8,7 @@ import { type Action, Problem, useAction } from "../../parts/action.tsx";
 import { Button } from "../../parts/button.tsx";
 import { Field } from "../../parts/field.tsx";
 import { Icon } from "../../parts/icon.tsx";
-import { useLooking } from "../../parts/looking.ts";
+import { useDecisions, useLooking } from "../../parts/looking.ts";
 import { Said } from "../../parts/name.tsx";
 import { Qr } from "../../parts/qr.tsx";
 import { Sure } from "../../parts/sure.tsx";
@@ -29,13 +29,7 @@ export function Person({ username }: { readonly username: string }): JSX.Element
     const blocked = await call("blocks", null);
     isBlocked.value = blocked.some((one) => one.username === username);
   }, [username]);
-  /** Do something about them, and see what came of it. */
-  const decide = (work: () => Promise<unknown>): void => {
-    void action.run(async () => {
-      await work();
-      await looking.again();
-    });
-  };
+  const decide = useDecisions(action, looking);
   const who = isolated(username);
   return (
     <div class="stack">
